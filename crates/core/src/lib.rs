@@ -1,1 +1,6 @@
-//! The pure part of Tollgate.
+//! The pure part of Tollgate: words, candidates, gates, versions, deciding and explaining.
+//!
+//! No I/O, no async, no clock: the time is an argument, and what came from outside arrives as a value.
+
+pub mod ids;
+pub mod journal;

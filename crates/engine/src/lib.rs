@@ -1,1 +1,3 @@
-//! Tollgate: engine.
+//! Runs what [`tollgate_core`] decides: streams, leases, timers, the outbox, reconciliation. Owns the ports.
+
+pub mod store;
