@@ -1,0 +1,457 @@
+//! The ports to the world, in our own words. Refusals that are to be expected are values, not errors.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tollgate_core::ids::EffectId;
+
+/// How a failure of an outside act is to be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureClass {
+    /// It may work if tried again (a connection cut off, a server error, a time-out before anything was sent).
+    Transient,
+    /// The other side asked to come back later.
+    RateLimited,
+    /// It will not work until somebody changes something.
+    Permanent,
+    /// Whether it happened cannot be known.
+    InDoubt,
+}
+
+/// An outside act or look that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{what}: {why}")]
+#[serde(rename_all = "kebab-case")]
+pub struct PortError {
+    /// How to meet it.
+    pub class: FailureClass,
+    /// What was being done, with its subject ("push to git@host:repo").
+    pub what: String,
+    /// What went wrong, without secrets, in plain text.
+    pub why: String,
+    /// What somebody can do about it.
+    pub hint: Option<String>,
+    /// When to come back, if the other side said so.
+    pub retry_at: Option<Timestamp>,
+}
+
+// ---------------------------------------------------------------- source
+
+/// A git object id in hexadecimal, 40 or 64 digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ObjectId(pub String);
+
+impl std::fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A repository and the clone of it that Tollgate owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Repository {
+    /// Where it is fetched from and pushed to: a URL, an scp-like address or an absolute path.
+    pub url: String,
+    /// Tollgate's own bare clone. Never the user's checkout.
+    pub clone: PathBuf,
+    /// The user's checkout, if there is one: its local git configuration (name, mail, signing key, ssh command) is honoured.
+    pub checkout: Option<PathBuf>,
+}
+
+/// The user's working copy, as it was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Checkout {
+    /// Its top folder.
+    pub root: PathBuf,
+    /// The branch; `None` when the head is detached.
+    pub branch: Option<String>,
+    /// The commit; `None` when there is none yet.
+    pub head: Option<ObjectId>,
+    /// Changed or untracked files, at most 100, as git prints them but in plain text.
+    pub dirty: Vec<String>,
+    /// Where `origin` (or the only remote) points to.
+    pub remote_url: Option<String>,
+    /// Whether history is cut off.
+    pub shallow: bool,
+}
+
+/// A commit as read, unparsed. Texts are hostile; invalid UTF-8 was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RawCommit {
+    /// Its id.
+    pub id: ObjectId,
+    /// Its parents.
+    pub parents: Vec<ObjectId>,
+    /// The author's name.
+    pub author_name: String,
+    /// The author's mail address.
+    pub author_email: String,
+    /// When it was authored.
+    pub authored_at: Timestamp,
+    /// The whole message, cut to 64 KiB.
+    pub message: String,
+}
+
+/// A tag that can be reached from a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReachableTag {
+    /// Its name without `refs/tags/`.
+    pub name: String,
+    /// The commit it stands on.
+    pub commit: ObjectId,
+    /// How many commits the asked commit is ahead of it.
+    pub distance: u64,
+}
+
+/// New content for some files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileEdit {
+    /// The path in the repository, with `/`.
+    pub path: String,
+    /// The whole new content.
+    pub content: Vec<u8>,
+}
+
+/// Whether and how to sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// As the user's git is configured (`tag.gpgSign`, `commit.gpgSign`).
+    AsConfigured,
+    /// Always; a missing key is a permanent failure.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A commit to make. The same request makes the same commit (a signature aside).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CommitRequest {
+    /// Its tree.
+    pub tree: ObjectId,
+    /// Its parents.
+    pub parents: Vec<ObjectId>,
+    /// Its message.
+    pub message: String,
+    /// Author and committer date: from the journal.
+    pub at: Timestamp,
+    /// Whether to sign.
+    pub sign: Sign,
+}
+
+/// An annotated tag to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TagRequest {
+    /// Its name without `refs/tags/`.
+    pub name: String,
+    /// The commit.
+    pub target: ObjectId,
+    /// Its message.
+    pub message: String,
+    /// The tagger date: from the journal.
+    pub at: Timestamp,
+    /// Whether to sign.
+    pub sign: Sign,
+}
+
+/// A tag, in the clone or on the remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TagFound {
+    /// The tag object; of a lightweight tag the commit.
+    pub object: ObjectId,
+    /// The commit it leads to.
+    pub commit: ObjectId,
+    /// Whether it is annotated.
+    pub annotated: bool,
+}
+
+/// A ref to write on the remote, never by force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RefUpdate {
+    /// The full name, such as `refs/heads/main`.
+    pub name: String,
+    /// What it shall point to.
+    pub object: ObjectId,
+}
+
+/// What came of a push.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PushOutcome {
+    /// Every ref points where it should.
+    Done,
+    /// The remote refused; nothing was written if the remote can push atomically.
+    Rejected {
+        /// Each refused ref with the reason in plain words.
+        refs: Vec<(String, PushRefusal)>,
+    },
+}
+
+/// Why a remote refused one ref.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PushRefusal {
+    /// The branch has moved on: what it points to now.
+    NotFastForward(Option<ObjectId>),
+    /// A tag of this name is there and points elsewhere.
+    TagExists(TagFound),
+    /// A hook or a protection rule said no, in these words.
+    Declined(String),
+    /// Not refused itself, but the push was atomic.
+    WithTheOthers,
+}
+
+/// Reads and writes git repositories through a clone of Tollgate's own. Writing is repeatable: asked twice, it is done once.
+#[async_trait]
+pub trait Source: Send + Sync + std::fmt::Debug {
+    /// Looks at the user's working copy that contains `path`. Reads only.
+    async fn checkout(&self, path: &Path) -> Result<Checkout, PortError>;
+
+    /// Makes Tollgate's clone if it is not there, and fetches branches and tags. A tag that the remote has moved stays as it was.
+    async fn refresh(&self, repository: &Repository) -> Result<(), PortError>;
+
+    /// The commit that a full ref name or an object id leads to, in the clone.
+    async fn resolve(&self, repository: &Repository, revision: &str) -> Result<Option<ObjectId>, PortError>;
+
+    /// The commits of `to` that are not in `from`, the newest first. `limit` commits at most; the flag tells whether there are more.
+    async fn history(
+        &self,
+        repository: &Repository,
+        from: Option<&ObjectId>,
+        to: &ObjectId,
+        limit: usize,
+    ) -> Result<(Vec<RawCommit>, bool), PortError>;
+
+    /// All tags that can be reached from a commit.
+    async fn reachable_tags(&self, repository: &Repository, from: &ObjectId) -> Result<Vec<ReachableTag>, PortError>;
+
+    /// The refs of the remote whose full names start with one of the prefixes. Peeled tags come as `name^{}`.
+    async fn remote_refs(&self, repository: &Repository, prefixes: &[String])
+    -> Result<BTreeMap<String, ObjectId>, PortError>;
+
+    /// The paths that differ between two commits or trees.
+    async fn changed_paths(
+        &self,
+        repository: &Repository,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<Vec<String>, PortError>;
+
+    /// A file of a commit or tree. `None` when there is none.
+    async fn read_file(
+        &self,
+        repository: &Repository,
+        tree: &ObjectId,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, PortError>;
+
+    /// The tree of `base` (a commit or tree) with some files changed or added.
+    async fn edit_tree(
+        &self,
+        repository: &Repository,
+        base: &ObjectId,
+        edits: &[FileEdit],
+    ) -> Result<ObjectId, PortError>;
+
+    /// Makes a commit, without moving any branch.
+    async fn commit(&self, repository: &Repository, request: &CommitRequest) -> Result<ObjectId, PortError>;
+
+    /// Finds a tag in the clone.
+    async fn find_tag(&self, repository: &Repository, name: &str) -> Result<Option<TagFound>, PortError>;
+
+    /// Makes an annotated tag in the clone. One that is there with the same target is the result; with another target it is a
+    /// permanent failure. Nothing is ever moved.
+    async fn tag(&self, repository: &Repository, request: &TagRequest) -> Result<TagFound, PortError>;
+
+    /// Pushes refs, all or nothing where the remote can. Never by force; looks first, so that refs that already point
+    /// where they should are not pushed again.
+    async fn push(&self, repository: &Repository, refs: &[RefUpdate]) -> Result<PushOutcome, PortError>;
+
+    /// Lays the files of a commit or tree out in a folder (made, or emptied), for commands to run in.
+    async fn lay_out(&self, repository: &Repository, tree: &ObjectId, folder: &Path) -> Result<(), PortError>;
+}
+
+// ---------------------------------------------------------------- child processes
+
+/// A shell command to run under the supervisor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChildRequest {
+    /// The effect it carries out; a request with the same id and attempt is never started twice.
+    pub id: EffectId,
+    /// Counts deliberate repetitions of the effect, from 1.
+    pub attempt: u32,
+    /// The command, for `sh -c`. Nothing is filled in: values come as environment variables.
+    pub command: String,
+    /// Where it runs.
+    pub folder: PathBuf,
+    /// Its variables, beside a small set inherited from Tollgate's own environment (`PATH`, `HOME`, `LANG`, …).
+    pub variables: BTreeMap<String, String>,
+    /// Variables whose values are secrets: variable name to the name of the secret. They are never stored, and their values are
+    /// blotted out of the output.
+    pub secrets: BTreeMap<String, String>,
+    /// After this time it is told to end, and ten seconds later killed, with all its children.
+    pub timeout: SignedDuration,
+}
+
+/// How a child process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChildExit {
+    /// The exit status, or `None` if a signal ended it.
+    pub status: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Whether its time ran out.
+    pub timed_out: bool,
+    /// Standard output and error as they came, the last megabyte, without secrets.
+    pub output: Vec<u8>,
+    /// Standard output alone, the last megabyte, without secrets.
+    pub stdout: Vec<u8>,
+    /// How long it ran.
+    pub took: SignedDuration,
+}
+
+/// What became of a child process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChildState {
+    /// It never started.
+    Never,
+    /// It runs, under a living supervisor.
+    Running,
+    /// It has ended.
+    Ended(ChildExit),
+    /// It started, and its supervisor is gone without a word (the machine was restarted, say).
+    Lost,
+}
+
+/// Runs commands so that they outlive a crash of ours, and their results are found afterwards.
+#[async_trait]
+pub trait Runner: Send + Sync + std::fmt::Debug {
+    /// What became of an effect's process.
+    async fn look(&self, id: EffectId, attempt: u32) -> Result<ChildState, PortError>;
+
+    /// Starts the command, unless this id and attempt was started before, and waits for its end. A lost one fails as in doubt.
+    async fn run(&self, request: &ChildRequest) -> Result<ChildExit, PortError>;
+
+    /// Ends the process of an effect, with all its children. No error when there is none.
+    async fn stop(&self, id: EffectId, attempt: u32) -> Result<(), PortError>;
+
+    /// Removes what was kept of an effect's process, once its result is in the journal.
+    async fn forget(&self, id: EffectId) -> Result<(), PortError>;
+}
+
+// ---------------------------------------------------------------- probes
+
+/// How to ask a running service what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProbeRequest {
+    /// The address, http or https, without credentials.
+    pub url: String,
+    /// What in the answer is the version.
+    pub read: ProbeRead,
+    /// How long one look may take.
+    pub timeout: SignedDuration,
+}
+
+/// What a probe reads from an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeRead {
+    /// Only that it answers with this status.
+    Status(u16),
+    /// The text at this JSON pointer (RFC 6901), such as `/version`.
+    Json(String),
+    /// The whole body, without white space around it.
+    Body,
+}
+
+/// What a probe saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProbeAnswer {
+    /// The HTTP status; `None` when there was no answer.
+    pub status: Option<u16>,
+    /// What was read, cut to 256 characters of plain text; `None` when it was not there.
+    pub value: Option<String>,
+    /// What was wrong, if something was, in plain words ("connection refused").
+    pub problem: Option<String>,
+}
+
+/// Looks at running services.
+#[async_trait]
+pub trait Prober: Send + Sync + std::fmt::Debug {
+    /// Looks once. That nothing answers is an answer, not an error.
+    async fn probe(&self, request: &ProbeRequest) -> ProbeAnswer;
+}
+
+// ---------------------------------------------------------------- mail
+
+/// A message to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mail {
+    /// Its Message-ID without brackets: made from the effect, so that the same message is found again.
+    pub message_id: String,
+    /// The date in its header: from the journal.
+    pub at: Timestamp,
+    /// Who sends it.
+    pub from: String,
+    /// Who receives it, never empty.
+    pub to: Vec<String>,
+    /// The subject, one line.
+    pub subject: String,
+    /// The text.
+    pub body: String,
+    /// Where it goes out.
+    pub via: MailRoute,
+}
+
+/// A way for mail to go out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailRoute {
+    /// Into a Maildir folder on this machine.
+    Maildir(PathBuf),
+}
+
+/// Delivers messages.
+#[async_trait]
+pub trait Mailer: Send + Sync + std::fmt::Debug {
+    /// Whether the route can tell that a message was delivered, and if so whether it was.
+    async fn delivered(&self, mail: &Mail) -> Result<Option<bool>, PortError>;
+
+    /// Delivers it.
+    async fn deliver(&self, mail: &Mail) -> Result<(), PortError>;
+}
+
+// ---------------------------------------------------------------- time and chance
+
+/// The time. The only one who knows it.
+pub trait Clock: Send + Sync + std::fmt::Debug {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// New ids and salts.
+pub trait Ids: Send + Sync + std::fmt::Debug {
+    /// A new UUID, version 7.
+    fn uuid(&self) -> uuid::Uuid;
+    /// Sixteen random bytes.
+    fn salt(&self) -> [u8; 16];
+}
