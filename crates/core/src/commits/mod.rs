@@ -1,0 +1,284 @@
+//! What commits say: their kind, what they break, which tickets they close, and what that asks of the next version.
+//!
+//! Messages follow the convention `type(scope)!: text` or they do not; one that does not is [`ChangeKind::Other`]
+//! and never an error. Anybody who can push can write anything into a message, so every text of a [`Change`] is
+//! plain (see [`plain_text`]), on one line, and cut to a limit.
+
+mod plain;
+mod references;
+
+use serde::{Deserialize, Serialize};
+
+use crate::version::Bump;
+
+pub(crate) use plain::one_line;
+pub use plain::{Lines, plain_text};
+pub use references::{REFERENCES_MAX, Reference, Ticket};
+
+/// The longest subject, text or description of a break that is kept, in characters.
+pub const TEXT_MAX_CHARS: usize = 500;
+/// The longest scope that is kept, in characters; a longer one is not a scope.
+pub const SCOPE_MAX_CHARS: usize = 60;
+/// The longest type that is kept, in bytes; a longer one is not a type.
+pub const TYPE_MAX_BYTES: usize = 30;
+/// The longest author's name or address that is kept, in characters.
+pub const AUTHOR_MAX_CHARS: usize = 250;
+/// How much of a message is read, in bytes.
+pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
+
+/// A commit as git gives it. All texts are hostile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitText<'a> {
+    /// Its id in hexadecimal.
+    pub commit: &'a str,
+    /// The author's name.
+    pub author_name: &'a str,
+    /// The author's mail address.
+    pub author_email: &'a str,
+    /// The whole message.
+    pub message: &'a str,
+}
+
+/// A commit, understood.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Change {
+    /// The commit's id in hexadecimal.
+    pub commit: String,
+    /// The author's name.
+    pub author_name: String,
+    /// The author's mail address.
+    pub author_email: String,
+    /// The first line of the message, whole.
+    pub subject: String,
+    /// What it says once type and scope are taken off; the same as `subject` when there are none.
+    pub text: String,
+    /// What kind of change it is.
+    pub kind: ChangeKind,
+    /// Which part it is about.
+    pub scope: Option<String>,
+    /// What it breaks, if it is a breaking change: the text of the `BREAKING CHANGE:` footer, else `text`.
+    pub breaking: Option<String>,
+    /// The tickets that it names.
+    pub references: Vec<Reference>,
+}
+
+/// What kind of change a commit is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Something new: `feat`, `feature` or `ft`.
+    Feature,
+    /// Something mended: `fix`, `bugfix` or `fx`.
+    Fix,
+    /// Something taken back: `revert:`, or the subject that git writes for a revert.
+    Revert,
+    /// Another type of the convention, in lower case: `docs`, `perf`, `chore`.
+    Type(String),
+    /// The message does not follow the convention.
+    Other,
+}
+
+impl ChangeKind {
+    /// The type as the convention writes it; nothing for a message that does not follow it.
+    pub fn type_name(&self) -> Option<&str> {
+        match self {
+            ChangeKind::Feature => Some("feat"),
+            ChangeKind::Fix => Some("fix"),
+            ChangeKind::Revert => Some("revert"),
+            ChangeKind::Type(name) => Some(name),
+            ChangeKind::Other => None,
+        }
+    }
+
+    fn of_type(name: &str) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "feat" | "feature" | "ft" => ChangeKind::Feature,
+            "fix" | "bugfix" | "fx" => ChangeKind::Fix,
+            "revert" => ChangeKind::Revert,
+            name => ChangeKind::Type(name.to_owned()),
+        }
+    }
+}
+
+/// The first line of a message, taken apart.
+struct Head {
+    kind: ChangeKind,
+    scope: Option<String>,
+    text: String,
+    /// Whether it has the `!` of a breaking change.
+    marked: bool,
+}
+
+impl Change {
+    /// Reads what a commit says. `ticket_keys` are the project keys of the tracker, such as "ABC" for `ABC-12`.
+    pub fn read(raw: CommitText<'_>, ticket_keys: &[String]) -> Self {
+        let message = cut(raw.message, MESSAGE_MAX_BYTES);
+        let (subject, body) = split(message);
+        let subject = one_line(&subject, TEXT_MAX_CHARS);
+        let head = Head::read(&subject);
+        // The body that git writes for a revert may quote the footers of what it takes back.
+        let footer = if head.kind == ChangeKind::Revert { None } else { breaking_footer(body) };
+        let breaking = footer.or_else(|| head.marked.then(|| head.text.clone()));
+        Self {
+            commit: one_line(raw.commit, 64),
+            author_name: one_line(raw.author_name, AUTHOR_MAX_CHARS),
+            author_email: one_line(raw.author_email, AUTHOR_MAX_CHARS),
+            references: references::references(&plain_text(message, Lines::Keep), ticket_keys),
+            subject,
+            text: head.text,
+            kind: head.kind,
+            scope: head.scope,
+            breaking,
+        }
+    }
+
+    /// The least the next version has to grow for this change; nothing for a type that those who use it do not notice
+    /// (`docs`, `chore`, `test` and whatever else there is, except `perf`).
+    ///
+    /// A message outside of the convention says nothing, so it counts as a fix. So does a revert, unless its own
+    /// subject has the `!` of a breaking change.
+    pub fn bump(&self) -> Option<Bump> {
+        match &self.kind {
+            _ if self.breaking.is_some() => Some(Bump::Major),
+            ChangeKind::Feature => Some(Bump::Minor),
+            ChangeKind::Fix | ChangeKind::Revert | ChangeKind::Other => Some(Bump::Patch),
+            ChangeKind::Type(name) => (name == "perf").then_some(Bump::Patch),
+        }
+    }
+}
+
+impl Head {
+    /// Reads a subject that is plain and on one line.
+    fn read(subject: &str) -> Self {
+        if let Some(quoted) = subject.strip_prefix("Revert \"") {
+            let text = quoted.strip_suffix('"').unwrap_or(quoted).to_owned();
+            return Self { kind: ChangeKind::Revert, scope: None, text, marked: false };
+        }
+        Self::conventional(subject).unwrap_or_else(|| Self {
+            kind: ChangeKind::Other,
+            scope: None,
+            text: subject.to_owned(),
+            marked: false,
+        })
+    }
+
+    fn conventional(subject: &str) -> Option<Self> {
+        let commit = git_conventional::Commit::parse(subject).ok()?;
+        let name = commit.type_().as_str();
+        let text = commit.description().trim();
+        // The convention's grammar is wide: by it `https://…` is a change of type `https`, and `std::mem` one of type `std`.
+        let word = name.len() <= TYPE_MAX_BYTES
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        if !word || text.is_empty() || commit.description().starts_with([':', '/']) {
+            return None;
+        }
+        let scope = commit.scope().map(|scope| scope.as_str().trim().to_owned());
+        if scope.as_ref().is_some_and(|scope| scope.is_empty() || scope.chars().count() > SCOPE_MAX_CHARS) {
+            return None;
+        }
+        Some(Self {
+            kind: ChangeKind::of_type(name),
+            scope,
+            text: text.to_owned(),
+            marked: commit.breaking(),
+        })
+    }
+}
+
+/// The subject as git sees it (the lines up to the first empty one, joined) and the rest.
+fn split(message: &str) -> (String, &str) {
+    let message = message.trim_start();
+    let mut subject = String::new();
+    let mut at = 0;
+    for line in message.split_inclusive('\n') {
+        at += line.len();
+        let line = line.trim();
+        if line.is_empty() {
+            break;
+        }
+        if !subject.is_empty() {
+            subject.push(' ');
+        }
+        subject.push_str(line);
+    }
+    (subject, &message[at..])
+}
+
+/// The paragraph that says what breaks, on one line.
+///
+/// Read by line and not by the grammar of footers: by that one a malformed footer anywhere, or a missing empty line
+/// before this one, would hide a breaking change.
+fn breaking_footer(body: &str) -> Option<String> {
+    if !body.contains("BREAKING") {
+        return None;
+    }
+    let start = |line: &str| {
+        let rest = line.strip_prefix("BREAKING CHANGE").or_else(|| line.strip_prefix("BREAKING-CHANGE"))?;
+        let rest = rest.strip_prefix(':').or_else(|| rest.strip_prefix(" #"))?;
+        Some(rest.trim().to_owned())
+    };
+    let mut lines = body.lines();
+    let mut text = lines.find_map(start)?;
+    for line in lines.map(str::trim) {
+        match line {
+            "" if text.is_empty() => {}
+            "" => break,
+            line if is_footer(line) => break,
+            line => {
+                text.push(' ');
+                text.push_str(line);
+            }
+        }
+    }
+    let text = one_line(&text, TEXT_MAX_CHARS);
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Whether a line begins a footer, such as `Signed-off-by: …` or `Closes #12`.
+fn is_footer(line: &str) -> bool {
+    let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(line.len());
+    end > 0 && (line[end..].starts_with(": ") || line[end..].starts_with(" #"))
+}
+
+/// The text up to a limit, cut where a character ends.
+fn cut(text: &str, max_bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(max_bytes)]
+}
+
+/// What the changes since the last release ask of the next version, and which of them do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BumpAdvice {
+    /// How much it has to grow; nothing when no change asks for a release.
+    pub bump: Option<Bump>,
+    /// The changes that ask for that much, in the order in which they came.
+    pub because: Vec<BumpReason>,
+}
+
+/// A change that asks for as large a bump as any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BumpReason {
+    /// The commit's id in hexadecimal.
+    pub commit: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// What it breaks, if it is a breaking change.
+    pub breaking: Option<String>,
+}
+
+/// How much the next version has to grow for these changes.
+pub fn advise_bump(changes: &[Change]) -> BumpAdvice {
+    let Some(bump) = changes.iter().filter_map(Change::bump).max() else { return BumpAdvice::default() };
+    let because = changes.iter().filter(|change| change.bump() == Some(bump)).map(|change| BumpReason {
+        commit: change.commit.clone(),
+        subject: change.subject.clone(),
+        breaking: change.breaking.clone(),
+    });
+    BumpAdvice { bump: Some(bump), because: because.collect() }
+}
+
+#[cfg(test)]
+mod tests;

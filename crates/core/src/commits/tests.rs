@@ -1,0 +1,221 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: &str = "044423af0123456789abcdef0123456789abcdef";
+
+fn read(message: &str) -> Change {
+    let raw = CommitText { commit: ID, author_name: "Ann", author_email: "ann@example.org", message };
+    Change::read(raw, &["ABC".to_owned()])
+}
+
+fn kind(name: &str) -> ChangeKind {
+    ChangeKind::Type(name.to_owned())
+}
+
+#[test]
+fn subjects_are_read() {
+    use ChangeKind::*;
+    let cases = [
+        ("feat: add a table", Feature, None, "add a table"),
+        ("feat(db): add a table\n", Feature, Some("db"), "add a table"),
+        ("Feat(db): add", Feature, Some("db"), "add"),
+        ("feature: add", Feature, None, "add"),
+        ("fix:mend", Fix, None, "mend"),
+        ("fx(a b):  mend ", Fix, Some("a b"), "mend"),
+        ("perf: faster", kind("perf"), None, "faster"),
+        ("Docs: say so", kind("docs"), None, "say so"),
+        ("revert: feat: add", Revert, None, "feat: add"),
+        ("Revert \"feat(db): add\"\n\nThis reverts commit 12.", Revert, None, "feat(db): add"),
+        ("Revert \"unclosed", Revert, None, "unclosed"),
+        ("feat: one\ntwo\n\nbody", Feature, None, "one two"),
+        ("\n\n  feat: late\n", Feature, None, "late"),
+        // Outside of the convention.
+        ("", Other, None, ""),
+        ("Add a table", Other, None, "Add a table"),
+        ("feat:", Other, None, "feat:"),
+        ("feat(): x", Other, None, "feat(): x"),
+        ("feat( ): x", Other, None, "feat( ): x"),
+        ("feat (db): x", Other, None, "feat (db): x"),
+        ("https://example.org broke", Other, None, "https://example.org broke"),
+        ("std::mem::swap is used", Other, None, "std::mem::swap is used"),
+        ("Merge branch 'a': b", Other, None, "Merge branch 'a': b"),
+        ("fixup! feat: x", Other, None, "fixup! feat: x"),
+        ("été: x", Other, None, "été: x"),
+        ("[red]: x", Other, None, "[red]: x"),
+        // Hostile.
+        ("fe\u{1b}at: \u{1b}[31mred\u{7}", Feature, None, "[31mred"),
+        ("feat: left\u{202e}thgir", Feature, None, "leftthgir"),
+        ("feat: a\tb\rc\u{9b}d", Feature, None, "a bcd"),
+    ];
+    for (message, kind, scope, text) in cases {
+        let change = read(message);
+        assert_eq!(
+            (&change.kind, change.scope.as_deref(), change.text.as_str()),
+            (&kind, scope, text),
+            "{message:?}"
+        );
+        assert_eq!(change.breaking, None, "{message:?}");
+    }
+}
+
+#[test]
+fn breaking_changes_are_found() {
+    let cases = [
+        ("feat!: drop the table", Some("drop the table")),
+        ("chore(db)!: drop", Some("drop")),
+        ("feat: x\n\nBREAKING CHANGE: the table\nis gone\n\nmore", Some("the table is gone")),
+        ("feat: x\n\nBREAKING-CHANGE: gone", Some("gone")),
+        ("feat: x\n\nBREAKING CHANGE #gone", Some("gone")),
+        ("feat: x\n\nBREAKING CHANGE:\n\ngone\n", Some("gone")),
+        ("feat: x\n\nBREAKING CHANGE: gone\nfor good\nCloses #3\nSigned-off-by: A", Some("gone for good")),
+        ("feat!: x\n\nBREAKING CHANGE: the table\n", Some("the table")),
+        ("feat!: x\n\nBREAKING CHANGE:\n", Some("x")),
+        // With no empty line before it, beside a malformed footer, and outside of the convention.
+        ("feat: x\n\ntext\nBREAKING CHANGE: gone", Some("gone")),
+        ("feat: x\n\nSigned-off-by:\n\nBREAKING CHANGE: gone", Some("gone")),
+        ("Drop it\n\nBREAKING CHANGE: gone", Some("gone")),
+        ("feat: x\r\n\r\nBREAKING CHANGE: gone\r\n", Some("gone")),
+        // Not one.
+        ("feat: x\n\nThis is no BREAKING CHANGE: really", None),
+        ("feat: x\n\nbreaking change: small letters", None),
+        ("feat: x\n\nBREAKING CHANGES: no such footer", None),
+        ("Revert \"feat!: x\"\n\nBREAKING CHANGE: quoted", None),
+        ("revert: x\n\nBREAKING CHANGE: quoted", None),
+        ("revert!: x", Some("x")),
+    ];
+    for (message, expected) in cases {
+        assert_eq!(read(message).breaking.as_deref(), expected, "{message:?}");
+    }
+}
+
+#[test]
+fn tickets_are_found() {
+    let cases = [
+        ("fix: x\n\nCloses #121", "closes #121"),
+        ("fix: x, closes #1, #2 and #3; see #4", "closes #1, closes #2, closes #3, #4"),
+        ("fix: x\n\nFixes: #7\nResolved #8.", "closes #7, closes #8"),
+        ("fix: x (#12)", "#12"),
+        ("fix: x (fixes #12)", "closes #12"),
+        ("fix: x\n\nRefs #5\nCloses acme/app#9", "#5, closes acme/app#9"),
+        ("Bug 1476181 - Do it", "bug 1476181"),
+        ("fix bug 12 and bug 13", "closes bug 12, closes bug 13"),
+        ("fix: do (ABC-12)\n\nresolves ABC-13", "ABC-12, closes ABC-13"),
+        ("fix: close issue #5", "closes #5"),
+        ("fix: see #5\n\nfixes #5", "closes #5"),
+        ("closes the door of #5", "#5"),
+        ("fix: UTF-8, SHA-256, XABC-1, ABC-0, ABC-x, abc-1", ""),
+        ("fix: #0, #, ##1, #1a, a#1, #99999999999999, &#12; #-1 a/b/c#1 bug x bug", ""),
+        ("", ""),
+    ];
+    for (message, expected) in cases {
+        let found: Vec<_> = read(message)
+            .references
+            .iter()
+            .map(|r| format!("{}{}", if r.closes { "closes " } else { "" }, r.ticket))
+            .collect();
+        assert_eq!(found.join(", "), expected, "{message:?}");
+    }
+    let many: String = (1..1000).map(|n| format!("#{n} ")).collect();
+    assert_eq!(read(&many).references.len(), REFERENCES_MAX);
+}
+
+#[test]
+fn the_bump_has_its_reasons() {
+    use Bump::*;
+    let cases: [(&[&str], Option<Bump>, &[&str]); 9] = [
+        (&[], None, &[]),
+        (&["docs: a", "chore: b", "test(x): c"], None, &[]),
+        (&["docs: a", "fix: b", "perf: c"], Some(Patch), &["fix: b", "perf: c"]),
+        (&["Do a", "docs: b"], Some(Patch), &["Do a"]),
+        (&["fix: a", "feat: b", "feat: c"], Some(Minor), &["feat: b", "feat: c"]),
+        (&["feat: a", "docs!: b"], Some(Major), &["docs!: b"]),
+        (
+            &["Revert \"feat: a\"", "revert: feat!: a"],
+            Some(Patch),
+            &["Revert \"feat: a\"", "revert: feat!: a"],
+        ),
+        (&["Revert \"feat: a\"\n\nBREAKING CHANGE: b"], Some(Patch), &["Revert \"feat: a\""]),
+        (&["feat: a\n\nBREAKING CHANGE: b", "feat: c"], Some(Major), &["feat: a"]),
+    ];
+    for (messages, bump, because) in cases {
+        let changes: Vec<_> = messages.iter().map(|message| read(message)).collect();
+        let advice = advise_bump(&changes);
+        assert_eq!(advice.bump, bump, "{messages:?}");
+        let reasons: Vec<_> = advice.because.iter().map(|reason| reason.subject.as_str()).collect();
+        assert_eq!(reasons, because, "{messages:?}");
+    }
+}
+
+#[test]
+fn texts_are_cut() {
+    let change = read(&format!("feat: {}", "é".repeat(100_000)));
+    assert_eq!(change.kind, ChangeKind::Feature);
+    assert_eq!(change.subject.chars().count(), TEXT_MAX_CHARS);
+    assert!(change.text.ends_with("é…"));
+    assert_eq!(read(&format!("feat({}): x", "s".repeat(61))).kind, ChangeKind::Other);
+    assert_eq!(read(&format!("{}: x", "t".repeat(31))).kind, ChangeKind::Other);
+    let raw = CommitText { commit: ID, author_name: &"n".repeat(999), author_email: "a\n@b", message: "" };
+    let change = Change::read(raw, &[]);
+    assert_eq!(change.author_name.chars().count(), AUTHOR_MAX_CHARS);
+    assert_eq!(change.author_email, "a @b");
+}
+
+#[test]
+fn text_is_made_plain() {
+    let cases = [
+        ("plain", "plain", "plain"),
+        ("a\nb\tc", "a\nb\tc", "a b c"),
+        ("a\r\nb", "a\nb", "a b"),
+        ("a\u{2028}b\u{b}c", "a\nb\nc", "a b c"),
+        ("\u{1b}[31mred\u{1b}[0m", "[31mred[0m", "[31mred[0m"),
+        ("\u{1b}]8;;http://x\u{7}y", "]8;;http://xy", "]8;;http://xy"),
+        ("\u{9b}31m\u{85}\0\u{7f}", "31m", "31m"),
+        ("\u{202a}a\u{202e}b\u{2066}c\u{2069}d\u{200f}e\u{61c}f", "abcdef", "abcdef"),
+        ("a\u{200b}b\u{feff}c\u{e0041}d", "abcd", "abcd"),
+        ("می\u{200c}خواهم 👩\u{200d}🚀", "می\u{200c}خواهم 👩\u{200d}🚀", "می\u{200c}خواهم 👩\u{200d}🚀"),
+    ];
+    for (text, kept, joined) in cases {
+        assert_eq!(plain_text(text, Lines::Keep), kept, "{text:?}");
+        assert_eq!(plain_text(text, Lines::Join), joined, "{text:?}");
+    }
+}
+
+#[test]
+fn the_stored_form() {
+    let change = read("feat(db)!: add\n\nCloses #3, ABC-4, acme/app#5, bug 6");
+    let json = serde_json::to_string(&change).unwrap();
+    assert_eq!(serde_json::from_str::<Change>(&json).unwrap(), change);
+    let expected = concat!(
+        r#"{"commit":"044423af0123456789abcdef0123456789abcdef","author-name":"Ann","author-email":"ann@example.org","#,
+        r#""subject":"feat(db)!: add","text":"add","kind":"feature","scope":"db","breaking":"add","references":["#,
+        r#"{"ticket":{"issue":3},"closes":true},{"ticket":{"key":"ABC-4"},"closes":true},"#,
+        r#"{"ticket":{"issue-of":{"repository":"acme/app","number":5}},"closes":true},"#,
+        r#"{"ticket":{"bug":6},"closes":true}]}"#
+    );
+    assert_eq!(json, expected);
+    assert_eq!(serde_json::to_string(&kind("docs")).unwrap(), r#"{"type":"docs"}"#);
+}
+
+proptest! {
+    #[test]
+    fn any_message_is_read(message in "(feat|fix|x)?(\\(\\PC{0,5}\\))?!?:? ?(?s:.{0,60})(\n\nBREAKING CHANGE(?s:.{0,20}))?") {
+        let change = read(&message);
+        let texts = [Some(&change.subject), Some(&change.text), change.scope.as_ref(), change.breaking.as_ref()];
+        for text in texts.into_iter().flatten() {
+            prop_assert_eq!(plain_text(text, Lines::Join), text.as_str());
+            prop_assert_eq!(text.trim(), text.as_str());
+        }
+        prop_assert!(change.breaking.as_ref().is_none_or(|text| !text.is_empty()));
+        prop_assert_eq!(advise_bump(std::slice::from_ref(&change)).bump, change.bump());
+    }
+
+    #[test]
+    fn plain_text_is_plain(text in "(?s:.{0,80})") {
+        for lines in [Lines::Keep, Lines::Join] {
+            let plain = plain_text(&text, lines).into_owned();
+            prop_assert_eq!(plain_text(&plain, lines), plain.as_str());
+            prop_assert!(plain.chars().all(|c| !c.is_control() || (lines == Lines::Keep && "\n\t".contains(c))));
+        }
+    }
+}
