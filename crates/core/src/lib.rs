@@ -3,6 +3,7 @@
 //! No I/O, no async, no clock: the time is an argument, and what came from outside arrives as a value.
 
 pub mod commits;
+pub mod expr;
 pub mod ids;
 pub mod journal;
 pub mod version;
