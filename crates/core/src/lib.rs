@@ -2,8 +2,16 @@
 //!
 //! No I/O, no async, no clock: the time is an argument, and what came from outside arrives as a value.
 
+pub mod act;
+pub mod actor;
+pub mod candidate;
 pub mod commits;
+pub mod event;
 pub mod expr;
+pub mod gate;
 pub mod ids;
 pub mod journal;
+pub mod model;
+pub mod plan;
+pub mod state;
 pub mod version;

@@ -6,21 +6,10 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+pub use tollgate_core::act::FailureClass;
 use tollgate_core::ids::EffectId;
-
-/// How a failure of an outside act is to be met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureClass {
-    /// It may work if tried again (a connection cut off, a server error, a time-out before anything was sent).
-    Transient,
-    /// The other side asked to come back later.
-    RateLimited,
-    /// It will not work until somebody changes something.
-    Permanent,
-    /// Whether it happened cannot be known.
-    InDoubt,
-}
+pub use tollgate_core::ids::ObjectId;
+pub use tollgate_core::model::ProbeRead;
 
 /// An outside act or look that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -40,17 +29,6 @@ pub struct PortError {
 }
 
 // ---------------------------------------------------------------- source
-
-/// A git object id in hexadecimal, 40 or 64 digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ObjectId(pub String);
-
-impl std::fmt::Display for ObjectId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(&self.0)
-    }
-}
 
 /// A repository and the clone of it that Tollgate owns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -367,18 +345,6 @@ pub struct ProbeRequest {
     pub read: ProbeRead,
     /// How long one look may take.
     pub timeout: SignedDuration,
-}
-
-/// What a probe reads from an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProbeRead {
-    /// Only that it answers with this status.
-    Status(u16),
-    /// The text at this JSON pointer (RFC 6901), such as `/version`.
-    Json(String),
-    /// The whole body, without white space around it.
-    Body,
 }
 
 /// What a probe saw.

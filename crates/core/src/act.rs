@@ -1,0 +1,273 @@
+//! Outside acts: what is wanted, how it may be repeated, and what came of it.
+//!
+//! An act is complete: whoever carries it out has nothing left to decide.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ObjectId;
+use crate::ids::{EffectId, OutputName};
+use crate::journal::BlobId;
+use crate::model::{ChangelogSpec, Extract, VersionFileSpec};
+
+/// An outside act.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Looks at the user's working copy.
+    CheckCopy {
+        /// The branch it has to be on.
+        branch: String,
+        /// Whether it has to be without changes.
+        clean: bool,
+        /// The commit it has to be at, if it has to be in step with the remote.
+        at: Option<ObjectId>,
+    },
+    /// Writes the version into files.
+    EditVersion {
+        /// The commit or tree to start from.
+        base: ObjectId,
+        /// The files.
+        files: Vec<VersionFileSpec>,
+        /// The version, as it stands in files.
+        version: String,
+    },
+    /// Writes the changelog's section.
+    EditChangelog {
+        /// The commit or tree to start from.
+        base: ObjectId,
+        /// The file and its form.
+        spec: ChangelogSpec,
+        /// The version.
+        version: String,
+        /// The version before, if there was one.
+        previous: Option<String>,
+        /// The date in the heading.
+        date: jiff::civil::Date,
+        /// The changes are the commits after this one …
+        after: Option<ObjectId>,
+        /// … up to this one.
+        upto: ObjectId,
+    },
+    /// Makes a commit.
+    Commit {
+        /// Its tree.
+        tree: ObjectId,
+        /// Its parent.
+        parent: ObjectId,
+        /// Its message.
+        message: String,
+        /// Its dates.
+        at: Timestamp,
+        /// Whether to sign; `None` as git is configured.
+        sign: Option<bool>,
+    },
+    /// Makes an annotated tag.
+    Tag {
+        /// Its name.
+        name: String,
+        /// The commit.
+        target: ObjectId,
+        /// Its message.
+        message: String,
+        /// Its date.
+        at: Timestamp,
+        /// Whether to sign; `None` as git is configured.
+        sign: Option<bool>,
+    },
+    /// Pushes refs: full names with what they shall point to.
+    Push {
+        /// The refs.
+        refs: Vec<(String, ObjectId)>,
+    },
+    /// Runs a command.
+    Run(Command),
+    /// Sends a mail.
+    Mail {
+        /// Its Message-ID, without brackets.
+        message_id: String,
+        /// The Maildir folder; relative to the folder of the procedure file.
+        maildir: String,
+        /// Who it is from.
+        from: String,
+        /// Who it is for.
+        to: Vec<String>,
+        /// Its subject.
+        subject: String,
+        /// Its text.
+        body: String,
+        /// Its date.
+        at: Timestamp,
+    },
+}
+
+/// A command to run in the files of a commit or tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Command {
+    /// For `sh -c`.
+    pub command: String,
+    /// The files it runs in.
+    pub content: ObjectId,
+    /// Its variables.
+    pub variables: BTreeMap<String, String>,
+    /// Variables that hold secrets: variable name to secret name.
+    pub secrets: BTreeMap<String, String>,
+    /// How long it may take.
+    pub timeout: SignedDuration,
+    /// Whether doing it twice is doing it once.
+    pub repeatable: bool,
+    /// What is read from its output.
+    pub outputs: BTreeMap<OutputName, Extract>,
+}
+
+/// How an act can be repeated when its outcome is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repeatability {
+    /// Its result is found by a key that it carries: look first, act if it is not there.
+    Findable,
+    /// Doing it twice is doing it once.
+    Repeatable,
+    /// It is never repeated by itself: it pauses and asks.
+    InDoubt,
+}
+
+impl Act {
+    /// How it can be repeated.
+    pub fn repeatability(&self) -> Repeatability {
+        match self {
+            Self::CheckCopy { .. }
+            | Self::EditVersion { .. }
+            | Self::EditChangelog { .. }
+            | Self::Commit { .. } => Repeatability::Repeatable,
+            Self::Tag { .. } | Self::Push { .. } | Self::Mail { .. } => Repeatability::Findable,
+            Self::Run(command) if command.repeatable => Repeatability::Repeatable,
+            Self::Run(_) => Repeatability::InDoubt,
+        }
+    }
+
+    /// A short word for logs and lanes.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::CheckCopy { .. } => "check-copy",
+            Self::EditVersion { .. } => "edit-version",
+            Self::EditChangelog { .. } => "edit-changelog",
+            Self::Commit { .. } => "commit",
+            Self::Tag { .. } => "tag",
+            Self::Push { .. } => "push",
+            Self::Run(_) => "run",
+            Self::Mail { .. } => "mail",
+        }
+    }
+
+    /// Acts in one lane share an outside system, and with it its limits.
+    pub fn lane(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "commands",
+            Self::Mail { .. } => "mail",
+            _ => "git",
+        }
+    }
+}
+
+/// What came of an act.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Report {
+    /// It is done.
+    Done(Outcome),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// The result of an act that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Nothing more to say.
+    Done,
+    /// The working copy is fit.
+    Fit,
+    /// A tree with edited files, and what was edited.
+    Edited {
+        /// The tree.
+        tree: ObjectId,
+        /// The files that changed.
+        files: Vec<String>,
+        /// The release notes, if the changelog was written.
+        notes: Option<String>,
+    },
+    /// A commit.
+    Committed {
+        /// Its id.
+        commit: ObjectId,
+    },
+    /// A tag.
+    Tagged {
+        /// The tag object.
+        object: ObjectId,
+        /// Whether it carries a signature.
+        signed: bool,
+        /// Whether it was there already.
+        found: bool,
+    },
+    /// Refs are on the remote.
+    Pushed {
+        /// Those that were there already.
+        found: Vec<String>,
+    },
+    /// A command ended well.
+    Ran {
+        /// What was read from its output.
+        outputs: BTreeMap<OutputName, String>,
+        /// Its last lines, plain, at most 2,000 characters.
+        tail: String,
+        /// All of its output, kept beside the journal.
+        output: Option<BlobId>,
+        /// How long it ran, in milliseconds.
+        took_ms: u64,
+    },
+    /// A mail was delivered.
+    Sent {
+        /// Whether it had been delivered already.
+        found: bool,
+    },
+}
+
+/// Why an act failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Failure {
+    /// How to meet it.
+    pub class: FailureClass,
+    /// What went wrong, with its subject, plain.
+    pub why: String,
+    /// What somebody can do about it.
+    pub hint: Option<String>,
+    /// When to come back, if the other side said so.
+    pub retry_at: Option<Timestamp>,
+    /// The output of a command, kept beside the journal.
+    pub output: Option<BlobId>,
+}
+
+/// How a failure of an outside act is to be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureClass {
+    /// It may work if tried again (a connection cut off, a server error, a time-out before anything was sent).
+    Transient,
+    /// The other side asked to come back later.
+    RateLimited,
+    /// It will not work until somebody changes something.
+    Permanent,
+    /// Whether it happened cannot be known.
+    InDoubt,
+}
+
+/// The Message-ID of the mail that an effect sends, without brackets.
+pub fn message_id(effect: EffectId, service: &crate::ids::ServiceName) -> String {
+    format!("{effect}@{service}.tollgate.invalid")
+}

@@ -1,0 +1,573 @@
+//! What the journal holds.
+//!
+//! An event says what happened, never what to do. Kinds carry a version; a reader that meets a kind or a version it does not
+//! know leaves that stream alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::act::{Act, Failure, Outcome};
+use crate::actor::Actor;
+use crate::candidate::{Facet, FacetValue, Fingerprint};
+use crate::gate::GateReport;
+use crate::ids::{
+    CandidateNumber, ComponentName, EffectId, EnvironmentName, GateName, ObjectId, OutputName, PersonName,
+    ProcedureName, QuestionName, ReleaseId, RunId, ServiceName, StepId,
+};
+use crate::journal::{BlobId, Hash, NewEvent, StreamId};
+
+/// The newest version of every kind of event.
+pub const KIND_VERSION: u16 = 1;
+
+/// An event of any stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Of a policy stream.
+    Policy(PolicyEvent),
+    /// Of an environment's stream.
+    Environment(EnvironmentEvent),
+    /// Of a release's stream.
+    Release(ReleaseEvent),
+}
+
+/// An event with who did it, when, and where it goes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The stream.
+    pub stream: StreamId,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub event: Event,
+}
+
+/// What happens to the rules of a service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyEvent {
+    /// Somebody wants these rules.
+    Proposed {
+        /// Their hash.
+        hash: Hash,
+        /// The rules, as JSON.
+        policy: BlobId,
+    },
+    /// Somebody agrees.
+    SignedOff {
+        /// Their hash.
+        hash: Hash,
+    },
+    /// They are in force.
+    Adopted {
+        /// Their hash.
+        hash: Hash,
+        /// The rules, as JSON.
+        policy: BlobId,
+        /// Whose agreement counted.
+        signed: Vec<PersonName>,
+    },
+}
+
+/// What happens in an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvironmentEvent {
+    /// Somebody told what runs there.
+    Recorded {
+        /// What runs, by component.
+        deployed: BTreeMap<ComponentName, Deployed>,
+    },
+    /// A deployment started; the environment is held.
+    DeploymentStarted {
+        /// What is being deployed.
+        by: Holder,
+        /// What will run, by component.
+        deploying: BTreeMap<ComponentName, Deployed>,
+        /// The gates, as they were found at that moment.
+        gates: Vec<GateReport>,
+    },
+    /// The deployment came to an end; the environment is free.
+    DeploymentEnded {
+        /// Which.
+        by: Holder,
+        /// How.
+        outcome: DeploymentOutcome,
+    },
+    /// A candidate was verified there.
+    Verified {
+        /// By which promotion.
+        by: Holder,
+        /// Its version.
+        version: String,
+        /// What was verified.
+        fingerprint: Hash,
+    },
+}
+
+/// What runs in an environment, for one component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Deployed {
+    /// The version.
+    pub version: String,
+    /// The commit, where it is known.
+    pub commit: Option<ObjectId>,
+    /// The candidate's fingerprint; none where somebody only told it.
+    pub fingerprint: Option<Hash>,
+    /// The release; none where somebody only told it.
+    pub release: Option<ReleaseId>,
+    /// The candidate.
+    pub candidate: Option<CandidateNumber>,
+}
+
+/// A promotion that holds an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Holder {
+    /// The release.
+    pub release: ReleaseId,
+    /// The run.
+    pub run: RunId,
+    /// The candidate.
+    pub candidate: CandidateNumber,
+    /// The step that deploys.
+    pub step: StepId,
+}
+
+/// How a deployment ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeploymentOutcome {
+    /// The environment answers with the new version, or has no probe and the deployer said so.
+    Live,
+    /// It was given up; what runs there is not known.
+    GivenUp,
+}
+
+/// What happens to a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseEvent {
+    /// It was started.
+    Opened {
+        /// What is released.
+        service: ServiceName,
+        /// The version.
+        version: String,
+        /// The tag it will have.
+        tag: String,
+    },
+    /// A candidate was opened.
+    CandidateOpened {
+        /// Which.
+        candidate: CandidateNumber,
+        /// The commit it is cut from.
+        base: ObjectId,
+        /// The facets it will have.
+        declared: BTreeSet<Facet>,
+    },
+    /// Facets of a candidate are what they will be.
+    FacetsSet {
+        /// Which candidate.
+        candidate: CandidateNumber,
+        /// The facets.
+        facets: BTreeMap<Facet, FacetValue>,
+    },
+    /// Every declared facet is set.
+    CandidateSealed {
+        /// Which candidate.
+        candidate: CandidateNumber,
+        /// The hash of its fingerprint.
+        fingerprint: Hash,
+    },
+    /// A run was started.
+    RunStarted {
+        /// Which.
+        run: RunId,
+        /// Its procedure.
+        procedure: ProcedureName,
+        /// The candidate it starts with.
+        candidate: CandidateNumber,
+        /// Its plan, as JSON.
+        plan: BlobId,
+        /// The plan's id.
+        plan_id: Hash,
+        /// The rules in force.
+        policy: Hash,
+    },
+    /// A step is waiting.
+    StepOpened {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+    },
+    /// An outside act is wanted.
+    EffectWanted {
+        /// Whose.
+        run: RunId,
+        /// The step that wants it.
+        step: StepId,
+        /// Its id.
+        effect: EffectId,
+        /// Counts deliberate repetitions, from 1.
+        attempt: u32,
+        /// The act.
+        act: Act,
+    },
+    /// Somebody is about to carry it out.
+    EffectLeased {
+        /// Whose.
+        run: RunId,
+        /// The step.
+        step: StepId,
+        /// Which.
+        effect: EffectId,
+        /// Counts the leases.
+        epoch: u64,
+    },
+    /// It failed, and will be tried again.
+    EffectFailed {
+        /// Whose.
+        run: RunId,
+        /// The step.
+        step: StepId,
+        /// Which.
+        effect: EffectId,
+        /// Why.
+        failure: Failure,
+        /// When it is tried again.
+        again_at: Timestamp,
+    },
+    /// A step needs somebody to say how it goes on.
+    StepStuck {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A look at the world saw something new.
+    Seen {
+        /// Whose.
+        run: RunId,
+        /// The step that looks.
+        step: StepId,
+        /// What was seen.
+        seen: Seen,
+        /// How many right answers in a row this is.
+        right: u32,
+    },
+    /// A step is done.
+    StepDone {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+        /// What came of it.
+        result: StepResult,
+        /// What it covers.
+        covers: Fingerprint,
+    },
+    /// A step is not done, and this is why.
+    StepSkipped {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+        /// Why.
+        because: Skipped,
+    },
+    /// A wait came to its end without what it waited for. Not a failure.
+    StepExpired {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+    },
+    /// Somebody wants a stuck or expired step to be tried again.
+    StepRetried {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+    },
+    /// Somebody approved.
+    Approved {
+        /// What for.
+        target: ApprovalTarget,
+        /// Of which candidate.
+        candidate: CandidateNumber,
+        /// Exactly this content.
+        covers: Fingerprint,
+        /// A remark.
+        note: Option<String>,
+    },
+    /// Somebody said no.
+    Rejected {
+        /// What to.
+        target: ApprovalTarget,
+        /// Of which candidate.
+        candidate: CandidateNumber,
+        /// Why.
+        why: String,
+    },
+    /// Somebody took back their own yes or no.
+    Revoked {
+        /// What for.
+        target: ApprovalTarget,
+    },
+    /// Somebody answered a question.
+    Answered {
+        /// Which.
+        question: Asked,
+        /// The answer.
+        answer: AnswerValue,
+    },
+    /// Somebody let one thing pass once.
+    Waived {
+        /// What.
+        target: WaiverTarget,
+        /// For which candidate.
+        candidate: CandidateNumber,
+        /// Why.
+        why: String,
+        /// Until when it counts.
+        until: Option<Timestamp>,
+    },
+    /// Somebody stopped a run from going on.
+    RunHeld {
+        /// Which.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+    /// Somebody let it go on.
+    RunResumed {
+        /// Which.
+        run: RunId,
+    },
+    /// A run came to its end.
+    RunFinished {
+        /// Which.
+        run: RunId,
+        /// How.
+        outcome: RunOutcome,
+    },
+}
+
+/// What a probe saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Seen {
+    /// The value, plain; `None` when there was none.
+    pub value: Option<String>,
+    /// What was wrong, plain.
+    pub problem: Option<String>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepResult {
+    /// An outside act was done.
+    Act(Outcome),
+    /// There was nothing to do, and this is why.
+    Nothing(String),
+    /// A branch was named.
+    Branch(String),
+    /// A person did it.
+    Person {
+        /// What they handed in.
+        evidence: Option<String>,
+        /// Declared outputs they gave.
+        outputs: BTreeMap<OutputName, String>,
+    },
+    /// Everything that was asked is answered.
+    Answered,
+    /// These people approved.
+    Approved(Vec<PersonName>),
+    /// Every gate was open.
+    Entered(Vec<GateReport>),
+    /// The environment answered with this.
+    Live(Seen),
+    /// The environment has no probe: the deployer's word was taken.
+    Unprobed,
+    /// The candidate counts as verified.
+    Settled,
+}
+
+impl StepResult {
+    /// The declared outputs.
+    pub fn outputs(&self) -> BTreeMap<OutputName, String> {
+        match self {
+            Self::Act(Outcome::Ran { outputs, .. }) | Self::Person { outputs, .. } => outputs.clone(),
+            _ => BTreeMap::new(),
+        }
+    }
+}
+
+/// Why a step was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Skipped {
+    /// Its condition was false: the condition, and the clauses that made it so.
+    Condition {
+        /// The condition.
+        condition: String,
+        /// The clauses, with what was seen.
+        clauses: Vec<String>,
+    },
+    /// Somebody waived it: the place of the waiver among the release's waivers.
+    Waiver(usize),
+}
+
+/// What an approval is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ApprovalTarget {
+    /// A gate of an environment.
+    Gate(EnvironmentName, GateName),
+    /// A step of a run.
+    Step(RunId, StepId),
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// A declared question.
+    Question(QuestionName),
+    /// The question of a gate, for one candidate.
+    Gate(EnvironmentName, GateName, CandidateNumber),
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerValue {
+    /// Yes or no.
+    YesNo(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A choice or a text.
+    Text(String),
+}
+
+impl std::fmt::Display for AnswerValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::YesNo(true) => f.write_str("yes"),
+            Self::YesNo(false) => f.write_str("no"),
+            Self::Integer(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+/// What a waiver is for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiverTarget {
+    /// A gate of an environment.
+    Gate(EnvironmentName, GateName),
+    /// A step of a run.
+    Step(RunId, StepId),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunOutcome {
+    /// Every step was done or skipped.
+    Done,
+    /// Somebody gave it up, or a step said so.
+    Aborted {
+        /// Why.
+        why: String,
+    },
+}
+
+/// An event that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A newer Tollgate wrote it.
+    #[error("`{kind}` version {version} is not known to this version of Tollgate")]
+    Unknown {
+        /// The kind.
+        kind: String,
+        /// Its version.
+        version: u16,
+    },
+    /// It does not have the shape of its kind.
+    #[error("`{kind}` cannot be read: {why}")]
+    Shape {
+        /// The kind.
+        kind: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Entry {
+    /// The event as the journal holds it.
+    pub fn encode(&self) -> NewEvent {
+        let (kind, data) = match &self.event {
+            Event::Policy(event) => parts(event),
+            Event::Environment(event) => parts(event),
+            Event::Release(event) => parts(event),
+        };
+        let actor = serde_json::to_string(&self.actor).unwrap_or_default();
+        NewEvent { at: self.at, kind, kind_version: KIND_VERSION, actor, data }
+    }
+
+    /// Reads an event of the journal.
+    pub fn decode(stream: &StreamId, event: &NewEvent) -> Result<Self, DecodeError> {
+        if event.kind_version > KIND_VERSION {
+            return Err(DecodeError::Unknown { kind: event.kind.clone(), version: event.kind_version });
+        }
+        let shape =
+            |why: serde_json::Error| DecodeError::Shape { kind: event.kind.clone(), why: why.to_string() };
+        let read = match stream {
+            StreamId::Policy(_) => Event::Policy(whole(event)?),
+            StreamId::Environment(..) => Event::Environment(whole(event)?),
+            StreamId::Release(..) => Event::Release(whole(event)?),
+            StreamId::Checkpoint => {
+                return Err(DecodeError::Unknown { kind: event.kind.clone(), version: event.kind_version });
+            }
+        };
+        let actor = serde_json::from_str(&event.actor).map_err(shape)?;
+        Ok(Self { stream: stream.clone(), at: event.at, actor, event: read })
+    }
+}
+
+/// An externally tagged enum, as its tag and the JSON of what it holds.
+fn parts(event: &impl Serialize) -> (String, String) {
+    match serde_json::to_value(event) {
+        Ok(serde_json::Value::Object(map)) => {
+            map.into_iter().next().map(|(kind, data)| (kind, data.to_string())).unwrap_or_default()
+        }
+        _ => Default::default(),
+    }
+}
+
+fn whole<T: DeserializeOwned>(event: &NewEvent) -> Result<T, DecodeError> {
+    let shape = |why: serde_json::Error| {
+        let text = why.to_string();
+        if text.starts_with("unknown variant") {
+            DecodeError::Unknown { kind: event.kind.clone(), version: event.kind_version }
+        } else {
+            DecodeError::Shape { kind: event.kind.clone(), why: text }
+        }
+    };
+    let data: serde_json::Value = serde_json::from_str(&event.data).map_err(shape)?;
+    let mut map = serde_json::Map::new();
+    map.insert(event.kind.clone(), data);
+    serde_json::from_value(serde_json::Value::Object(map)).map_err(shape)
+}

@@ -1,0 +1,375 @@
+//! How a service is released.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::{ApprovalRule, Place, Template, Who};
+use crate::expr::Expr;
+use crate::ids::{
+    ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, ServiceName,
+    StepId,
+};
+
+/// Everything of a procedure file that a run is pinned to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Definition {
+    /// What is released.
+    pub service: ServiceName,
+    /// Where its source is.
+    pub repository: RepositorySpec,
+    /// How versions look and where they are written.
+    pub version: VersionSpec,
+    /// How the changelog is written, if there is one.
+    pub changelog: Option<ChangelogSpec>,
+    /// What it is made of. Never empty: a service that names none has one, called like itself.
+    pub components: IndexMap<ComponentName, Component>,
+    /// Outside systems.
+    pub connections: IndexMap<ConnectionName, Connection>,
+    /// Questions that are asked once a release.
+    pub questions: IndexMap<QuestionName, Question>,
+    /// The procedures, never empty.
+    pub procedures: IndexMap<ProcedureName, Procedure>,
+}
+
+/// Where the source is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RepositorySpec {
+    /// Where it is fetched from and pushed to; without it, where the checkout's `origin` points to.
+    pub url: Option<String>,
+    /// The branch that releases are cut from.
+    pub branch: String,
+}
+
+/// How versions look and where they are written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VersionSpec {
+    /// The form of a tag, such as `vX.Y.Z`.
+    pub format: String,
+    /// The files that hold the version.
+    pub files: Vec<VersionFileSpec>,
+    /// The version before the first release, where no tag is found.
+    pub initial: Option<String>,
+}
+
+/// A file that holds the version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VersionFileSpec {
+    /// Its path in the repository.
+    pub path: String,
+    /// A text with `{version}` in it that stands around the version; without it the kind of file is told by its name.
+    pub pattern: Option<String>,
+    /// How often the pattern has to be found.
+    pub count: u32,
+}
+
+/// How the changelog is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ChangelogSpec {
+    /// Its path in the repository.
+    pub file: String,
+    /// Its form.
+    pub style: ChangelogStyle,
+    /// The web address of the repository, for links to commits and tickets.
+    pub links: Option<String>,
+}
+
+/// The form of a changelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangelogStyle {
+    /// An anchor, a heading, and bullets by scope, as clog writes it.
+    Clog,
+}
+
+/// A deployable part of the service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Component {
+    /// Its container image, without a tag.
+    pub image: Option<String>,
+}
+
+/// An outside system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Connection {
+    /// Mail into a Maildir folder on this machine. A relative path starts at the folder of the procedure file.
+    Maildir {
+        /// The folder.
+        path: String,
+        /// Who the mail is from.
+        from: String,
+    },
+}
+
+/// A question that is asked once a release; the answer is evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Question {
+    /// The question itself.
+    pub ask: String,
+    /// What can be answered.
+    pub answer: AnswerType,
+    /// Who may answer; without it, anybody who is known.
+    pub by: Option<Who>,
+}
+
+/// What can be answered to a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerType {
+    /// Yes or no.
+    YesNo,
+    /// One of these, at least two.
+    Choice(Vec<String>),
+    /// A whole number, not smaller than this.
+    Integer {
+        /// The smallest number allowed.
+        min: i64,
+    },
+    /// Any text, up to 2,000 characters.
+    Text,
+}
+
+/// A procedure: what is done, in order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Procedure {
+    /// Who may start it; without it, anybody who is known.
+    pub start: Option<Who>,
+    /// The steps, never empty.
+    pub steps: Vec<Step>,
+}
+
+/// A step with its modifiers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Step {
+    /// Its id, unique in the procedure; derived where the file gives none.
+    pub id: StepId,
+    /// What it is called in lists; without it, told from its kind.
+    pub name: Option<Template>,
+    /// What it does.
+    pub kind: StepKind,
+    /// It is skipped, visibly, when this is false.
+    #[serde(rename = "if")]
+    pub condition: Option<Expr>,
+    /// It is done once for each of these.
+    pub each: Option<Each>,
+    /// Who does it, or answers it.
+    pub by: Option<Who>,
+    /// Which steps have to end before it, instead of the one before it in the list.
+    pub after: Option<Vec<StepId>>,
+    /// How long it may take: an act is ended, a wait expires.
+    pub timeout: Option<SignedDuration>,
+    /// How often an act is tried again. Without it, a few times when the failure may pass by itself, and a command that ends
+    /// badly not at all; with it, that too.
+    pub retry: Option<Retry>,
+    /// What happens when it fails.
+    #[serde(rename = "else")]
+    pub otherwise: Otherwise,
+    /// What is read from its output.
+    pub outputs: BTreeMap<OutputName, Extract>,
+    /// What its evidence covers; without it, what the kind implies.
+    pub covers: Option<Vec<FacetName>>,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// The kinds of step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// Looks whether the working copy is fit to release from.
+    GitCheck(GitCheck),
+    /// Names the branch that the release's commits go to.
+    GitBranch {
+        /// The branch.
+        name: Template,
+    },
+    /// Writes the version into the version files.
+    VersionBump,
+    /// Writes the changelog's section.
+    Changelog,
+    /// Makes a commit of what was edited.
+    GitCommit {
+        /// Its message.
+        message: Template,
+        /// Whether to sign it: `None` as git is configured.
+        sign: Option<bool>,
+    },
+    /// Makes an annotated tag.
+    GitTag {
+        /// Its message; without it, the tag's name.
+        message: Option<Template>,
+        /// Whether to sign it: `None` as git is configured.
+        sign: Option<bool>,
+    },
+    /// Pushes the release's branch, its tag, or both at once.
+    GitPush {
+        /// The branch is pushed.
+        branch: bool,
+        /// The tag is pushed.
+        tag: bool,
+    },
+    /// Runs a command.
+    Shell(Shell),
+    /// A person does something and says so.
+    Manual {
+        /// What to do.
+        instruction: Template,
+        /// Whether something has to be handed in as evidence.
+        evidence: bool,
+    },
+    /// Asks questions that were declared.
+    Ask {
+        /// Which, in order, never empty.
+        questions: Vec<QuestionName>,
+    },
+    /// Waits for people to approve.
+    Approval(ApprovalRule),
+    /// Tells people something.
+    Message(Message),
+    /// Moves the candidate into an environment.
+    Promote {
+        /// Which.
+        environment: EnvironmentName,
+    },
+    /// Steps that go on at the same time; the next one waits for all of them.
+    Parallel {
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// Steps in order under one name.
+    Phase {
+        /// The steps.
+        steps: Vec<Step>,
+    },
+}
+
+/// What a working copy has to be like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GitCheck {
+    /// On this branch; without it, on the repository's.
+    pub branch: Option<Template>,
+    /// Without changed or untracked files.
+    pub clean: bool,
+    /// At the same commit as the remote's branch.
+    pub in_sync: bool,
+}
+
+/// A command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shell {
+    /// For `sh -c`. Nothing is filled in; values come as `TOLLGATE_*` variables.
+    pub command: String,
+    /// Further variables, filled in.
+    pub variables: BTreeMap<String, Template>,
+    /// Variables that hold secrets: variable name to secret name.
+    pub secrets: BTreeMap<String, String>,
+    /// Whether doing it twice is doing it once. Otherwise it is in doubt when its outcome is unknown.
+    pub repeatable: bool,
+}
+
+/// Something that people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Message {
+    /// The connection it goes out by.
+    pub via: ConnectionName,
+    /// Who is told: groups, people, or mail addresses.
+    pub to: Vec<Recipient>,
+    /// One line.
+    pub subject: Template,
+    /// The text.
+    pub body: Template,
+}
+
+/// Somebody who is told something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipient {
+    /// A group or a person.
+    Who(Who),
+    /// A mail address.
+    Address(String),
+}
+
+/// What a step is repeated over. All are known when the plan is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Each {
+    /// The commits since the version before, at most 200.
+    Changes,
+    /// The components.
+    Components,
+    /// These texts.
+    List(Vec<String>),
+}
+
+/// How often a failed act is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Retry {
+    /// How many tries at most, the first included. Only for failures that may pass.
+    pub tries: u32,
+    /// The pause before the second try; it doubles each time up to ten minutes.
+    pub pause: SignedDuration,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { tries: 5, pause: SignedDuration::from_secs(2) }
+    }
+}
+
+/// What happens when a step fails.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Otherwise {
+    /// The run stops here and asks: retry, skip by a waiver, abort.
+    #[default]
+    Ask,
+    /// The run is aborted.
+    Abort,
+}
+
+/// How an output is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extract {
+    /// The first line of standard output that starts with this text; the rest of the line is the value.
+    Line(String),
+    /// The text at this JSON pointer of standard output.
+    Json(String),
+    /// The whole of standard output, without white space around it, up to 2,000 characters.
+    Text,
+}
+
+/// The name of a facet without its component: what evidence can be said to cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FacetName {
+    /// The commit.
+    Source,
+    /// The tag.
+    Tag,
+    /// The digests of the components' artifacts.
+    Digest,
+    /// The release notes.
+    Notes,
+    /// The schema changes.
+    Schema,
+    /// The procedure.
+    Procedure,
+}

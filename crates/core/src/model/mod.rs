@@ -1,0 +1,26 @@
+//! What a team writes down, once it has been read and checked: a [`Definition`] of how it releases, and the [`Policy`] that
+//! says what must hold.
+//!
+//! Both are made by the procedure crate and are stored as JSON, so every change here is a change of a stored format.
+
+mod definition;
+mod policy;
+
+pub use definition::*;
+pub use policy::*;
+
+use serde::{Deserialize, Serialize};
+
+/// A text with `{{ … }}` in it, checked when it was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Template(pub String);
+
+/// A place in the procedure file, for messages: line and column from 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The line, from 1; 0 is nowhere.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}

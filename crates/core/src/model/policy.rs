@@ -1,0 +1,240 @@
+//! What must hold: environments, their gates, people.
+
+use indexmap::IndexMap;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use super::{FacetName, Place, Shell, Step, Template};
+use crate::expr::Expr;
+use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, ServiceName};
+use crate::journal::Hash;
+
+/// The rules of a service. They have a life of their own: changed only by adopting another version of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Policy {
+    /// Whose rules.
+    pub service: ServiceName,
+    /// Everybody who can act.
+    pub people: IndexMap<PersonName, Person>,
+    /// Groups of people.
+    pub groups: IndexMap<GroupName, Vec<PersonName>>,
+    /// The gates of every environment.
+    pub gates: IndexMap<GateName, Gate>,
+    /// The environments, in the order in which a release goes through them.
+    pub environments: IndexMap<EnvironmentName, Environment>,
+    /// What it takes to adopt other rules; without it, one known person.
+    pub changes: Option<SignOff>,
+    /// Who may waive a gate or a step; without it, nobody.
+    pub waivers: Option<Who>,
+}
+
+impl Policy {
+    /// The hash that names these rules.
+    pub fn hash(&self) -> Hash {
+        Hash::of(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// The people a rule speaks of, in the order of the file, each once.
+    pub fn members(&self, who: &Who) -> Vec<PersonName> {
+        match who {
+            Who::Person(person) => vec![person.clone()],
+            Who::Group(group) => self.groups.get(group).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// Whether a rule speaks of this person.
+    pub fn includes(&self, who: &Who, person: &PersonName) -> bool {
+        match who {
+            Who::Person(one) => one == person,
+            Who::Group(group) => self.groups.get(group).is_some_and(|members| members.contains(person)),
+        }
+    }
+
+    /// The person who commits under this mail address.
+    pub fn author(&self, email: &str) -> Option<&PersonName> {
+        let same = |address: &String| address.eq_ignore_ascii_case(email);
+        self.people
+            .iter()
+            .find(|(_, person)| person.mail.iter().any(same) || person.git.iter().any(same))
+            .map(|(name, _)| name)
+    }
+
+    /// The person who uses this account of the operating system.
+    pub fn login(&self, login: &str) -> Option<&PersonName> {
+        self.people
+            .iter()
+            .find(|(_, person)| person.login.iter().any(|one| one == login))
+            .map(|(name, _)| name)
+    }
+}
+
+/// Somebody who can act.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Person {
+    /// The name for people to read.
+    pub name: Option<String>,
+    /// The mail address messages go to.
+    pub mail: Option<String>,
+    /// Accounts of the operating system.
+    pub login: Vec<String>,
+    /// Further mail addresses in commits.
+    pub git: Vec<String>,
+}
+
+/// Whom a rule speaks of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// Anybody of a group.
+    Group(GroupName),
+    /// One person.
+    Person(PersonName),
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Group(group) => group.fmt(f),
+            Self::Person(person) => person.fmt(f),
+        }
+    }
+}
+
+/// So many of these people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SignOff {
+    /// Of whom.
+    pub by: Who,
+    /// How many, at least one and at most as many as there are.
+    pub count: u32,
+}
+
+/// An approval that is required.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApprovalRule {
+    /// Of whom.
+    pub by: Who,
+    /// How many people, at least one.
+    pub count: u32,
+    /// Whether who started the run, or wrote a commit of the candidate, may approve.
+    pub allow_self: bool,
+    /// What an approval covers. On an environment: everything.
+    pub covers: Option<Vec<FacetName>>,
+    /// How long an approval counts.
+    pub valid: Option<SignedDuration>,
+}
+
+/// A condition on entering an environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Gate {
+    /// What has to hold.
+    pub kind: GateKind,
+    /// It only applies when this is true.
+    #[serde(rename = "if")]
+    pub condition: Option<Expr>,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// The kinds of gate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateKind {
+    /// People approve exactly this candidate.
+    Approval(ApprovalRule),
+    /// Somebody says yes to a question.
+    Ask {
+        /// The question.
+        question: Template,
+        /// Who may answer; without it, anybody who is known.
+        by: Option<Who>,
+        /// How long a yes counts.
+        valid: Option<SignedDuration>,
+    },
+    /// An expression is true.
+    Require {
+        /// The expression.
+        that: Expr,
+    },
+}
+
+/// Where a release runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Environment {
+    /// The environment a candidate has to be verified in before it comes here; `None` for one that is entered first.
+    pub from: Option<EnvironmentName>,
+    /// Its address, for people and templates.
+    pub url: Option<String>,
+    /// What has to hold to enter it, beside the gates of every environment.
+    pub gates: IndexMap<GateName, Gate>,
+    /// Steps before the deployment, once the gates are open.
+    pub before: Vec<Step>,
+    /// How a candidate is deployed.
+    pub deploy: Deploy,
+    /// How to see what runs there.
+    pub probe: Option<Probe>,
+    /// Steps that verify it once it is live.
+    pub verify: Vec<Step>,
+    /// Steps after it was verified.
+    pub after: Vec<Step>,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// How a candidate is deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deploy {
+    /// By a command.
+    Command {
+        /// The command.
+        shell: Shell,
+        /// How long it may take.
+        timeout: SignedDuration,
+    },
+    /// By a person, who says when it is done.
+    Manual {
+        /// What to do.
+        instruction: Template,
+        /// Who does it; without it, anybody who is known.
+        by: Option<Who>,
+    },
+    /// By others; Tollgate only notices it through the probe.
+    Observed,
+}
+
+/// How to see what runs in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Probe {
+    /// The address that is asked.
+    pub url: String,
+    /// What in the answer is the version.
+    pub read: ProbeRead,
+    /// What the version has to be; without it, the version of the candidate.
+    pub expect: Option<Template>,
+    /// How long to keep looking after a deployment: longer than caches live.
+    pub within: SignedDuration,
+    /// The pause between two looks.
+    pub every: SignedDuration,
+    /// How many answers in a row have to be right.
+    pub times: u32,
+}
+
+/// What a probe reads from an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeRead {
+    /// Only that it answers with this status.
+    Status(u16),
+    /// The text at this JSON pointer (RFC 6901), such as `/version`.
+    Json(String),
+    /// The whole body, without white space around it.
+    Body,
+}

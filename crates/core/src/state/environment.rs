@@ -1,0 +1,119 @@
+//! What is where.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Actor;
+use crate::event::{Deployed, DeploymentOutcome, EnvironmentEvent, Holder};
+use crate::ids::ComponentName;
+use crate::journal::Hash;
+
+/// How many verifications an environment remembers.
+const VERIFIED_MAX: usize = 50;
+
+/// One environment of a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EnvironmentState {
+    /// What runs, by component.
+    pub deployed: BTreeMap<ComponentName, Running>,
+    /// The promotion that is deploying into it right now.
+    pub held: Option<Held>,
+    /// A deployment was given up: what runs there is not known for certain, since then.
+    pub uncertain: Option<Timestamp>,
+    /// What was verified there, the newest last, at most fifty.
+    pub verified: Vec<VerifiedHere>,
+}
+
+/// A component that runs in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Running {
+    /// What runs.
+    pub what: Deployed,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who put it there, or told it.
+    pub by: Actor,
+    /// Whether somebody only told it.
+    pub recorded: bool,
+}
+
+/// A deployment under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Held {
+    /// By which promotion.
+    pub by: Holder,
+    /// Since when.
+    pub since: Timestamp,
+    /// What will run.
+    pub deploying: BTreeMap<ComponentName, Deployed>,
+}
+
+/// A candidate that was verified in an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VerifiedHere {
+    /// By which promotion.
+    pub by: Holder,
+    /// Its version.
+    pub version: String,
+    /// Its fingerprint.
+    pub fingerprint: Hash,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+impl EnvironmentState {
+    /// Takes in an event.
+    pub fn apply(&mut self, at: Timestamp, actor: &Actor, event: &EnvironmentEvent) {
+        match event {
+            EnvironmentEvent::Recorded { deployed } => {
+                for (component, what) in deployed {
+                    let running =
+                        Running { what: what.clone(), since: at, by: actor.clone(), recorded: true };
+                    self.deployed.insert(component.clone(), running);
+                }
+                self.uncertain = None;
+            }
+            EnvironmentEvent::DeploymentStarted { by, deploying, .. } => {
+                self.held = Some(Held { by: by.clone(), since: at, deploying: deploying.clone() });
+            }
+            EnvironmentEvent::DeploymentEnded { by, outcome } => {
+                let Some(held) = self.held.take_if(|held| held.by == *by) else { return };
+                match outcome {
+                    DeploymentOutcome::Live => {
+                        for (component, what) in held.deploying {
+                            let running = Running { what, since: at, by: actor.clone(), recorded: false };
+                            self.deployed.insert(component, running);
+                        }
+                        self.uncertain = None;
+                    }
+                    DeploymentOutcome::GivenUp => self.uncertain = Some(at),
+                }
+            }
+            EnvironmentEvent::Verified { by, version, fingerprint } => {
+                let verified =
+                    VerifiedHere { by: by.clone(), version: version.clone(), fingerprint: *fingerprint, at };
+                self.verified.push(verified);
+                if self.verified.len() > VERIFIED_MAX {
+                    self.verified.remove(0);
+                }
+            }
+        }
+    }
+
+    /// Whether exactly this content was verified here, and when last.
+    pub fn verified(&self, fingerprint: &Hash) -> Option<&VerifiedHere> {
+        self.verified.iter().rev().find(|verified| verified.fingerprint == *fingerprint)
+    }
+
+    /// Whether exactly this content is what all components run.
+    pub fn runs(&self, fingerprint: &Hash) -> bool {
+        !self.deployed.is_empty()
+            && self.deployed.values().all(|running| running.what.fingerprint.as_ref() == Some(fingerprint))
+    }
+}

@@ -1,0 +1,12 @@
+//! State: what replaying a stream gives. Nothing here decides anything.
+
+mod environment;
+mod policy;
+mod release;
+
+pub use environment::*;
+pub use policy::*;
+pub use release::*;
+
+/// The version of the shape of the states, for snapshots: raised with every change of them.
+pub const STATE_VERSION: u16 = 1;
