@@ -1,1 +1,4 @@
 //! Tollgate: connect.
+
+pub mod process;
+pub mod system;
