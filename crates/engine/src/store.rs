@@ -10,14 +10,26 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ids::EffectId;
 use tollgate_core::journal::{BlobId, Hash, NewEvent, Record, StreamId, StreamVersion};
 
-/// Everything one decision changes.
+mod check;
+mod checkpoint;
+
+pub use check::{latest_storable, storable};
+pub use checkpoint::{CHECKPOINT_KIND, CheckpointError, checkpoint_events, checkpoint_heads};
+
+/// Everything one decision changes. Changes of one kind are made in the order in which they stand here, so that a task can
+/// be finished at an epoch and put back in the same commit.
+///
+/// Times other than those of events are kept as [`storable`] gives them.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
     /// Every stream the decision read, at the version it read; also the ones it only read. All must still hold.
+    /// The first one that does not is the [`StoreError::Conflict`].
     pub read: Vec<(StreamId, StreamVersion)>,
-    /// Events to append, at most one entry a stream; a stream appended to has to stand in `read`.
+    /// Events to append, at most one entry a stream; a stream appended to has to stand in `read`. Only the store itself
+    /// appends to [`StreamId::Checkpoint`].
     pub append: Vec<Append>,
     /// The latest state of streams, each at the version it has after this commit, replacing older snapshots of the stream.
+    /// The streams have to stand in `read`.
     pub snapshots: Vec<Snapshot>,
     /// Changes of the rows that lists and the inbox read.
     pub rows: Vec<RowChange>,
@@ -269,7 +281,7 @@ pub struct Head {
 }
 
 /// Why the store did not do what was asked. Nothing of the commit was written, except where it says otherwise.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A stream has moved since it was read: decide anew.
     #[error("{stream} is at version {found}, not {expected}")]
@@ -356,7 +368,7 @@ pub trait WorkLock: Send + Sync + std::fmt::Debug {}
 /// The storage port. Readers never wait for writers. All listed times come from the caller.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Writes everything, or nothing.
+    /// Writes everything, or nothing. A caller that stops waiting (drops the future) does not know which.
     async fn commit(&self, commit: Commit) -> Result<Committed, StoreError>;
 
     /// Reads streams in one consistent view, in the order asked for. A stream that does not exist has version 0.
@@ -365,10 +377,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Lists records of one stream from `from` (a sequence number) on, at most `limit`.
     async fn records(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
-    /// The heads of all streams whose text form starts with `prefix`, in order of the text, after `after`, at most `limit`.
+    /// The heads of all streams (also the checkpoint stream) whose text form starts with `prefix`, in order of the text, after `after`, at most `limit`.
     async fn heads(&self, prefix: &str, after: Option<&StreamId>, limit: usize) -> Result<Vec<Head>, StoreError>;
 
-    /// Lists rows.
+    /// Lists rows by their sort text, descending, then by id, ascending.
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, StoreError>;
 
     /// One row.
@@ -377,14 +389,14 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Timers due at `now` or before, the oldest first.
     async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<Timer>, StoreError>;
 
-    /// Tasks that can be claimed at `now`: due, and not claimed, or (where claims run out) no longer. On SQLite, where the caller
-    /// holds the work lock, `recover` also gives the claimed ones: their holder is dead.
+    /// Tasks that can be claimed at `now`, the oldest first: due, and not claimed, or (where claims run out) no longer. On SQLite,
+    /// where the caller holds the work lock, `recover` also gives all claimed ones: their holder is dead.
     async fn due_tasks(&self, now: Timestamp, recover: bool, limit: usize) -> Result<Vec<Task>, StoreError>;
 
     /// Polls due at `now` or before, the oldest first.
     async fn due_polls(&self, now: Timestamp, limit: usize) -> Result<Vec<Poll>, StoreError>;
 
-    /// The streams that wait for a fact.
+    /// The streams that wait for a fact, in order of their text.
     async fn poll_subscribers(&self, key: &str) -> Result<Vec<StreamId>, StoreError>;
 
     /// Notes that a poll was made, outside the journal. No error when the poll is gone.
@@ -396,10 +408,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Reads a blob and checks it against its name.
     async fn blob(&self, id: &BlobId) -> Result<BlobRead, StoreError>;
 
-    /// Drops the bytes of a blob for good; its name stays.
+    /// Drops the bytes and the salt of a blob for good; its name stays, and putting the same blob again does not bring it back.
+    /// No error when it is unknown or was pruned before (the first time stays).
     async fn prune_blob(&self, id: &BlobId, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Appends the heads of all streams that changed since the last checkpoint to the checkpoint stream. `None` when none did.
+    /// Appends the heads of all streams that changed since the last checkpoint to the checkpoint stream, as
+    /// [`checkpoint_events`], and returns its new head. `None` when none did.
     async fn checkpoint(&self, now: Timestamp) -> Result<Option<Head>, StoreError>;
 
     /// Writes a whole, consistent copy to a new file, while in use. Refuses to overwrite.
@@ -408,6 +422,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Tries to become the one process that carries out effects. `None` when another one is.
     async fn work_lock(&self) -> Result<Option<Box<dyn WorkLock>>, StoreError>;
 
-    /// Returns when somebody (in this process) has committed since the last call, or after `at_most`. A hint only.
+    /// Returns when somebody has committed since the last call, or after `at_most`. A hint only: commits of other processes show
+    /// late, and of two callers one can take the hint from the other.
     async fn changed(&self, at_most: SignedDuration);
 }

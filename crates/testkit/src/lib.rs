@@ -1,1 +1,7 @@
-//! Tollgate: testkit.
+//! Stand-ins for the world, and suites that every implementation of a port has to pass. For tests only.
+
+pub mod memory_store;
+pub mod store_conformance;
+
+pub use memory_store::MemoryStore;
+pub use store_conformance::store_conformance;
