@@ -1,4 +1,7 @@
-//! Tollgate: connect.
+//! The ports to the world, made real: git, child processes, probes, mail, time and chance. One module each; no vendor type
+//! leaves them.
 
+pub mod maildir;
+pub mod probe;
 pub mod process;
 pub mod system;
