@@ -5,6 +5,7 @@
 pub mod act;
 pub mod actor;
 pub mod candidate;
+pub mod changelog;
 pub mod commits;
 pub mod event;
 pub mod expr;
@@ -15,3 +16,4 @@ pub mod model;
 pub mod plan;
 pub mod state;
 pub mod version;
+pub mod version_file;

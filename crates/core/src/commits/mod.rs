@@ -9,6 +9,7 @@ mod references;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ObjectId;
 use crate::version::Bump;
 
 pub(crate) use plain::one_line;
@@ -43,8 +44,8 @@ pub struct CommitText<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Change {
-    /// The commit's id in hexadecimal.
-    pub commit: String,
+    /// The commit.
+    pub commit: ObjectId,
     /// The author's name.
     pub author_name: String,
     /// The author's mail address.
@@ -121,7 +122,7 @@ impl Change {
         let footer = if head.kind == ChangeKind::Revert { None } else { breaking_footer(body) };
         let breaking = footer.or_else(|| head.marked.then(|| head.text.clone()));
         Self {
-            commit: one_line(raw.commit, 64),
+            commit: ObjectId(one_line(raw.commit, 64)),
             author_name: one_line(raw.author_name, AUTHOR_MAX_CHARS),
             author_email: one_line(raw.author_email, AUTHOR_MAX_CHARS),
             references: references::references(&plain_text(message, Lines::Keep), ticket_keys),
@@ -171,7 +172,8 @@ impl Head {
         let word = name.len() <= TYPE_MAX_BYTES
             && name.starts_with(|c: char| c.is_ascii_alphabetic())
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-        if !word || text.is_empty() || commit.description().starts_with([':', '/']) {
+        let address = ["::", "://"].iter().any(|after| subject[name.len()..].starts_with(after));
+        if !word || text.is_empty() || address {
             return None;
         }
         let scope = commit.scope().map(|scope| scope.as_str().trim().to_owned());
@@ -261,8 +263,8 @@ pub struct BumpAdvice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BumpReason {
-    /// The commit's id in hexadecimal.
-    pub commit: String,
+    /// The commit.
+    pub commit: ObjectId,
     /// The first line of its message.
     pub subject: String,
     /// What it breaks, if it is a breaking change.

@@ -25,6 +25,8 @@ fn subjects_are_read() {
         ("fx(a b):  mend ", Fix, Some("a b"), "mend"),
         ("perf: faster", kind("perf"), None, "faster"),
         ("Docs: say so", kind("docs"), None, "say so"),
+        ("feat: :sparkles: add", Feature, None, ":sparkles: add"),
+        ("fix: //x", Fix, None, "//x"),
         ("revert: feat: add", Revert, None, "feat: add"),
         ("Revert \"feat(db): add\"\n\nThis reverts commit 12.", Revert, None, "feat(db): add"),
         ("Revert \"unclosed", Revert, None, "unclosed"),
