@@ -142,3 +142,60 @@ async fn a_power_cut_after_the_start_is_in_doubt() {
     assert_eq!(world.runner.run(&request).await.unwrap_err().class, FailureClass::InDoubt);
     assert!(!world.work("ran").exists());
 }
+
+/// Kills what plays a part for a world, found by its command line; what was found.
+fn kill_parts(world: &World, of: impl Fn(&str) -> bool) -> usize {
+    let root = world.root().to_str().unwrap().to_owned();
+    let mut killed = 0;
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        let pid = process.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && line.contains(&root)
+            && of(&line)
+        {
+            killed += usize::from(rustix::process::kill_process(pid, Signal::KILL).is_ok());
+        }
+    }
+    killed
+}
+
+#[tokio::test]
+async fn wherever_the_starter_is_killed_the_command_runs_once() {
+    for delay_ms in 0..25 {
+        let world = World::new();
+        let request = world.request("echo ran >> ran; sleep 0.02; echo result");
+        let mut starter = world.starter(&request);
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        starter.kill().unwrap();
+        starter.wait().unwrap();
+        let exit = world.restarted().run(&request).await.unwrap();
+        assert_eq!((exit.status, exit.stdout.as_slice()), (Some(0), b"result\n".as_slice()), "{delay_ms} ms");
+        assert_eq!(fs::read_to_string(world.work("ran")).unwrap(), "ran\n", "{delay_ms} ms");
+    }
+}
+
+#[tokio::test]
+async fn wherever_everything_is_killed_the_command_runs_once_at_most() {
+    for delay_ms in 0..40 {
+        let world = World::new();
+        let request = world.request("echo ran >> ran; sleep 0.02; echo result");
+        let mut starter = world.starter(&request);
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms / 2));
+        // Every other time the guard is killed with its supervisor, and the starter always.
+        kill_parts(&world, |line| line.contains("_entry"));
+        while delay_ms % 2 == 0 && kill_parts(&world, |line| line.contains("_entry")) > 0 {}
+        starter.wait().unwrap();
+
+        let outcome = world.restarted().run(&request).await;
+        let ran = fs::read_to_string(world.work("ran")).unwrap_or_default();
+        match outcome {
+            Ok(exit) => assert_eq!((exit.stdout.as_slice(), ran.as_str()), (b"result\n".as_slice(), "ran\n")),
+            Err(error) => {
+                assert_eq!(error.class, FailureClass::InDoubt, "{error:?}");
+                assert!(ran.is_empty() || ran == "ran\n", "{ran}");
+            }
+        }
+    }
+}

@@ -36,8 +36,9 @@ const KILL_GRACE: Duration = Duration::from_secs(1);
 /// How often, a second apart, the end is written again if that fails: a full disk may be cleared in the meantime.
 const NOTE_TRIES: usize = 30;
 
-/// How often, a tick apart, the lock is tried before giving up.
-const LOCK_TRIES: usize = 100;
+/// How often, and how far apart, the lock is tried before giving up: ten seconds, should the disk be slow.
+const LOCK_TRIES: usize = 1000;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -116,7 +117,7 @@ fn take_lock(folder: &ChildFolder) -> Result<Option<File>, SuperviseError> {
             Err(TryLockError::Error(error)) => return Err(system("cannot lock the folder")(error)),
             Err(TryLockError::WouldBlock) if folder.was_started()? => return Ok(None),
             // Somebody looks, or another supervisor is about to start the command.
-            Err(TryLockError::WouldBlock) => std::thread::sleep(TICK / 10),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
         }
     }
     Err(SuperviseError::Refused("the lock of its folder is held by something else".to_owned()))
