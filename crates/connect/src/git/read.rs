@@ -1,0 +1,279 @@
+//! Reading the clone.
+
+use std::ops::ControlFlow;
+
+use jiff::Timestamp;
+use tollgate_engine::ports::{ObjectId, PortError, RawCommit, Repository};
+
+use super::Git;
+use super::fault::{self, Reach, permanent};
+use super::names::{self, NameFault};
+use super::refresh::{TRACKING, need_clone};
+use super::run::Call;
+use super::text;
+
+/// Longest commit message that is kept, in bytes.
+const MESSAGE_BYTES: usize = 64 << 10;
+/// Longest name or mail address that is kept, in bytes.
+const PERSON_BYTES: usize = 1024;
+/// Most parents a commit may have here; git's own limit for merges is lower.
+const PARENTS_BYTES: usize = 65 * 1024;
+/// Largest file that is read.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// An error for a name that was not accepted.
+pub(super) fn refused(kind: &str, name: &str, fault: NameFault) -> PortError {
+    let shown = text::cut(&text::plain(name), 100);
+    permanent(format!("use the {kind} `{shown}`"), format!("it {fault}"), None)
+}
+
+/// A checked object id.
+pub(super) fn object(id: &ObjectId) -> Result<&str, PortError> {
+    names::object(id).map_err(|fault| refused("object id", &id.0, fault))
+}
+
+/// What git knows of some names: id and type, or nothing. `expressions` are made of checked names only.
+pub(super) async fn types(
+    git: &Git,
+    repository: &Repository,
+    what: &str,
+    expressions: &[String],
+) -> Result<Vec<Option<(ObjectId, String)>>, PortError> {
+    need_clone(repository, what)?;
+    let mut input = expressions.join("\n");
+    input.push('\n');
+    let printed = Call::within(git, repository, what)
+        .args(["cat-file", "--batch-check=%(objectname) %(objecttype)"])
+        .input(input)
+        .stdout()
+        .await?;
+    let printed = String::from_utf8_lossy(&printed).into_owned();
+    let found: Vec<_> = printed
+        .lines()
+        .map(|line| {
+            let (id, kind) = line.split_once(' ')?;
+            // `… missing` and `… ambiguous` start with what was asked, which may itself be an id.
+            let known = names::is_object(id) && matches!(kind, "commit" | "tag" | "tree" | "blob");
+            known.then(|| (ObjectId(id.to_owned()), kind.to_owned()))
+        })
+        .collect();
+    if found.len() == expressions.len() {
+        Ok(found)
+    } else {
+        Err(permanent(what, "git answered something unexpected", None))
+    }
+}
+
+/// The commit that a full ref name or an object id leads to.
+pub(super) async fn resolve(
+    git: &Git,
+    repository: &Repository,
+    revision: &str,
+) -> Result<Option<ObjectId>, PortError> {
+    let name = if names::is_object(revision) {
+        revision.to_owned()
+    } else {
+        names::full_ref(revision).map_err(|fault| refused("revision", revision, fault))?;
+        // The clone has no branches of its own: a branch is what the remote's was at the last fetch.
+        match revision.strip_prefix("refs/heads/") {
+            Some(branch) => format!("{TRACKING}{branch}"),
+            None => revision.to_owned(),
+        }
+    };
+    let what = format!("find {revision} in the clone");
+    let found = types(git, repository, &what, &[format!("{name}^{{commit}}")]).await?;
+    Ok(found.into_iter().flatten().next().map(|(id, _)| id))
+}
+
+/// The fields of a commit in the order in which `git log` is told to print them.
+const FORMAT: &str = "--format=tformat:%H%x00%P%x00%an%x00%ae%x00%at%x00%B";
+const FIELDS: usize = 6;
+
+/// The commits of `to` that are not in `from`, children before their parents.
+pub(super) async fn history(
+    git: &Git,
+    repository: &Repository,
+    from: Option<&ObjectId>,
+    to: &ObjectId,
+    limit: usize,
+) -> Result<(Vec<RawCommit>, bool), PortError> {
+    let mut range = vec![object(to)?.to_owned()];
+    if let Some(from) = from {
+        range.push(format!("^{}", object(from)?));
+    }
+    let what = format!("read the history of {to}");
+    need_clone(repository, &what)?;
+    let mut commits = Vec::new();
+    let (mut more, mut broken) = (false, false);
+    let mut fields: Vec<Vec<u8>> = Vec::with_capacity(FIELDS);
+    Call::within(git, repository, &what)
+        .args(["log", "-z", "--no-mailmap", "--no-notes", "--no-patch", "--date-order", FORMAT])
+        .arg(format!("--max-count={}", limit.saturating_add(1)))
+        .args(&range)
+        .arg("--")
+        .records(0, PARENTS_BYTES.max(MESSAGE_BYTES + 4), |field| {
+            fields.push(field.to_vec());
+            if fields.len() < FIELDS {
+                return ControlFlow::Continue(());
+            }
+            more = commits.len() == limit;
+            if more {
+                return ControlFlow::Break(());
+            }
+            match commit(&fields) {
+                Some(commit) => commits.push(commit),
+                None => broken = true,
+            }
+            fields.clear();
+            if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .await?;
+    if broken || !more && !fields.is_empty() {
+        return Err(permanent(what, "a commit could not be read: git printed something unexpected", None));
+    }
+    Ok((commits, more))
+}
+
+fn commit(fields: &[Vec<u8>]) -> Option<RawCommit> {
+    let [id, parents, name, email, at, message] = fields else { return None };
+    let id = String::from_utf8(id.clone()).ok().filter(|id| names::is_object(id))?;
+    let parents = std::str::from_utf8(parents).ok()?;
+    let parents: Vec<ObjectId> = parents.split_ascii_whitespace().map(|p| ObjectId(p.to_owned())).collect();
+    if !parents.iter().all(|parent| names::is_object(&parent.0)) {
+        return None;
+    }
+    // Commits made by broken tools have dates that are none, or thousands of years away.
+    let at = std::str::from_utf8(at).ok().and_then(|text| text.trim().parse().ok());
+    let authored_at = at.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    Some(RawCommit {
+        id: ObjectId(id),
+        parents,
+        author_name: text::lossy(name, PERSON_BYTES),
+        author_email: text::lossy(email, PERSON_BYTES),
+        authored_at,
+        message: text::lossy(message, MESSAGE_BYTES),
+    })
+}
+
+/// The paths that differ between two commits or trees, sorted.
+pub(super) async fn changed_paths(
+    git: &Git,
+    repository: &Repository,
+    from: &ObjectId,
+    to: &ObjectId,
+) -> Result<Vec<String>, PortError> {
+    let what = format!("compare {from} with {to}");
+    need_clone(repository, &what)?;
+    let printed = Call::within(git, repository, &what)
+        .args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff"])
+        .args([object(from)?, object(to)?, "--"])
+        .stdout()
+        .await?;
+    let mut paths: Vec<String> = printed
+        .split(|byte| *byte == 0)
+        .filter(|path| !path.is_empty())
+        .map(|path| String::from_utf8_lossy(path).into_owned())
+        .collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// An entry of a tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) mode: String,
+    pub(super) object: ObjectId,
+    pub(super) path: String,
+}
+
+/// The entries of a tree at some paths; what is not there is left out.
+pub(super) async fn entries(
+    git: &Git,
+    repository: &Repository,
+    what: &str,
+    tree: &ObjectId,
+    paths: &[&str],
+) -> Result<Vec<Entry>, PortError> {
+    need_clone(repository, what)?;
+    let printed = Call::within(git, repository, what)
+        .args(["ls-tree", "-z", "-t", "--full-tree", object(tree)?, "--"])
+        .args(paths)
+        .stdout()
+        .await?;
+    let entries = printed.split(|byte| *byte == 0).filter_map(|line| {
+        let (head, path) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+        let mut head = head.split(' ');
+        let (mode, _, id) = (head.next()?, head.next()?, head.next()?);
+        Some(Entry { mode: mode.to_owned(), object: ObjectId(id.to_owned()), path: path.to_owned() })
+    });
+    Ok(entries.filter(|entry| paths.contains(&entry.path.as_str())).collect())
+}
+
+/// A file of a commit or tree.
+pub(super) async fn read_file(
+    git: &Git,
+    repository: &Repository,
+    tree: &ObjectId,
+    path: &str,
+) -> Result<Option<Vec<u8>>, PortError> {
+    names::path(path).map_err(|fault| refused("path", path, fault))?;
+    let what = format!("read {path} of {tree}");
+    let Some(entry) = entries(git, repository, &what, tree, &[path]).await?.pop() else {
+        return Ok(None);
+    };
+    match entry.mode.as_str() {
+        "100644" | "100755" | "100664" => {}
+        "120000" => {
+            let hint = Some("name the file itself");
+            return Err(permanent(what, "it is a symbolic link, which is not followed", hint));
+        }
+        _ => return Ok(None),
+    }
+    let size = Call::within(git, repository, &what).args(["cat-file", "-s", &entry.object.0]).line().await?;
+    if size.parse::<u64>().map_or(true, |size| size > FILE_BYTES) {
+        return Err(permanent(what, format!("it is larger than {} MiB", FILE_BYTES >> 20), None));
+    }
+    Call::within(git, repository, &what).args(["cat-file", "blob", &entry.object.0]).stdout().await.map(Some)
+}
+
+/// Whether all commits of one are in another. `None` when the clone does not have one of them.
+pub(super) async fn is_ancestor(
+    git: &Git,
+    repository: &Repository,
+    old: &ObjectId,
+    new: &ObjectId,
+) -> Result<Option<bool>, PortError> {
+    let what = format!("compare {old} with {new}");
+    let known = types(git, repository, &what, &[object(old)?.to_owned(), object(new)?.to_owned()]).await?;
+    if known.iter().any(Option::is_none) {
+        return Ok(None);
+    }
+    let output = Call::within(git, repository, &what)
+        .args(["merge-base", "--is-ancestor", &old.0, &new.0])
+        .output()
+        .await?;
+    match output.status {
+        Some(0) => Ok(Some(true)),
+        Some(1) => Ok(Some(false)),
+        _ => Err(fault::of_call(&what, Reach::Local, output.status, &output.stderr)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_dates_do_not_lose_a_commit() {
+        let id = "a".repeat(40);
+        let of = |at: &str| {
+            let fields = [id.as_str(), "", "n", "e", at, "m"].map(|field| field.as_bytes().to_vec());
+            commit(&fields).map(|commit| commit.authored_at)
+        };
+        assert_eq!(of("5"), Some(Timestamp::from_second(5).unwrap()));
+        for wrong in ["", "x", "99999999999999999999", "9223372036854775807"] {
+            assert_eq!(of(wrong), Some(Timestamp::UNIX_EPOCH), "{wrong}");
+        }
+        assert_eq!(commit(&vec![Vec::new(); 6]), None);
+    }
+}
