@@ -4,10 +4,14 @@
 
 pub mod act;
 pub mod actor;
+pub mod agenda;
 pub mod candidate;
 pub mod changelog;
 pub mod commits;
+pub mod context;
+pub mod decide;
 pub mod event;
+pub mod explain;
 pub mod expr;
 pub mod gate;
 pub mod ids;
@@ -17,3 +21,4 @@ pub mod plan;
 pub mod state;
 pub mod version;
 pub mod version_file;
+pub mod view;

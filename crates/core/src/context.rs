@@ -1,0 +1,230 @@
+//! What texts and conditions can speak of: the same names in `{{ … }}`, in `if:` and in the variables of commands.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Environment as Jinja, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::act::Failure;
+use crate::act::FailureClass;
+use crate::event::{AnswerValue, Asked, StepResult};
+use crate::expr::{CallError, Facts, Value};
+use crate::ids::OutputName;
+use crate::model::Template;
+use crate::plan::{Item, Plan, PlannedStep};
+use crate::state::{Run, StepStatus};
+use crate::view::View;
+
+/// The longest filled-in text, in bytes.
+pub const RENDERED_MAX_BYTES: usize = 32 * 1024;
+
+/// The names of one step, with their values at this moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Context {
+    /// The service.
+    pub service: String,
+    /// The version, as it stands in files.
+    pub version: String,
+    /// The tag.
+    pub tag: String,
+    /// The version before; empty at the first release.
+    pub previous: String,
+    /// The candidate's commit.
+    pub commit: String,
+    /// The branch its commits go to.
+    pub branch: String,
+    /// The release notes; empty before they are written.
+    pub notes: String,
+    /// Who started the run.
+    pub starter: String,
+    /// The environment, in steps of one.
+    pub env: Option<EnvironmentContext>,
+    /// What the step is repeated for.
+    pub item: Option<Item>,
+    /// The answers, by question.
+    pub answers: BTreeMap<String, String>,
+    /// The outputs, by step.
+    pub steps: BTreeMap<String, BTreeMap<OutputName, String>>,
+}
+
+/// An environment, in texts.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvironmentContext {
+    /// Its name.
+    pub name: String,
+    /// Its address; empty when the policy has none.
+    pub url: String,
+}
+
+impl Context {
+    /// The names of a step, or of the whole run.
+    pub fn of(view: &View, run: &Run, plan: &Plan, step: Option<&PlannedStep>) -> Self {
+        let candidate = view.candidate(run);
+        let policy = view.policy.as_deref().unwrap_or(&plan.policy);
+        let env = step.and_then(|step| step.environment.as_ref()).map(|name| {
+            let environment = plan.policy.environments.get(name).or_else(|| policy.environments.get(name));
+            let url = environment.and_then(|environment| environment.url.clone()).unwrap_or_default();
+            EnvironmentContext { name: name.to_string(), url }
+        });
+        let branch = candidate.and_then(|candidate| candidate.branch.clone());
+        Self {
+            service: view.service.to_string(),
+            version: plan.version.text.clone(),
+            tag: plan.version.tag.clone(),
+            previous: plan
+                .version
+                .previous
+                .as_ref()
+                .map(|previous| previous.text.clone())
+                .unwrap_or_default(),
+            commit: candidate.map(|candidate| candidate.commit.to_string()).unwrap_or_default(),
+            branch: branch.unwrap_or_else(|| plan.definition.repository.branch.clone()),
+            notes: candidate.and_then(|candidate| candidate.notes.clone()).unwrap_or_default(),
+            starter: run.started_by.to_string(),
+            env,
+            item: step.and_then(|step| step.item.clone()),
+            answers: answers(view),
+            steps: outputs(run),
+        }
+    }
+
+    /// Fills in a text.
+    pub fn fill(&self, template: &Template) -> Result<String, Failure> {
+        if !template.0.contains('{') {
+            return Ok(template.0.clone());
+        }
+        let mut jinja = Jinja::new();
+        jinja.set_undefined_behavior(UndefinedBehavior::Strict);
+        jinja.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        jinja.set_recursion_limit(50);
+        let filled = jinja
+            .render_str(&template.0, minijinja::value::Serde(self))
+            .map_err(|error| failed(template, &error.to_string()))?;
+        if filled.len() > RENDERED_MAX_BYTES {
+            return Err(failed(template, "the result is longer than 32 KiB"));
+        }
+        Ok(filled)
+    }
+
+    /// The variables that commands get.
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let mut variables = BTreeMap::new();
+        let mut set =
+            |name: &str, value: &str| variables.insert(format!("TOLLGATE_{name}"), value.to_owned());
+        set("SERVICE", &self.service);
+        set("VERSION", &self.version);
+        set("TAG", &self.tag);
+        set("PREVIOUS_VERSION", &self.previous);
+        set("COMMIT", &self.commit);
+        set("BRANCH", &self.branch);
+        set("STARTER", &self.starter);
+        if let Some(env) = &self.env {
+            set("ENVIRONMENT", &env.name);
+            set("ENVIRONMENT_URL", &env.url);
+        }
+        if let Some(item) = &self.item {
+            set("ITEM", &item.title);
+            set("ITEM_COMMIT", item.commit.as_ref().map(|commit| commit.0.as_str()).unwrap_or_default());
+        }
+        for (question, answer) in &self.answers {
+            set(&format!("ANSWER_{}", shouted(question)), answer);
+        }
+        for (step, outputs) in &self.steps {
+            for (output, value) in outputs {
+                set(&format!("OUTPUT_{}_{}", shouted(step), shouted(output.as_str())), value);
+            }
+        }
+        variables
+    }
+}
+
+fn failed(template: &Template, why: &str) -> Failure {
+    let start: String = template.0.chars().take(60).collect();
+    Failure {
+        class: FailureClass::Permanent,
+        why: format!("the text `{start}` cannot be filled in: {why}"),
+        hint: Some("correct the text in the procedure file; this run keeps the text it started with".into()),
+        retry_at: None,
+        output: None,
+    }
+}
+
+/// A name as part of a variable's name.
+fn shouted(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+fn answers(view: &View) -> BTreeMap<String, String> {
+    let named = view.release.answers.iter().filter_map(|(asked, answer)| match asked {
+        Asked::Question(name) => Some((name.to_string(), answer.value.to_string())),
+        Asked::Gate(..) => None,
+    });
+    named.collect()
+}
+
+fn outputs(run: &Run) -> BTreeMap<String, BTreeMap<OutputName, String>> {
+    let of = |status: &StepStatus| match status {
+        StepStatus::Done { result, .. } => StepResult::outputs(result),
+        _ => BTreeMap::new(),
+    };
+    let all = run.steps.iter().map(|(id, step)| (id.to_string(), of(&step.status)));
+    all.filter(|(_, outputs)| !outputs.is_empty()).collect()
+}
+
+/// What conditions can ask for: the names of [`crate::expr`] at this moment.
+#[derive(Debug)]
+pub struct RunFacts<'a> {
+    /// The view.
+    pub view: &'a View,
+    /// The run.
+    pub run: &'a Run,
+    /// Its plan.
+    pub plan: &'a Plan,
+}
+
+impl Facts for RunFacts<'_> {
+    fn value(&self, name: &str) -> Option<Value> {
+        let text = |text: &str| Some(Value::String(text.to_owned()));
+        match name {
+            "version.text" => return text(&self.plan.version.text),
+            "version.bump" => return text(&self.plan.version.bump),
+            "version.previous" => {
+                return text(self.plan.version.previous.as_ref().map_or("", |previous| &previous.text));
+            }
+            _ => {}
+        }
+        if let Some(question) = name.strip_prefix("answers.") {
+            let asked = Asked::Question(question.parse().ok()?);
+            return self.view.release.answer(&asked).map(|answer| value_of(&answer.value));
+        }
+        let (step, output) = name.strip_prefix("steps.")?.rsplit_once('.')?;
+        let state = self.run.steps.get(&step.parse().ok()?)?;
+        match &state.status {
+            StepStatus::Done { result, .. } => {
+                let outputs = result.outputs();
+                text(outputs.get(&output.parse().ok()?)?)
+            }
+            // A step that was skipped has no outputs: its conditions have to be asked for first.
+            StepStatus::Skipped(_) => text(""),
+            _ => None,
+        }
+    }
+
+    fn call(&self, function: &str, arguments: &[Value]) -> Result<Option<Value>, CallError> {
+        match (function, arguments) {
+            ("changed", [Value::String(pattern)]) => {
+                let matches = |path: &String| fast_glob::glob_match(pattern, path);
+                Ok(Some(Value::Bool(self.plan.changed_paths.iter().any(matches))))
+            }
+            _ => Err(CallError::NoSuchFunction),
+        }
+    }
+}
+
+fn value_of(answer: &AnswerValue) -> Value {
+    match answer {
+        AnswerValue::YesNo(value) => Value::Bool(*value),
+        AnswerValue::Integer(value) => Value::Int(*value),
+        AnswerValue::Text(text) => Value::String(text.clone()),
+    }
+}

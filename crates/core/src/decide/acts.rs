@@ -1,0 +1,245 @@
+//! From a step to the outside act that carries it out.
+
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
+
+use crate::act::{Act, Command, Failure, FailureClass};
+use crate::context::Context;
+use crate::event::StepResult;
+use crate::ids::EffectId;
+use crate::model::{Connection, Deploy, GitCheck, Message, Policy, Recipient, Shell, StepKind, Template};
+use crate::plan::{Body, Plan, PlannedStep};
+use crate::state::Run;
+use crate::view::View;
+
+/// How long a command may take when nothing is said.
+pub(super) const COMMAND_TIMEOUT: SignedDuration = SignedDuration::from_hours(1);
+
+/// What a step comes to at this moment.
+#[derive(Debug)]
+pub(super) enum Begin {
+    /// An outside act.
+    Act(Act),
+    /// It is done without one.
+    Done(StepResult),
+    /// It waits, for people or the world.
+    Wait,
+    /// It cannot be begun.
+    Fail(Failure),
+}
+
+/// One step at one moment.
+#[derive(Debug)]
+pub(super) struct Beginning<'a> {
+    pub(super) view: &'a View,
+    pub(super) run: &'a Run,
+    pub(super) plan: &'a Plan,
+    pub(super) step: &'a PlannedStep,
+    pub(super) effect: EffectId,
+    pub(super) now: jiff::Timestamp,
+}
+
+impl Beginning<'_> {
+    pub(super) fn begin(&self) -> Begin {
+        self.try_begin().unwrap_or_else(Begin::Fail)
+    }
+
+    fn try_begin(&self) -> Result<Begin, Failure> {
+        let kind = match &self.step.body {
+            Body::Step(kind) => kind,
+            Body::Deploy(Deploy::Command { shell, timeout }) => return self.command(shell, *timeout),
+            Body::Deploy(_) | Body::Enter | Body::Live(_) | Body::Settle => return Ok(Begin::Wait),
+        };
+        let candidate = self
+            .view
+            .candidate(self.run)
+            .ok_or_else(|| permanent("the run has no candidate".to_owned(), None))?;
+        let context = Context::of(self.view, self.run, self.plan, Some(self.step));
+        Ok(match kind {
+            StepKind::GitCheck(check) => self.check_copy(check, &context)?,
+            StepKind::GitBranch { name } => {
+                Begin::Done(StepResult::Branch(branch_name(&context.fill(name)?)?))
+            }
+            StepKind::VersionBump if self.plan.definition.version.files.is_empty() => {
+                Begin::Done(StepResult::Nothing("no file holds the version".into()))
+            }
+            StepKind::VersionBump => Begin::Act(Act::EditVersion {
+                base: candidate.content().clone(),
+                files: self.plan.definition.version.files.clone(),
+                version: self.plan.version.text.clone(),
+            }),
+            StepKind::Changelog => self.changelog(candidate.content().clone())?,
+            StepKind::GitCommit { message, sign } => match &candidate.tree {
+                None => Begin::Done(StepResult::Nothing("no file was changed".into())),
+                Some(tree) => Begin::Act(Act::Commit {
+                    tree: tree.clone(),
+                    parent: candidate.commit.clone(),
+                    message: context.fill(message)?,
+                    at: self.now,
+                    sign: *sign,
+                }),
+            },
+            StepKind::GitTag { message, sign } => {
+                if candidate.tree.is_some() {
+                    let hint = "put a `git.commit` step before the `git.tag` step";
+                    return Err(permanent("files were edited and not committed", Some(hint)));
+                }
+                let message = message.clone().unwrap_or(Template(self.plan.version.tag.clone()));
+                Begin::Act(Act::Tag {
+                    name: self.plan.version.tag.clone(),
+                    target: candidate.commit.clone(),
+                    message: context.fill(&message)?,
+                    at: self.now,
+                    sign: *sign,
+                })
+            }
+            StepKind::GitPush { branch, tag } => self.push(*branch, *tag, &context)?,
+            StepKind::Shell(shell) => self.command(shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?,
+            StepKind::Message(message) => self.mail(message, &context)?,
+            StepKind::Manual { .. } | StepKind::Ask { .. } | StepKind::Approval(_) => Begin::Wait,
+            StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => {
+                return Err(permanent("this step was not unfolded when the plan was made", None));
+            }
+        })
+    }
+
+    fn check_copy(&self, check: &GitCheck, context: &Context) -> Result<Begin, Failure> {
+        if self.plan.checkout.is_none() {
+            return Ok(Begin::Done(StepResult::Nothing("the run was not started in a working copy".into())));
+        }
+        let branch = match &check.branch {
+            Some(branch) => context.fill(branch)?,
+            None => self.plan.definition.repository.branch.clone(),
+        };
+        let at = check.in_sync.then(|| self.plan.base.clone());
+        Ok(Begin::Act(Act::CheckCopy { branch, clean: check.clean, at }))
+    }
+
+    fn changelog(&self, base: crate::ids::ObjectId) -> Result<Begin, Failure> {
+        let Some(spec) = self.plan.definition.changelog.clone() else {
+            return Err(permanent("the procedure has no `changelog:`", Some("say which file it is")));
+        };
+        let previous = self.plan.version.previous.as_ref();
+        Ok(Begin::Act(Act::EditChangelog {
+            base,
+            spec,
+            version: self.plan.version.text.clone(),
+            previous: previous.map(|previous| previous.text.clone()),
+            date: self.run.started_at.to_zoned(TimeZone::UTC).date(),
+            after: previous.map(|previous| previous.commit.clone()),
+            upto: self.plan.base.clone(),
+        }))
+    }
+
+    fn push(&self, branch: bool, tag: bool, context: &Context) -> Result<Begin, Failure> {
+        let candidate = self.view.candidate(self.run);
+        let mut refs = Vec::new();
+        if let Some(candidate) = candidate.filter(|_| branch) {
+            if candidate.tree.is_some() {
+                let hint = "put a `git.commit` step before the `git.push` step";
+                return Err(permanent("files were edited and not committed", Some(hint)));
+            }
+            refs.push((format!("refs/heads/{}", branch_name(&context.branch)?), candidate.commit.clone()));
+        }
+        if tag {
+            let made = candidate.and_then(|candidate| candidate.tag.as_ref());
+            let made = made.ok_or_else(|| permanent("no tag was made that could be pushed", None))?;
+            refs.push((format!("refs/tags/{}", made.name), made.object.clone()));
+        }
+        Ok(Begin::Act(Act::Push { refs }))
+    }
+
+    fn command(&self, shell: &Shell, timeout: SignedDuration) -> Result<Begin, Failure> {
+        let context = Context::of(self.view, self.run, self.plan, Some(self.step));
+        let candidate = self
+            .view
+            .candidate(self.run)
+            .ok_or_else(|| permanent("the run has no candidate".to_owned(), None))?;
+        let mut variables = context.variables();
+        variables.insert("TOLLGATE_STEP".into(), self.step.id.to_string());
+        variables.insert("TOLLGATE_CANDIDATE".into(), candidate.number.to_string());
+        for (name, template) in &shell.variables {
+            variables.insert(name.clone(), context.fill(template)?);
+        }
+        Ok(Begin::Act(Act::Run(Command {
+            command: shell.command.clone(),
+            content: candidate.content().clone(),
+            variables,
+            secrets: shell.secrets.clone(),
+            timeout,
+            repeatable: shell.repeatable,
+            outputs: self.step.outputs.clone(),
+        })))
+    }
+
+    fn mail(&self, message: &Message, context: &Context) -> Result<Begin, Failure> {
+        let Some(Connection::Maildir { path, from }) = self.plan.definition.connections.get(&message.via)
+        else {
+            return Err(permanent(format!("there is no connection `{}` for mail", message.via), None));
+        };
+        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
+        let to = addresses(policy, &message.to);
+        if to.is_empty() {
+            let hint = "give them a `mail:` under `people` and adopt it";
+            return Err(permanent("nobody the message is for has a mail address", Some(hint)));
+        }
+        Ok(Begin::Act(Act::Mail {
+            message_id: self.view.message_id(self.effect),
+            maildir: path.clone(),
+            from: from.clone(),
+            to,
+            subject: context.fill(&message.subject)?,
+            body: context.fill(&message.body)?,
+            at: self.now,
+        }))
+    }
+}
+
+/// The mail addresses of some people, each once, in order.
+fn addresses(policy: &Policy, to: &[Recipient]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for recipient in to {
+        let these = match recipient {
+            Recipient::Address(address) => vec![address.clone()],
+            Recipient::Who(who) => {
+                let people = policy.members(who);
+                people.iter().filter_map(|person| policy.people.get(person)?.mail.clone()).collect()
+            }
+        };
+        for address in these {
+            if !found.contains(&address) {
+                found.push(address);
+            }
+        }
+    }
+    found
+}
+
+/// A branch name that no program takes for anything else. Git checks the finer rules.
+fn branch_name(name: &str) -> Result<String, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+@".contains(c);
+    let parts_fine = name.split('/').all(|part| !part.is_empty() && !part.starts_with(['-', '.']));
+    let fine = name.len() <= 200
+        && name.chars().all(plain)
+        && parts_fine
+        && !name.contains("..")
+        && !name.contains("@{");
+    if fine {
+        Ok(name.to_owned())
+    } else {
+        let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+        let hint = "letters, digits and `-_./+@`, no part starting with `-` or `.`";
+        Err(permanent(format!("`{shown}` cannot be the name of a branch"), Some(hint)))
+    }
+}
+
+/// A failure that will not pass by itself.
+pub(super) fn permanent(why: impl Into<String>, hint: Option<&str>) -> Failure {
+    Failure {
+        class: FailureClass::Permanent,
+        why: why.into(),
+        hint: hint.map(Into::into),
+        retry_at: None,
+        output: None,
+    }
+}

@@ -1,0 +1,171 @@
+//! Deciding: a pure function from what is known and what just happened to what is to be written down.
+//!
+//! [`decide`] takes in one stimulus and then goes on as far as the rules allow. It never looks at the world and never asks
+//! for the time; whoever calls it writes its entries in one transaction that holds only if nothing it read has changed.
+
+mod acts;
+mod advance;
+mod effects;
+mod gates;
+mod people;
+mod policy;
+mod start;
+
+pub use gates::{
+    Count, Counting, Entering, FREE, FROM, GOING, SEALED, allowed, approval_rule, covered_facets, gates,
+    second,
+};
+pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::actor::Actor;
+use crate::event::{Entry, EnvironmentEvent, Event, ReleaseEvent};
+use crate::ids::{EnvironmentName, PersonName, RunId, StepId};
+use crate::journal::StreamId;
+use crate::model::Policy;
+use crate::plan::Plan;
+use crate::state::{Run, RunStatus, StepState};
+use crate::view::{Decision, Refusal, Stimulus, View};
+
+/// Takes in a stimulus. A refusal changes nothing.
+pub fn decide(view: View, stimulus: &Stimulus, actor: &Actor, now: Timestamp) -> Result<Decision, Refusal> {
+    let mut deciding = Deciding { view, entries: Vec::new(), actor: actor.clone(), now };
+    deciding.take_in(stimulus)?;
+    deciding.advance();
+    Ok(Decision { entries: deciding.entries, after: deciding.view })
+}
+
+/// A decision in the making.
+#[derive(Debug)]
+struct Deciding {
+    view: View,
+    entries: Vec<Entry>,
+    actor: Actor,
+    now: Timestamp,
+}
+
+impl Deciding {
+    fn take_in(&mut self, stimulus: &Stimulus) -> Result<(), Refusal> {
+        match stimulus {
+            Stimulus::Start { run, plan, blob } => self.start(*run, plan, *blob),
+            Stimulus::Lease { effect, epoch } => self.lease(*effect, *epoch),
+            Stimulus::Reported { effect, epoch, report } => self.reported(*effect, *epoch, report),
+            Stimulus::Observed { key, seen } => {
+                self.observed(key, seen);
+                Ok(())
+            }
+            Stimulus::Wake => Ok(()),
+            Stimulus::Approve { target, note } => self.approve(target, note.clone()),
+            Stimulus::Reject { target, why } => self.reject(target, why),
+            Stimulus::Revoke { target } => self.revoke(target),
+            Stimulus::Answer { question, text } => self.answer(question, text),
+            Stimulus::Done { run, step, evidence, outputs } => {
+                self.done(*run, step, evidence.clone(), outputs.clone())
+            }
+            Stimulus::Retry { run, step } => self.retry(*run, step),
+            Stimulus::Waive { target, why, until } => self.waive(target, why, *until),
+            Stimulus::Hold { run, why } => self.hold(*run, why),
+            Stimulus::Resume { run } => self.resume(*run),
+            Stimulus::Abort { run, why } => self.abort(*run, why),
+        }
+    }
+
+    /// Writes down what somebody did.
+    fn by_actor(&mut self, event: ReleaseEvent) {
+        self.write(self.view.stream(), self.actor.clone(), Event::Release(event));
+    }
+
+    /// Writes down what follows from the rules.
+    fn by_rule(&mut self, event: ReleaseEvent) {
+        self.write(self.view.stream(), Actor::Tollgate, Event::Release(event));
+    }
+
+    /// Writes down what happens to an environment. Who started the run is who put the release there.
+    fn in_environment(&mut self, run: RunId, name: &EnvironmentName, event: EnvironmentEvent) {
+        let stream = StreamId::Environment(self.view.service.clone(), name.clone());
+        let actor = self.view.release.run(&run).map_or(Actor::Tollgate, |run| run.started_by.clone());
+        self.write(stream, actor, Event::Environment(event));
+    }
+
+    fn write(&mut self, stream: StreamId, actor: Actor, event: Event) {
+        let entry = Entry { stream, at: self.now, actor, event };
+        self.view.apply(&entry);
+        self.entries.push(entry);
+    }
+
+    /// The rules in force.
+    fn policy(&self) -> Result<Arc<Policy>, Refusal> {
+        self.view.policy.clone().ok_or_else(|| {
+            Refusal::new("no-policy", format!("no policy of {} is in force yet", self.view.service)).hint(
+                "look at it with `tollgate policy show`, then put it in force with `tollgate policy adopt`",
+            )
+        })
+    }
+
+    /// The person who acts. With no people in the policy, everybody may.
+    fn known(&self, policy: &Policy) -> Result<(), Refusal> {
+        self.allowed(policy, None, "act here")
+    }
+
+    /// Whether the actor may do something, said in words.
+    fn allowed(&self, policy: &Policy, who: Option<&crate::model::Who>, what: &str) -> Result<(), Refusal> {
+        let person = self.actor.person();
+        if allowed(policy, who, person) {
+            return Ok(());
+        }
+        Err(match (person, who) {
+            (None, _) => Refusal::new(
+                "unknown-person",
+                format!("{}: the policy does not say who that is, so they may not {what}", self.actor),
+            )
+            .hint("say who you are with `--as PERSON`, or list the account under `people: NAME: login:` and adopt it"),
+            (Some(person), Some(who)) => {
+                let can = crate::plan::list(policy.members(who));
+                Refusal::new("not-allowed", format!("{person} may not {what}: that is for {who} ({can})"))
+            }
+            (Some(person), None) => {
+                Refusal::new("unknown-person", format!("{person} is not among the people of the policy in force"))
+            }
+        })
+    }
+
+    /// A run that is not finished, with its plan.
+    fn run(&self, id: RunId) -> Result<(&Run, Arc<Plan>), Refusal> {
+        let found = self.view.active().find(|(run, _)| run.id == id);
+        found.map(|(run, plan)| (run, plan.clone())).ok_or_else(|| {
+            let known = self.view.release.run(&id).is_some();
+            Refusal::new("no-run", if known { "this run is finished" } else { "there is no such run" })
+        })
+    }
+
+    /// A step that was reached.
+    fn reached(&self, run: RunId, step: &StepId) -> Result<(&Run, &StepState), Refusal> {
+        let (run, plan) = self.run(run)?;
+        match run.steps.get(step) {
+            Some(state) => Ok((run, state)),
+            None if plan.step(step).is_some() => {
+                Err(Refusal::new("not-reached", format!("`{step}` is not reached yet")))
+            }
+            None => {
+                let names: Vec<&str> = run.steps.keys().map(StepId::as_str).collect();
+                Err(Refusal::new("no-step", format!("there is no step `{step}`"))
+                    .hint(format!("steps that were reached: {}", crate::plan::list(names))))
+            }
+        }
+    }
+
+    fn is_active(&self, run: RunId) -> bool {
+        self.view.release.run(&run).is_some_and(|run| run.status == RunStatus::Active)
+    }
+
+    /// The people of a rule, for a sentence.
+    fn person(&self) -> Result<PersonName, Refusal> {
+        self.actor.person().cloned().ok_or_else(|| {
+            Refusal::new("unknown-person", format!("{}: only a person of the policy can do this", self.actor))
+                .hint("say who you are with `--as PERSON`")
+        })
+    }
+}

@@ -1,0 +1,133 @@
+//! Adopting rules, and telling what runs where.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::gates::allowed;
+use crate::actor::Actor;
+use crate::event::{Deployed, Entry, EnvironmentEvent, Event, PolicyEvent};
+use crate::ids::{ComponentName, EnvironmentName, PersonName, ServiceName};
+use crate::journal::{BlobId, StreamId};
+use crate::model::Policy;
+use crate::state::{EnvironmentState, PolicyState};
+use crate::view::Refusal;
+
+/// What adopting rules looks at.
+#[derive(Debug, Clone)]
+pub struct PolicyView {
+    /// The service.
+    pub service: ServiceName,
+    /// How its rules stand.
+    pub state: PolicyState,
+    /// The rules in force.
+    pub in_force: Option<Arc<Policy>>,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct PolicyDecision {
+    /// The events to append.
+    pub entries: Vec<Entry>,
+    /// The state with them taken in.
+    pub after: PolicyState,
+    /// Whether the rules are in force now.
+    pub adopted: bool,
+    /// Who agrees so far, and counts.
+    pub signed: Vec<PersonName>,
+    /// How many have to.
+    pub needed: u32,
+}
+
+/// Somebody wants these rules in force: proposes them, or agrees to their proposal. They are adopted when the sign-offs that
+/// the rules in force ask for are there.
+pub fn adopt_policy(
+    view: &PolicyView,
+    wanted: &Policy,
+    blob: BlobId,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<PolicyDecision, Refusal> {
+    let hash = wanted.hash();
+    if wanted.service != view.service {
+        let why = format!("these are the rules of `{}`, not of `{}`", wanted.service, view.service);
+        return Err(Refusal::new("other-service", why));
+    }
+    if view.state.adopted.as_ref().is_some_and(|adopted| adopted.hash == hash) {
+        return Err(Refusal::new("in-force", "these rules are in force already"));
+    }
+    let mut state = view.state.clone();
+    let mut entries = Vec::new();
+    let mut write = |state: &mut PolicyState, event: PolicyEvent| {
+        state.apply(now, actor, &event);
+        let stream = StreamId::Policy(view.service.clone());
+        entries.push(Entry { stream, at: now, actor: actor.clone(), event: Event::Policy(event) });
+    };
+    let Some(in_force) = &view.in_force else {
+        // The first rules: nobody could have a say yet, and it is written down who put them in force.
+        let signed: Vec<PersonName> = actor.person().into_iter().cloned().collect();
+        write(&mut state, PolicyEvent::Adopted { hash, policy: blob, signed: signed.clone() });
+        return Ok(PolicyDecision { entries, after: state, adopted: true, signed, needed: 0 });
+    };
+    let rule = in_force.changes.as_ref();
+    if !allowed(in_force, rule.map(|rule| &rule.by), actor.person()) {
+        let who = rule.map_or_else(|| "people of the policy in force".to_owned(), |rule| rule.by.to_string());
+        return Err(Refusal::new(
+            "not-allowed",
+            format!("{actor} may not change the policy: that is for {who}"),
+        )
+        .hint("say who you are with `--as PERSON`"));
+    }
+    let proposed = state.proposed.as_ref().filter(|proposal| proposal.hash == hash);
+    if let (Some(proposal), Some(person)) = (proposed, actor.person())
+        && proposal.signed.contains(person)
+    {
+        return Err(Refusal::new("signed", format!("{person} has agreed to these rules already")));
+    }
+    if proposed.is_none() {
+        write(&mut state, PolicyEvent::Proposed { hash, policy: blob });
+    }
+    write(&mut state, PolicyEvent::SignedOff { hash });
+    let given = state.proposed.as_ref().map(|proposal| proposal.signed.clone()).unwrap_or_default();
+    // Counted now, under the rules in force now: who has left the group since does not count.
+    let counts = |person: &PersonName| rule.is_none_or(|rule| in_force.includes(&rule.by, person));
+    let signed: Vec<PersonName> = given.into_iter().filter(counts).collect();
+    let needed = rule.map_or(1, |rule| rule.count);
+    let adopted = in_force.people.is_empty() || signed.len() >= needed as usize;
+    if adopted {
+        let policy = state.proposed.as_ref().map_or(blob, |proposal| proposal.policy);
+        write(&mut state, PolicyEvent::Adopted { hash, policy, signed: signed.clone() });
+    }
+    Ok(PolicyDecision { entries, after: state, adopted, signed, needed })
+}
+
+/// Somebody tells what already runs in an environment.
+pub fn record_environment(
+    service: &ServiceName,
+    name: &EnvironmentName,
+    state: &EnvironmentState,
+    policy: &Policy,
+    deployed: BTreeMap<ComponentName, Deployed>,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Entry, Refusal> {
+    if !policy.environments.contains_key(name) {
+        let known = crate::plan::list(policy.environments.keys());
+        return Err(Refusal::new(
+            "no-environment",
+            format!("there is no environment `{name}`; there is {known}"),
+        ));
+    }
+    if !allowed(policy, None, actor.person()) {
+        return Err(Refusal::new("unknown-person", format!("{actor} may not tell what runs in `{name}`"))
+            .hint("say who you are with `--as PERSON`"));
+    }
+    if let Some(held) = &state.held {
+        let version = held.deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();
+        return Err(Refusal::new("held", format!("{version} is being deployed to `{name}` right now")));
+    }
+    let stream = StreamId::Environment(service.clone(), name.clone());
+    let event = Event::Environment(EnvironmentEvent::Recorded { deployed });
+    Ok(Entry { stream, at: now, actor: actor.clone(), event })
+}

@@ -1,0 +1,258 @@
+//! What a decision looks at, what moves it, and what it gives.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::act::{Report, message_id};
+use crate::candidate::Candidate;
+use crate::event::{ApprovalTarget, Asked, Entry, Event, Holder, Seen, WaiverTarget};
+use crate::ids::{EffectId, EnvironmentName, OutputName, ReleaseId, RunId, ServiceName, StepId};
+use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
+use crate::model::{Policy, Probe};
+use crate::plan::{Plan, PlannedStep};
+use crate::state::{EnvironmentState, ReleaseState, Run, RunStatus};
+
+/// What a decision about a release looks at: the release, the rules in force, and the environments of the service.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub release_id: ReleaseId,
+    /// Its state.
+    pub release: ReleaseState,
+    /// The plans of its runs that are not finished.
+    pub plans: BTreeMap<RunId, Arc<Plan>>,
+    /// The rules in force.
+    pub policy: Option<Arc<Policy>>,
+    /// Every environment of the rules in force and of the plans.
+    pub environments: BTreeMap<EnvironmentName, EnvironmentState>,
+    /// Every stream this was read from, at the version that was read.
+    pub versions: Vec<(StreamId, StreamVersion)>,
+}
+
+impl View {
+    /// The stream of the release.
+    pub fn stream(&self) -> StreamId {
+        StreamId::Release(self.service.clone(), self.release_id)
+    }
+
+    /// Takes in an entry.
+    pub fn apply(&mut self, entry: &Entry) {
+        match (&entry.event, &entry.stream) {
+            (Event::Release(event), _) => self.release.apply(entry.at, &entry.actor, event),
+            (Event::Environment(event), StreamId::Environment(_, name)) => {
+                self.environments.entry(name.clone()).or_default().apply(entry.at, &entry.actor, event);
+            }
+            _ => {}
+        }
+    }
+
+    /// The runs that are not finished, with their plans.
+    pub fn active(&self) -> impl Iterator<Item = (&Run, &Arc<Plan>)> {
+        let unfinished = |run: &&Run| !matches!(run.status, RunStatus::Finished { .. });
+        self.release.runs.iter().filter(unfinished).filter_map(|run| Some((run, self.plans.get(&run.id)?)))
+    }
+
+    /// The candidate of a run.
+    pub fn candidate(&self, run: &Run) -> Option<&Candidate> {
+        self.release.candidate(run.candidate)
+    }
+
+    /// The promotion that a step belongs to, as it holds an environment.
+    pub fn holder(&self, run: &Run, step: &PlannedStep) -> Holder {
+        // All parts of one promotion hold the environment as one: by the id of the step that promotes.
+        let promotion = step.id.as_str().split('/').next().unwrap_or_default();
+        let step = StepId::new(promotion).unwrap_or_else(|_| step.id.clone());
+        Holder { release: self.release_id, run: run.id, candidate: run.candidate, step }
+    }
+
+    /// The Message-ID of a mail of this release.
+    pub fn message_id(&self, effect: EffectId) -> String {
+        message_id(effect, &self.service)
+    }
+}
+
+/// What moves a release. A closed list: webhooks, timers, people and results of acts all come as one of these.
+#[derive(Debug, Clone)]
+pub enum Stimulus {
+    /// Somebody starts a run.
+    Start {
+        /// The run's id.
+        run: RunId,
+        /// Its plan.
+        plan: Arc<Plan>,
+        /// Where the plan is kept.
+        blob: BlobId,
+    },
+    /// An executor is about to carry out an act.
+    Lease {
+        /// The act.
+        effect: EffectId,
+        /// The epoch of the lease.
+        epoch: u64,
+    },
+    /// An executor tells what came of an act.
+    Reported {
+        /// The act.
+        effect: EffectId,
+        /// The epoch of the lease.
+        epoch: u64,
+        /// What came of it.
+        report: Report,
+    },
+    /// A look at the world gave this.
+    Observed {
+        /// What was looked at.
+        key: String,
+        /// What was seen.
+        seen: Seen,
+    },
+    /// Time has passed, or something this release depends on has changed.
+    Wake,
+    /// Somebody approves.
+    Approve {
+        /// What.
+        target: ApprovalTarget,
+        /// A remark.
+        note: Option<String>,
+    },
+    /// Somebody says no.
+    Reject {
+        /// To what.
+        target: ApprovalTarget,
+        /// Why.
+        why: String,
+    },
+    /// Somebody takes back their own yes or no.
+    Revoke {
+        /// For what.
+        target: ApprovalTarget,
+    },
+    /// Somebody answers a question.
+    Answer {
+        /// Which.
+        question: Asked,
+        /// The answer, as typed.
+        text: String,
+    },
+    /// Somebody did a manual step.
+    Done {
+        /// Of which run.
+        run: RunId,
+        /// Which step.
+        step: StepId,
+        /// What they hand in.
+        evidence: Option<String>,
+        /// Declared outputs.
+        outputs: BTreeMap<OutputName, String>,
+    },
+    /// Somebody wants a stuck or expired step to be tried again.
+    Retry {
+        /// Of which run.
+        run: RunId,
+        /// Which step.
+        step: StepId,
+    },
+    /// Somebody lets one thing pass once.
+    Waive {
+        /// What.
+        target: WaiverTarget,
+        /// Why.
+        why: String,
+        /// Until when.
+        until: Option<Timestamp>,
+    },
+    /// Somebody stops a run from going on.
+    Hold {
+        /// Which.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+    /// Somebody lets it go on.
+    Resume {
+        /// Which.
+        run: RunId,
+    },
+    /// Somebody gives a run up.
+    Abort {
+        /// Which.
+        run: RunId,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a decision gives.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// The events to append, in order.
+    pub entries: Vec<Entry>,
+    /// The view with them taken in.
+    pub after: View,
+}
+
+/// A stimulus that was refused. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Refusal {
+    /// A short, stable name of the reason.
+    pub code: &'static str,
+    /// The reason, in a sentence.
+    pub why: String,
+    /// What to do instead.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without a hint.
+    pub fn new(code: &'static str, why: impl Into<String>) -> Self {
+        Self { code, why: why.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// Whether the stimulus merely came too late, as happens after a crash: nobody has to be told.
+    pub fn is_stale(&self) -> bool {
+        self.code == "stale"
+    }
+}
+
+/// What is looked at, again and again, until it is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The same key means the same look.
+    pub key: String,
+    /// How to look.
+    pub probe: Probe,
+}
+
+/// The key of a probe: waits for the same answer share one look.
+pub fn watch_key(probe: &Probe) -> String {
+    let read = serde_json::to_string(&probe.read).unwrap_or_default();
+    format!("probe {} {}", Hash::of_parts([probe.url.as_bytes(), read.as_bytes()]).short(), probe.url)
+}
+
+/// The id of the act of a step: the same for the same attempt, so that a decision taken twice wants one act.
+pub fn effect_id(run: RunId, step: &StepId, attempt: u32) -> EffectId {
+    let hash =
+        Hash::of_parts([run.0.as_bytes().as_slice(), step.as_str().as_bytes(), &attempt.to_be_bytes()]);
+    EffectId(named_uuid(&hash))
+}
+
+/// The id of a release: one for a service and version, so that two starts at once meet in one stream.
+pub fn release_id(service: &ServiceName, version: &str) -> ReleaseId {
+    ReleaseId(named_uuid(&Hash::of_parts([service.as_str().as_bytes(), version.as_bytes()])))
+}
+
+fn named_uuid(hash: &Hash) -> uuid::Uuid {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.0[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
