@@ -21,15 +21,15 @@ pub struct GitHome {
 impl GitHome {
     /// Makes a home in a folder that is there, with a name and a mail address.
     pub fn new(folder: impl Into<PathBuf>) -> GitHome {
-        let home = GitHome::nobody(folder);
+        let home = GitHome { folder: folder.into(), extra: Vec::new(), commits: AtomicU64::new(0) };
         home.configure("user.name", "Ada Tester");
         home.configure("user.email", "ada@example.org");
         home
     }
 
-    /// Makes a home without name and mail address.
-    pub fn nobody(folder: impl Into<PathBuf>) -> GitHome {
-        GitHome { folder: folder.into(), extra: Vec::new(), commits: AtomicU64::new(0) }
+    /// Removes the name and the mail address.
+    pub fn forget_who(&self) {
+        self.git(&self.folder, &["config", "--global", "--remove-section", "user"]);
     }
 
     /// Adds a variable to the environment.
@@ -144,14 +144,24 @@ impl Repo<'_> {
 
     /// Writes an object of any content; its id.
     pub fn object(&self, kind: &str, content: &[u8]) -> String {
+        self.feed(&["hash-object", "-t", kind, "-w", "--stdin", "--literally"], content)
+    }
+
+    /// Moves an object into a pack of its own.
+    pub fn pack(&self, object: &str) {
+        self.feed(&["pack-objects", "--quiet", "objects/pack/pack"], object.as_bytes());
+        self.git(&["prune-packed"]);
+    }
+
+    /// Runs git with an input.
+    pub fn feed(&self, arguments: &[&str], input: &[u8]) -> String {
         use std::io::Write as _;
         let mut command = self.home.command(&self.folder);
-        command.args(["hash-object", "-t", kind, "-w", "--stdin", "--literally"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("git hash-object");
-        child.stdin.take().expect("its input").write_all(content).expect("writing to it");
+        let mut child =
+            command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("git");
+        child.stdin.take().expect("its input").write_all(input).expect("writing to it");
         let output = child.wait_with_output().expect("its end");
-        assert!(output.status.success(), "git hash-object failed");
+        assert!(output.status.success(), "git {arguments:?} failed");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 

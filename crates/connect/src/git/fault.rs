@@ -7,6 +7,9 @@ use tollgate_engine::ports::{FailureClass, PortError};
 
 use super::text;
 
+/// Longest text of an error, in characters.
+const TEXT_CHARS: usize = 800;
+
 /// How far a call reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -34,8 +37,8 @@ fn error(
     why: impl Into<String>,
     hint: Option<&str>,
 ) -> PortError {
-    let what = text::plain(&text::without_credentials(&what.into()));
-    let why = text::plain(&text::without_credentials(&why.into()));
+    let clean = |text: String| text::cut(&text::plain(&text::without_credentials(&text)), TEXT_CHARS);
+    let (what, why) = (clean(what.into()), clean(why.into()));
     PortError { class, what, why, hint: hint.map(str::to_owned), retry_at: None }
 }
 
@@ -108,7 +111,12 @@ const SIGNS: &[Sign] = &[
     lasting(&["no email was given"], IDENTITY),
     lasting(&["no name was given"], IDENTITY),
     lasting(&["mismatched algorithms"], None),
-    lasting(&["fsck error"], Some("the remote has objects that git takes for damaged or dangerous")),
+    lasting(
+        &["fsck error"],
+        Some(
+            "the remote has objects that git takes for damaged or dangerous; see `git help config`, fetch.fsck.skipList",
+        ),
+    ),
     passing(&["could not resolve host"]),
     passing(&["connection refused"]),
     passing(&["connection timed out"]),

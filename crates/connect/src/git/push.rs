@@ -222,10 +222,10 @@ impl Push<'_> {
                 (Some(there), _) if update.name.starts_with("refs/tags/") => {
                     PushRefusal::TagExists(tag_there(&update.name, there, &now))
                 }
-                // The branch was moved while we pushed: whatever the remote calls it, that is why.
-                (there, Some(Report::Behind)) => PushRefusal::NotFastForward(there.cloned()),
-                (there, Some(Report::Failed(_))) if moved => PushRefusal::NotFastForward(there.cloned()),
                 (_, Some(Report::Declined(reason))) => PushRefusal::Declined(in_words(reason, &words)),
+                // Moved while we pushed: whatever the remote calls it, that is why.
+                _ if moved => PushRefusal::NotFastForward(there.cloned()),
+                (_, Some(Report::Behind)) => PushRefusal::NotFastForward(there.cloned()),
                 (_, Some(Report::Failed(reason))) => {
                     failed.get_or_insert(reason.clone());
                     continue;
@@ -237,10 +237,7 @@ impl Push<'_> {
         match (refusals.is_empty(), failed) {
             (false, _) => Ok(rejected(&open, refusals)),
             (true, None) => Err(error),
-            (true, Some(reason)) => {
-                let why = if words.is_empty() { reason } else { format!("{reason}: {words}") };
-                Err(fault::transient(error.what, why, None))
-            }
+            (true, Some(reason)) => Err(fault::transient(error.what, in_words(&reason, &words), None)),
         }
     }
 }

@@ -165,7 +165,7 @@ pub(super) async fn changed_paths(
     let what = format!("compare {from} with {to}");
     need_clone(repository, &what)?;
     let printed = Call::within(git, repository, &what)
-        .args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff"])
+        .args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none"])
         .args([object(from)?, object(to)?, "--"])
         .stdout()
         .await?;

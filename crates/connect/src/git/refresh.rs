@@ -14,7 +14,7 @@ use super::run::Call;
 
 /// Where the remote's branches stand in the clone.
 pub(super) const TRACKING: &str = "refs/remotes/origin/";
-/// Ends the clone's packs from becoming many.
+/// From so many packs on they are joined.
 const PACKS: usize = 50;
 
 /// Objects are checked as they arrive, except for old blemishes that many honest repositories carry.
@@ -28,6 +28,8 @@ const CHECKS: &[&str] = &[
     "fetch.fsck.missingSpaceBeforeEmail=ignore",
     "fetch.fsck.zeroPaddedDate=ignore",
     "fetch.fsck.zeroPaddedFilemode=ignore",
+    // Packs are joined from time to time, single objects never.
+    "fetch.unpackLimit=1",
     "fetch.prune=false",
     "fetch.pruneTags=false",
     "fetch.writeCommitGraph=false",

@@ -263,15 +263,69 @@ async fn a_call_that_takes_too_long_is_ended() {
     let limits = GitLimits { local: Duration::from_millis(500), ..GitLimits::default() };
     let git = Git::new(world.home.environment()).with_program(&stuck).with_limits(limits);
     failure(git.resolve(&world.repository, "refs/heads/main").await, FailureClass::Transient);
-    // What it started is ended with it; the kernel needs a moment for that.
-    let pid = std::fs::read_to_string(pid).unwrap();
-    let proc = format!("/proc/{}/stat", pid.trim());
-    for _ in 0..200 {
+    ended(&pid).await;
+
+    // The same when the caller loses interest.
+    std::fs::remove_file(&pid).unwrap();
+    let git = Git::new(world.home.environment()).with_program(&stuck);
+    let call = git.resolve(&world.repository, "refs/heads/main");
+    tokio::select! {
+        result = call => panic!("{result:?}"),
+        () = async { while std::fs::read_to_string(&pid).unwrap_or_default().is_empty() { pause().await } } => {}
+    }
+    ended(&pid).await;
+}
+
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+}
+
+/// Waits until the process of a file is gone. The kernel needs a moment for that.
+async fn ended(pid: &std::path::Path) {
+    let proc = format!("/proc/{}/stat", std::fs::read_to_string(pid).unwrap().trim());
+    for _ in 0..500 {
         let state = std::fs::read_to_string(&proc).unwrap_or_default();
         if state.is_empty() || state.contains(") Z ") {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        pause().await;
     }
     panic!("the child lives on");
+}
+
+#[tokio::test]
+async fn addresses_are_rewritten_as_the_user_has_it() {
+    let world = World::new();
+    let folder = format!("url.{}/.insteadOf", world.folder.path().display());
+    let repository = Repository { url: "work:remote.git".to_owned(), ..world.repository.clone() };
+    failure(world.git.refresh(&repository).await, FailureClass::Transient);
+    world.checkout().git(&["config", &folder, "work:"]);
+    world.git.refresh(&repository).await.unwrap();
+}
+
+#[tokio::test]
+async fn many_packs_are_joined_and_nothing_is_lost() {
+    let world = World::new();
+    world.refresh().await;
+    let clone = world.clone();
+    let blobs: Vec<String> = (0..51).map(|n: i32| clone.object("blob", n.to_string().as_bytes())).collect();
+    for blob in &blobs {
+        clone.pack(blob);
+    }
+    let packs = || {
+        std::fs::read_dir(clone.folder.join("objects/pack"))
+            .unwrap()
+            .flatten()
+            .filter(|e| e.path().extension().is_some_and(|ext| ext == "pack"))
+            .count()
+    };
+    assert!(packs() > 50);
+    world.checkout().commit("a", "3", "three");
+    world.checkout().git(&["push", "--quiet", "origin", "main"]);
+    world.refresh().await;
+    assert!(packs() < 10, "{}", packs());
+    assert_eq!(world.main().await.0, world.checkout().head());
+    for blob in &blobs {
+        clone.git(&["cat-file", "-e", blob]);
+    }
 }

@@ -1,13 +1,13 @@
 //! The port to git, on real repositories.
 
-//mod checkout;
+mod checkout;
 mod clone;
-//mod hostile;
-//mod http;
-//mod push;
-//mod sign;
-//mod ssh;
-//mod write;
+mod hostile;
+mod http;
+mod push;
+mod sign;
+mod ssh;
+mod write;
 
 use std::path::PathBuf;
 
