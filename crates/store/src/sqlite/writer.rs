@@ -161,31 +161,31 @@ impl Worker {
         if prunes {
             self.set_secure_delete(true);
         }
-        match self.group(&jobs) {
-            Ok(answers) => {
-                for (job, answer) in jobs.into_iter().zip(answers) {
-                    let _ = job.answer.send(answer);
-                }
-            }
-            Err(failure) if failure.separate && jobs.len() > 1 => {
-                for job in jobs {
-                    let alone = std::slice::from_ref(&job);
-                    let answer = self.group(alone).map_err(|failure| failure.error);
-                    let answer = answer.and_then(|mut answers| {
-                        answers.pop().unwrap_or_else(|| Err(self.database.place.other("no answer")))
-                    });
-                    let _ = job.answer.send(answer);
-                }
-            }
-            Err(failure) => {
-                for job in jobs {
-                    let _ = job.answer.send(Err(failure.error.clone()));
-                }
-            }
-        }
+        let answers = self.answers(&jobs);
         if prunes {
+            // Before the answer: whoever pruned something may rely on it being gone.
             self.set_secure_delete(false);
             self.empty_log();
+        }
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            // Who no longer waits for the answer does not get one.
+            let _ = job.answer.send(answer);
+        }
+    }
+
+    /// Makes all writes, together if that works, else one by one.
+    fn answers(&self, jobs: &[Job]) -> Vec<Answer> {
+        match self.group(jobs) {
+            Ok(answers) => answers,
+            Err(failure) if failure.separate && jobs.len() > 1 => {
+                let alone = |job| match self.group(std::slice::from_ref(job)) {
+                    Ok(answers) => answers.into_iter().next(),
+                    Err(failure) => Some(Err(failure.error)),
+                };
+                let none = || Err(self.database.place.other("the writer has no answer"));
+                jobs.iter().map(|job| alone(job).unwrap_or_else(none)).collect()
+            }
+            Err(failure) => jobs.iter().map(|_| Err(failure.error.clone())).collect(),
         }
     }
 
