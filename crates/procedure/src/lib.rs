@@ -1,1 +1,3 @@
 //! Tollgate: procedure.
+
+pub mod expression;

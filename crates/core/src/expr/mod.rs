@@ -14,6 +14,9 @@ mod explain;
 mod print;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use check::{CheckError, CheckErrorKind, check, check_as};
 pub use eval::{CallError, EvalError, FactMap, Facts, eval, eval_condition};
 pub use explain::{FalseLeaf, Seen, explain_false};
