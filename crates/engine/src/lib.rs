@@ -1,4 +1,136 @@
 //! Runs what [`tollgate_core`] decides: streams, leases, timers, the outbox, reconciliation. Owns the ports.
+//!
+//! The engine never decides anything about a release itself. It loads what a decision looks at, hands it to the pure core, and
+//! writes what comes back in one transaction that holds only if nothing the decision read has changed.
 
+mod error;
+mod execute;
+mod follow;
+pub mod inject;
+mod load;
+pub mod planning;
 pub mod ports;
+mod rules;
 pub mod store;
+mod submit;
+mod work;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use tollgate_core::event::Entry;
+use tollgate_core::ids::ServiceName;
+use tollgate_core::journal::BlobId;
+use tollgate_core::model::Policy;
+use tollgate_core::plan::Plan;
+
+pub use error::EngineError;
+pub use follow::ReleaseRow;
+pub use rules::{AdoptOutcome, PolicyInForce};
+pub use submit::Submitted;
+pub use work::{Idle, WorkEnd};
+
+use crate::inject::Inject;
+use crate::ports::{Clock, Ids, Mailer, Prober, Repository, Runner, Source};
+use crate::store::Store;
+
+/// Everything outside that the engine acts on.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Git repositories.
+    pub source: Arc<dyn Source>,
+    /// Child processes.
+    pub runner: Arc<dyn Runner>,
+    /// Running services.
+    pub prober: Arc<dyn Prober>,
+    /// Mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and salts.
+    pub ids: Arc<dyn Ids>,
+}
+
+/// Where the engine keeps what is not in the store.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The folder for clones and laid-out files. Everything in it can be made again.
+    pub work: PathBuf,
+    /// A text that names this process, for people.
+    pub holder: String,
+}
+
+impl Places {
+    /// Tollgate's own clone of a service's repository.
+    pub fn clone_of(&self, service: &ServiceName) -> PathBuf {
+        self.work.join("clones").join(format!("{service}.git"))
+    }
+
+    /// The repository of a plan.
+    pub fn repository(&self, plan: &Plan) -> Repository {
+        Repository {
+            url: plan.url.clone(),
+            clone: self.clone_of(&plan.definition.service),
+            checkout: plan.checkout.as_ref().map(PathBuf::from),
+        }
+    }
+}
+
+/// Told of every commit of this process, after it.
+pub type Observer = Arc<dyn Fn(&[Entry]) + Send + Sync>;
+
+/// The engine. Cheap to share; holds no state of its own beside caches.
+pub struct Engine {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What it acts on.
+    pub world: World,
+    /// Where it keeps the rest.
+    pub places: Places,
+    inject: Arc<dyn Inject>,
+    observer: Option<Observer>,
+    plans: Mutex<HashMap<BlobId, Arc<Plan>>>,
+    policies: Mutex<HashMap<BlobId, Arc<Policy>>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("store", &self.store)
+            .field("places", &self.places)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine without faults.
+    pub fn new(store: Arc<dyn Store>, world: World, places: Places) -> Self {
+        Self {
+            store,
+            world,
+            places,
+            inject: Arc::new(inject::Never),
+            observer: None,
+            plans: Mutex::default(),
+            policies: Mutex::default(),
+        }
+    }
+
+    /// The same with faults, for tests.
+    #[must_use]
+    pub fn with_faults(self, inject: Arc<dyn Inject>) -> Self {
+        Self { inject, ..self }
+    }
+
+    /// The same with somebody who is told of every commit.
+    #[must_use]
+    pub fn with_observer(self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.world.clock.now()
+    }
+}

@@ -215,11 +215,18 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     ) -> Result<(Vec<RawCommit>, bool), PortError>;
 
     /// All tags that can be reached from a commit.
-    async fn reachable_tags(&self, repository: &Repository, from: &ObjectId) -> Result<Vec<ReachableTag>, PortError>;
+    async fn reachable_tags(
+        &self,
+        repository: &Repository,
+        from: &ObjectId,
+    ) -> Result<Vec<ReachableTag>, PortError>;
 
     /// The refs of the remote whose full names start with one of the prefixes. Peeled tags come as `name^{}`.
-    async fn remote_refs(&self, repository: &Repository, prefixes: &[String])
-    -> Result<BTreeMap<String, ObjectId>, PortError>;
+    async fn remote_refs(
+        &self,
+        repository: &Repository,
+        prefixes: &[String],
+    ) -> Result<BTreeMap<String, ObjectId>, PortError>;
 
     /// The paths that differ between two commits or trees.
     async fn changed_paths(
@@ -260,7 +267,8 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     async fn push(&self, repository: &Repository, refs: &[RefUpdate]) -> Result<PushOutcome, PortError>;
 
     /// Lays the files of a commit or tree out in a folder (made, or emptied), for commands to run in.
-    async fn lay_out(&self, repository: &Repository, tree: &ObjectId, folder: &Path) -> Result<(), PortError>;
+    async fn lay_out(&self, repository: &Repository, tree: &ObjectId, folder: &Path)
+    -> Result<(), PortError>;
 }
 
 // ---------------------------------------------------------------- child processes

@@ -378,7 +378,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn records(&self, stream: &StreamId, from: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
     /// The heads of all streams (also the checkpoint stream) whose text form starts with `prefix`, in order of the text, after `after`, at most `limit`.
-    async fn heads(&self, prefix: &str, after: Option<&StreamId>, limit: usize) -> Result<Vec<Head>, StoreError>;
+    async fn heads(
+        &self,
+        prefix: &str,
+        after: Option<&StreamId>,
+        limit: usize,
+    ) -> Result<Vec<Head>, StoreError>;
 
     /// Lists rows by their sort text, descending, then by id, ascending.
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, StoreError>;
@@ -400,7 +405,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn poll_subscribers(&self, key: &str) -> Result<Vec<StreamId>, StoreError>;
 
     /// Notes that a poll was made, outside the journal. No error when the poll is gone.
-    async fn polled(&self, key: &str, next: Timestamp, failures: u32, memo: Option<String>) -> Result<(), StoreError>;
+    async fn polled(
+        &self,
+        key: &str,
+        next: Timestamp,
+        failures: u32,
+        memo: Option<String>,
+    ) -> Result<(), StoreError>;
 
     /// The earliest time at which a timer, a claimable task or a poll is due.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;

@@ -42,7 +42,9 @@ impl Commit {
             let stream = &snapshot.stream;
             match versions.get(stream) {
                 None => return refuse(format!("{stream} gets a snapshot, but was not read")),
-                Some(StreamVersion(0)) => return refuse(format!("{stream} gets a snapshot, but has no events")),
+                Some(StreamVersion(0)) => {
+                    return refuse(format!("{stream} gets a snapshot, but has no events"));
+                }
                 Some(version) if *version != snapshot.version => {
                     return refuse(format!(
                         "the snapshot of {stream} is at version {}, but the stream at {version}",

@@ -1,0 +1,432 @@
+//! Carrying out outside acts. Nothing is decided here: an act says all that is needed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tollgate_core::act::{Act, Command, Failure, FailureClass, Outcome, Report};
+use tollgate_core::changelog::{ChangelogRules, Links, cut, prepend, render};
+use tollgate_core::commits::{Change, CommitText, Lines, plain_text};
+use tollgate_core::ids::{EffectId, ObjectId, OutputName};
+use tollgate_core::journal::BlobId;
+use tollgate_core::model::{ChangelogSpec, ChangelogStyle, Extract, VersionFileSpec};
+use tollgate_core::plan::Plan;
+use tollgate_core::version::VersionFormat;
+use tollgate_core::version_file::VersionFile;
+
+use crate::Engine;
+use crate::ports::{
+    ChildExit, ChildRequest, ChildState, CommitRequest, FileEdit, Mail, MailRoute, PortError, PushOutcome,
+    PushRefusal, RefUpdate, Repository, Sign, TagRequest,
+};
+use crate::store::NewBlob;
+
+/// The most commits of one changelog section.
+const CHANGES_MAX: usize = 100_000;
+/// How much of a command's output is kept in the journal itself, in characters.
+const TAIL_MAX_CHARS: usize = 2_000;
+/// How long an output can be, in characters.
+const OUTPUT_MAX_CHARS: usize = 2_000;
+
+/// One act to carry out.
+#[derive(Debug)]
+pub(crate) struct Execution<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) plan: &'a Plan,
+    pub(crate) effect: EffectId,
+    /// Counts the tries of a command that ended and is run again, from 1.
+    pub(crate) child: u32,
+}
+
+/// A report, and what is kept beside the journal.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    pub(crate) report: Report,
+    pub(crate) blobs: Vec<NewBlob>,
+}
+
+impl From<Result<Outcome, Failure>> for Executed {
+    fn from(result: Result<Outcome, Failure>) -> Self {
+        let report = match result {
+            Ok(outcome) => Report::Done(outcome),
+            Err(failure) => Report::Failed(failure),
+        };
+        Self { report, blobs: Vec::new() }
+    }
+}
+
+/// A failure of a port, as the journal keeps it.
+pub(crate) fn failure(error: PortError) -> Failure {
+    Failure {
+        class: error.class,
+        why: plain_text(&format!("{}: {}", error.what, error.why), Lines::Keep).chars().take(4_000).collect(),
+        hint: error.hint,
+        retry_at: error.retry_at,
+        output: None,
+    }
+}
+
+fn permanent(why: impl Into<String>, hint: Option<&str>) -> Failure {
+    Failure {
+        class: FailureClass::Permanent,
+        why: why.into(),
+        hint: hint.map(Into::into),
+        retry_at: None,
+        output: None,
+    }
+}
+
+impl Execution<'_> {
+    fn repository(&self) -> Repository {
+        self.engine.places.repository(self.plan)
+    }
+
+    /// Carries it out, looking first wherever something can be found.
+    pub(crate) async fn carry_out(&self, act: &Act) -> Executed {
+        match act {
+            Act::CheckCopy { branch, clean, at } => self.check_copy(branch, *clean, at.as_ref()).await.into(),
+            Act::EditVersion { base, files, version } => self.edit_version(base, files, version).await.into(),
+            Act::EditChangelog { .. } => self.edit_changelog(act).await.into(),
+            Act::Commit { .. } | Act::Tag { .. } => self.object(act).await.into(),
+            Act::Push { refs } => self.push(refs).await.into(),
+            Act::Run(command) => self.run(command).await,
+            Act::Mail { .. } => self.mail(act).await.into(),
+        }
+    }
+
+    async fn check_copy(&self, branch: &str, clean: bool, at: Option<&ObjectId>) -> Result<Outcome, Failure> {
+        let Some(checkout) = &self.plan.checkout else { return Ok(Outcome::Fit) };
+        let source = &self.engine.world.source;
+        let found = source.checkout(std::path::Path::new(checkout)).await.map_err(failure)?;
+        check_working_copy(&found, branch, clean, at)?;
+        Ok(Outcome::Fit)
+    }
+
+    async fn edit_version(
+        &self,
+        base: &ObjectId,
+        files: &[VersionFileSpec],
+        version: &str,
+    ) -> Result<Outcome, Failure> {
+        let (source, repository) = (&self.engine.world.source, self.repository());
+        let mut edits = Vec::new();
+        for spec in files {
+            let file = version_file(spec).map_err(|why| permanent(why, None))?;
+            let before = source.read_file(&repository, base, &spec.path).await.map_err(failure)?;
+            let before = before.ok_or_else(|| {
+                permanent(format!("{} is not in the repository", spec.path), Some("correct `version.files`"))
+            })?;
+            let after = file.set(&before, version).map_err(|error| permanent(error.to_string(), None))?;
+            if after != before {
+                edits.push(FileEdit { path: spec.path.clone(), content: after });
+            }
+        }
+        self.edited(base, edits, None).await
+    }
+
+    async fn edited(
+        &self,
+        base: &ObjectId,
+        edits: Vec<FileEdit>,
+        notes: Option<String>,
+    ) -> Result<Outcome, Failure> {
+        let files = edits.iter().map(|edit| edit.path.clone()).collect();
+        let tree = match edits.is_empty() {
+            true => base.clone(),
+            false => {
+                let source = &self.engine.world.source;
+                source.edit_tree(&self.repository(), base, &edits).await.map_err(failure)?
+            }
+        };
+        Ok(Outcome::Edited { tree, files, notes })
+    }
+
+    async fn edit_changelog(&self, act: &Act) -> Result<Outcome, Failure> {
+        let Act::EditChangelog { base, spec, version, date, after, upto, .. } = act else {
+            return Err(permanent("not a changelog", None));
+        };
+        let (source, repository) = (&self.engine.world.source, self.repository());
+        let history =
+            source.history(&repository, after.as_ref(), upto, CHANGES_MAX).await.map_err(failure)?;
+        let changes: Vec<Change> = history.0.iter().map(|commit| read_commit(commit)).collect();
+        let format = VersionFormat::new(&self.plan.definition.version.format)
+            .map_err(|error| permanent(error.to_string(), None))?;
+        let version = format
+            .parse_text(version)
+            .ok_or_else(|| permanent(format!("`{version}` does not fit `{}`", format.as_str()), None))?;
+        let section = render(&changelog_rules(spec)?, &version, *date, &changes);
+        let before =
+            source.read_file(&repository, base, &spec.file).await.map_err(failure)?.unwrap_or_default();
+        let after = prepend(&before, &section).map_err(|error| permanent(error.to_string(), None))?;
+        let notes = cut(&after, &version).map_err(|error| permanent(error.to_string(), None))?.notes;
+        let edits = vec![FileEdit { path: spec.file.clone(), content: after }];
+        self.edited(base, edits, Some(bounded(&notes, 16_000))).await
+    }
+
+    async fn object(&self, act: &Act) -> Result<Outcome, Failure> {
+        let (source, repository) = (&self.engine.world.source, self.repository());
+        match act {
+            Act::Commit { tree, parent, message, at, sign } => {
+                let (tree, parents) = (tree.clone(), vec![parent.clone()]);
+                let request =
+                    CommitRequest { tree, parents, message: message.clone(), at: *at, sign: signing(*sign) };
+                let commit = source.commit(&repository, &request).await.map_err(failure)?;
+                Ok(Outcome::Committed { commit })
+            }
+            Act::Tag { name, target, message, at, sign } => {
+                let found = source.find_tag(&repository, name).await.map_err(failure)?.is_some();
+                let (name, target, message) = (name.clone(), target.clone(), message.clone());
+                let request = TagRequest { name, target, message, at: *at, sign: signing(*sign) };
+                let tag = source.tag(&repository, &request).await.map_err(failure)?;
+                Ok(Outcome::Tagged { object: tag.object, signed: *sign == Some(true), found })
+            }
+            _ => Err(permanent("neither a commit nor a tag", None)),
+        }
+    }
+
+    async fn push(&self, refs: &[(String, ObjectId)]) -> Result<Outcome, Failure> {
+        let (source, repository) = (&self.engine.world.source, self.repository());
+        let names: Vec<String> = refs.iter().map(|(name, _)| name.clone()).collect();
+        let there = source.remote_refs(&repository, &names).await.map_err(failure)?;
+        let found = refs.iter().filter(|(name, object)| there.get(name) == Some(object));
+        let found: Vec<String> = found.map(|(name, _)| name.clone()).collect();
+        let updates: Vec<RefUpdate> = refs
+            .iter()
+            .map(|(name, object)| RefUpdate { name: name.clone(), object: object.clone() })
+            .collect();
+        match source.push(&repository, &updates).await.map_err(failure)? {
+            PushOutcome::Done => Ok(Outcome::Pushed { found }),
+            PushOutcome::Rejected { refs } => Err(rejected(&repository, &refs)),
+        }
+    }
+
+    async fn mail(&self, act: &Act) -> Result<Outcome, Failure> {
+        let Act::Mail { message_id, maildir, from, to, subject, body, at } = act else {
+            return Err(permanent("not a mail", None));
+        };
+        let folder = self.plan.folder.as_deref().map(PathBuf::from).unwrap_or_default().join(maildir);
+        let mail = Mail {
+            message_id: message_id.clone(),
+            at: *at,
+            from: from.clone(),
+            to: to.clone(),
+            subject: subject.clone(),
+            body: body.clone(),
+            via: MailRoute::Maildir(folder),
+        };
+        let mailer = &self.engine.world.mailer;
+        if mailer.delivered(&mail).await.map_err(failure)? == Some(true) {
+            return Ok(Outcome::Sent { found: true });
+        }
+        mailer.deliver(&mail).await.map_err(failure)?;
+        Ok(Outcome::Sent { found: false })
+    }
+
+    /// Runs a command, or finds what became of it: one id and try is never started twice.
+    async fn run(&self, command: &Command) -> Executed {
+        match self.child(command).await {
+            Ok(exit) => self.ended(command, exit),
+            Err(error) => Err(failure(error)).into(),
+        }
+    }
+
+    async fn child(&self, command: &Command) -> Result<ChildExit, PortError> {
+        let runner = &self.engine.world.runner;
+        let state = runner.look(self.effect, self.child).await?;
+        if let ChildState::Ended(exit) = state {
+            return Ok(exit);
+        }
+        let folder = self.engine.places.work.join("files").join(self.effect.to_string());
+        // A lost one whose command may be repeated is simply run again.
+        let child = match state {
+            ChildState::Lost if command.repeatable => {
+                runner.forget(self.effect).await?;
+                self.child
+            }
+            _ => self.child,
+        };
+        if state == ChildState::Never || (state == ChildState::Lost && command.repeatable) {
+            self.engine.world.source.lay_out(&self.repository(), &command.content, &folder).await?;
+        }
+        let request = ChildRequest {
+            id: self.effect,
+            attempt: child,
+            command: command.command.clone(),
+            folder,
+            variables: command.variables.clone(),
+            secrets: command.secrets.clone(),
+            timeout: command.timeout,
+        };
+        runner.run(&request).await
+    }
+
+    fn ended(&self, command: &Command, exit: ChildExit) -> Executed {
+        let text = String::from_utf8_lossy(&exit.output);
+        let tail = tail(&plain_text(&text, Lines::Keep));
+        let salt = self.engine.world.ids.salt();
+        let output = (!exit.output.is_empty()).then(|| BlobId::of(&salt, &exit.output));
+        let blobs = output.map(|_| NewBlob { salt, bytes: exit.output.clone() }).into_iter().collect();
+        let report = match outcome(command, &exit, &tail) {
+            Ok(outputs) => {
+                let took_ms = u64::try_from(exit.took.as_millis()).unwrap_or_default();
+                Report::Done(Outcome::Ran { outputs, tail, output, took_ms })
+            }
+            Err(failure) => Report::Failed(Failure { output, ..failure }),
+        };
+        Executed { report, blobs }
+    }
+}
+
+/// Whether a working copy is fit to release from.
+pub(crate) fn check_working_copy(
+    found: &crate::ports::Checkout,
+    branch: &str,
+    clean: bool,
+    at: Option<&ObjectId>,
+) -> Result<(), Failure> {
+    let root = found.root.display();
+    match &found.branch {
+        Some(on) if on == branch => {}
+        Some(on) => {
+            let hint = format!("git switch {branch}");
+            return Err(permanent(format!("{root} is on `{on}`, not on `{branch}`"), Some(&hint)));
+        }
+        None => {
+            let hint = format!("git switch {branch}");
+            return Err(permanent(format!("{root} is on no branch"), Some(&hint)));
+        }
+    }
+    if clean && !found.dirty.is_empty() {
+        let shown: Vec<&str> = found.dirty.iter().take(5).map(String::as_str).collect();
+        let more = found.dirty.len().saturating_sub(shown.len());
+        let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let why = format!("{root} has changes that are not committed: {}{and}", shown.join(", "));
+        return Err(permanent(why, Some("commit them, or put them aside with `git stash -u`")));
+    }
+    match (at, &found.head) {
+        (Some(at), Some(head)) if at != head => {
+            let why = format!("{root} is at {}, the remote's `{branch}` is at {}", head.short(), at.short());
+            Err(permanent(
+                why,
+                Some("`git pull --ff-only` if it is behind; push through your usual review if it is ahead"),
+            ))
+        }
+        (Some(_), None) => Err(permanent(format!("{root} has no commit"), None)),
+        _ => Ok(()),
+    }
+}
+
+/// A version file, as the definition names it.
+pub(crate) fn version_file(spec: &VersionFileSpec) -> Result<VersionFile, String> {
+    match &spec.pattern {
+        Some(pattern) => VersionFile::with_pattern(&spec.path, pattern, spec.count),
+        None => VersionFile::guess(&spec.path),
+    }
+    .map_err(|error| error.to_string())
+}
+
+/// A commit, understood.
+pub(crate) fn read_commit(commit: &crate::ports::RawCommit) -> Change {
+    let text = CommitText {
+        commit: &commit.id.0,
+        author_name: &commit.author_name,
+        author_email: &commit.author_email,
+        message: &commit.message,
+    };
+    Change::read(text, &[])
+}
+
+fn changelog_rules(spec: &ChangelogSpec) -> Result<ChangelogRules, Failure> {
+    let ChangelogStyle::Clog = spec.style;
+    let links = match &spec.links {
+        Some(page) => Links::to_page(page).map_err(|error| permanent(error.to_string(), None))?,
+        None => Links::None,
+    };
+    Ok(ChangelogRules { links, ..ChangelogRules::default() })
+}
+
+fn signing(sign: Option<bool>) -> Sign {
+    match sign {
+        None => Sign::AsConfigured,
+        Some(true) => Sign::Always,
+        Some(false) => Sign::Never,
+    }
+}
+
+fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) -> Failure {
+    let words: Vec<String> = refs.iter().filter_map(|(name, refusal)| refused(name, refusal)).collect();
+    let hint = refs.iter().find_map(|(_, refusal)| match refusal {
+        PushRefusal::NotFastForward(_) => Some(
+            "somebody pushed in between: abort this run and start another one from the newer commit; nothing is ever forced",
+        ),
+        PushRefusal::TagExists(_) => Some("a tag is never moved: abort this run and start with a higher version"),
+        PushRefusal::Declined(_) => Some("ask whoever looks after the repository's rules, then retry"),
+        PushRefusal::WithTheOthers => None,
+    });
+    permanent(format!("push to {}: {}", repository.url, words.join("; ")), hint)
+}
+
+fn refused(name: &str, refusal: &PushRefusal) -> Option<String> {
+    Some(match refusal {
+        PushRefusal::NotFastForward(Some(at)) => format!("{name} has moved on to {}", at.short()),
+        PushRefusal::NotFastForward(None) => format!("{name} has moved on"),
+        PushRefusal::TagExists(tag) => format!("{name} is there already, on {}", tag.commit.short()),
+        PushRefusal::Declined(words) => format!("{name} was declined: {words}"),
+        PushRefusal::WithTheOthers => return None,
+    })
+}
+
+/// What a command that ended came to: its outputs, or why it failed.
+fn outcome(command: &Command, exit: &ChildExit, tail: &str) -> Result<BTreeMap<OutputName, String>, Failure> {
+    let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let said = if last.is_empty() { String::new() } else { format!(": {last}") };
+    if exit.timed_out {
+        let why = format!("the command did not end within {:#}{said}", command.timeout);
+        return Err(permanent(why, Some("give it more time with `timeout:`, or find out why it hangs")));
+    }
+    match (exit.status, exit.signal) {
+        (Some(0), _) => {}
+        (Some(status), _) => {
+            return Err(permanent(format!("the command ended with status {status}{said}"), None));
+        }
+        (None, Some(signal)) => {
+            return Err(permanent(format!("the command was ended by signal {signal}{said}"), None));
+        }
+        (None, None) => return Err(permanent(format!("the command ended in an unknown way{said}"), None)),
+    }
+    let stdout = String::from_utf8_lossy(&exit.stdout);
+    let read = |(name, extract): (&OutputName, &Extract)| {
+        let value = extracted(extract, &stdout).ok_or_else(|| {
+            permanent(format!("the command ended well, but its output `{name}` was not found"), None)
+        })?;
+        Ok((name.clone(), value))
+    };
+    command.outputs.iter().map(read).collect()
+}
+
+fn extracted(extract: &Extract, stdout: &str) -> Option<String> {
+    let value = match extract {
+        Extract::Line(start) => {
+            stdout.lines().find_map(|line| line.strip_prefix(start.as_str()))?.trim().to_owned()
+        }
+        Extract::Json(pointer) => {
+            let json: serde_json::Value = serde_json::from_str(stdout.trim()).ok()?;
+            match json.pointer(pointer)? {
+                serde_json::Value::String(text) => text.clone(),
+                serde_json::Value::Null => return None,
+                other => other.to_string(),
+            }
+        }
+        Extract::Text => stdout.trim().to_owned(),
+    };
+    Some(bounded(&plain_text(&value, Lines::Keep), OUTPUT_MAX_CHARS))
+}
+
+fn bounded(text: &str, max_chars: usize) -> String {
+    text.chars().take(max_chars).collect()
+}
+
+/// The last lines of an output.
+fn tail(text: &str) -> String {
+    let count = text.chars().count();
+    text.chars().skip(count.saturating_sub(TAIL_MAX_CHARS)).collect()
+}

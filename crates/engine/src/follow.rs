@@ -1,0 +1,174 @@
+//! What lists show, and finding a release by what people call it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tollgate_core::explain::explain;
+use tollgate_core::gate::WaitsOn;
+use tollgate_core::ids::{EnvironmentName, ReleaseId, ServiceName};
+use tollgate_core::journal::{Record, StreamId};
+use tollgate_core::state::{EnvironmentState, RunStatus, StepStatus};
+use tollgate_core::view::View;
+
+use crate::store::{Row, RowQuery};
+use crate::{Engine, EngineError};
+
+/// The kind of the rows of releases.
+pub(crate) const RELEASE_ROW: &str = "release";
+/// The states of a release with a run that is not finished.
+pub(crate) const UNFINISHED: [&str; 5] = ["running", "waiting", "stuck", "held", "scheduled"];
+
+/// A release in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReleaseRow {
+    /// The service.
+    pub service: ServiceName,
+    /// The release.
+    pub release: ReleaseId,
+    /// The version.
+    pub version: String,
+    /// The tag.
+    pub tag: String,
+    /// `running`, `waiting` (for a person), `scheduled` (for a time), `stuck`, `held`, `done` or `aborted`.
+    pub status: String,
+    /// The newest run's procedure.
+    pub procedure: String,
+    /// The steps that are over, and all.
+    pub progress: (u32, u32),
+    /// Where it stands, in a few words.
+    pub at: String,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Who opened it.
+    pub opened_by: String,
+    /// How many waivers it has.
+    pub waivers: u32,
+}
+
+/// The row of a release.
+pub(crate) fn release_row(view: &View, now: Timestamp) -> Result<Row, EngineError> {
+    let row = summarise(view, now);
+    let data = serde_json::to_string(&row).map_err(|error| EngineError::Damaged(error.to_string()))?;
+    Ok(Row {
+        kind: RELEASE_ROW.into(),
+        id: view.stream().to_string(),
+        service: view.service.to_string(),
+        status: row.status,
+        sort: row.opened_at.to_string(),
+        data,
+    })
+}
+
+fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
+    let opened = view.release.opened.as_ref();
+    let run = view.release.runs.last();
+    let plan = run.and_then(|run| view.plans.get(&run.id));
+    let over = run.map_or(0, |run| run.steps.values().filter(|step| step.status.is_over()).count());
+    let total = plan.map_or(over, |plan| plan.steps.len());
+    let (status, at) = status(view, now);
+    ReleaseRow {
+        service: view.service.clone(),
+        release: view.release_id,
+        version: opened.map(|opened| opened.version.clone()).unwrap_or_default(),
+        tag: opened.map(|opened| opened.tag.clone()).unwrap_or_default(),
+        status: status.into(),
+        procedure: run.map(|run| run.procedure.to_string()).unwrap_or_default(),
+        progress: (over as u32, total as u32),
+        at,
+        opened_at: opened.map_or(now, |opened| opened.at),
+        opened_by: opened.map(|opened| opened.by.to_string()).unwrap_or_default(),
+        waivers: view.release.waivers.len() as u32,
+    }
+}
+
+/// A word for how a release stands, and where.
+fn status(view: &View, now: Timestamp) -> (&'static str, String) {
+    let active: Vec<_> = view.active().collect();
+    if active.is_empty() {
+        let outcome = view.release.runs.last().map(|run| &run.status);
+        return match outcome {
+            Some(RunStatus::Finished {
+                outcome: tollgate_core::event::RunOutcome::Aborted { why }, ..
+            }) => ("aborted", why.clone()),
+            _ => ("done", String::new()),
+        };
+    }
+    if let Some(RunStatus::Held { why, .. }) =
+        active.iter().map(|(run, _)| &run.status).find(|status| matches!(status, RunStatus::Held { .. }))
+    {
+        return ("held", why.clone());
+    }
+    let steps = || active.iter().flat_map(|(run, _)| run.steps.iter());
+    if let Some((id, _)) =
+        steps().find(|(_, step)| matches!(step.status, StepStatus::Stuck { .. } | StepStatus::Expired))
+    {
+        return ("stuck", id.to_string());
+    }
+    let holdings = explain(view, now);
+    let first = |on: WaitsOn| holdings.iter().find(|holding| holding.hold.on == on);
+    let at = |holding: &tollgate_core::explain::Holding| {
+        holding.step.as_ref().map(ToString::to_string).unwrap_or_else(|| holding.hold.what.clone())
+    };
+    if let Some(holding) = first(WaitsOn::World) {
+        return ("running", at(holding));
+    }
+    if let Some(holding) = first(WaitsOn::Person) {
+        return ("waiting", at(holding));
+    }
+    match first(WaitsOn::Time).or_else(|| first(WaitsOn::Release)) {
+        Some(holding) => ("scheduled", at(holding)),
+        None => ("running", String::new()),
+    }
+}
+
+impl Engine {
+    /// The releases of a service, the newest first, at most `limit`.
+    pub async fn releases(
+        &self,
+        service: &ServiceName,
+        limit: usize,
+    ) -> Result<Vec<ReleaseRow>, EngineError> {
+        self.list(service, Vec::new(), limit).await
+    }
+
+    /// Those with a run that is not finished.
+    pub async fn unfinished(&self, service: &ServiceName) -> Result<Vec<ReleaseRow>, EngineError> {
+        self.list(service, UNFINISHED.iter().map(ToString::to_string).collect(), 1_000).await
+    }
+
+    async fn list(
+        &self,
+        service: &ServiceName,
+        status: Vec<String>,
+        limit: usize,
+    ) -> Result<Vec<ReleaseRow>, EngineError> {
+        let kind = RELEASE_ROW.into();
+        let query = RowQuery { kind, service: Some(service.to_string()), status, after: None, limit };
+        let rows = self.store.rows(query).await?;
+        let read = |row: &Row| {
+            serde_json::from_str(&row.data)
+                .map_err(|error| EngineError::Damaged(format!("the row of {}: {error}", row.id)))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// What is where, for every environment asked about.
+    pub async fn environment(
+        &self,
+        service: &ServiceName,
+        name: &EnvironmentName,
+    ) -> Result<EnvironmentState, EngineError> {
+        let stream = StreamId::Environment(service.clone(), name.clone());
+        Ok(self.load::<EnvironmentState>(&stream).await?.state)
+    }
+
+    /// The records of a stream from a sequence number on.
+    pub async fn records(
+        &self,
+        stream: &StreamId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Record>, EngineError> {
+        Ok(self.store.records(stream, from, limit).await?)
+    }
+}

@@ -1,0 +1,382 @@
+//! Making plans: what would be released, from which commit, as which version, by which steps.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use tollgate_core::commits::{BumpAdvice, Change, Lines, advise_bump, plain_text};
+use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
+use tollgate_core::model::{Definition, Policy, StepKind};
+use tollgate_core::plan::{
+    Body, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, PreviousVersion, list,
+    unfold, unfold_promotion,
+};
+use tollgate_core::state::ReleaseState;
+use tollgate_core::version::{OddTag, Version, VersionFormat, survey_tags};
+
+use crate::execute::{check_working_copy, read_commit};
+use crate::ports::{Checkout, PortError, Repository};
+use crate::{Engine, EngineError};
+
+/// The most commits that are read to find the next version.
+const HISTORY_MAX: usize = 200_000;
+/// The most changed paths that a plan holds.
+const PATHS_MAX: usize = 20_000;
+/// The longest title of a change, in characters.
+const TITLE_MAX_CHARS: usize = 200;
+
+/// Why no plan can be made. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanningError {
+    /// The steps cannot be unfolded.
+    #[error(transparent)]
+    Unfolding(#[from] PlanError),
+    /// The repository says no.
+    #[error("{why}")]
+    Repository {
+        /// A short, stable name of the reason.
+        code: &'static str,
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// The version cannot be.
+    #[error("{why}")]
+    Version {
+        /// A short, stable name of the reason.
+        code: &'static str,
+        /// Why.
+        why: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+}
+
+/// Where a release is planned from.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Where the source is fetched from and pushed to.
+    pub url: String,
+    /// The user's working copy, if there is one.
+    pub checkout: Option<Checkout>,
+    /// The folder of the procedure file.
+    pub folder: Option<String>,
+}
+
+/// A repository as it was found, fetched just now.
+#[derive(Debug, Clone)]
+pub struct Surveyed {
+    /// Where.
+    pub origin: Origin,
+    /// Tollgate's clone of it.
+    pub repository: Repository,
+    /// The newest commit of the branch, on the remote.
+    pub base: ObjectId,
+}
+
+/// What the tags and commits say about versions.
+#[derive(Debug, Clone)]
+pub struct VersionSurvey {
+    /// The version before.
+    pub previous: Option<PreviousVersion>,
+    /// The version before, understood.
+    pub last: Option<Version>,
+    /// The commits since, the newest first.
+    pub changes: Vec<Change>,
+    /// What they ask for.
+    pub advice: BumpAdvice,
+    /// Tags that do not fit.
+    pub odd: Vec<OddTag>,
+}
+
+impl Engine {
+    /// Fetches and finds the branch's newest commit on the remote.
+    pub async fn survey(
+        &self,
+        service: &ServiceName,
+        origin: Origin,
+        branch: &str,
+    ) -> Result<Surveyed, EngineError> {
+        let repository = Repository {
+            url: origin.url.clone(),
+            clone: self.places.clone_of(service),
+            checkout: origin.checkout.as_ref().map(|checkout| checkout.root.clone()),
+        };
+        let source = &self.world.source;
+        source.refresh(&repository).await?;
+        let head = format!("refs/remotes/origin/{branch}");
+        let base = source.resolve(&repository, &head).await?.ok_or_else(|| PlanningError::Repository {
+            code: "no-branch",
+            why: format!("{} has no branch `{branch}`, or nothing on it", origin.url),
+            hint: Some("push the branch, or correct `repository.branch`".into()),
+        })?;
+        Ok(Surveyed { origin, repository, base })
+    }
+
+    /// A file of the surveyed commit.
+    pub async fn surveyed_file(
+        &self,
+        surveyed: &Surveyed,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.world.source.read_file(&surveyed.repository, &surveyed.base, path).await?)
+    }
+
+    /// What the tags and commits of a commit say about versions.
+    pub async fn versions(
+        &self,
+        repository: &Repository,
+        base: &ObjectId,
+        format: &VersionFormat,
+    ) -> Result<VersionSurvey, EngineError> {
+        let source = &self.world.source;
+        let tags = source.reachable_tags(repository, base).await?;
+        let survey = survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)));
+        let latest = survey.latest.as_ref();
+        let previous = latest.and_then(|latest| {
+            let tag = tags.iter().find(|tag| tag.name == latest.name)?;
+            Some(PreviousVersion {
+                text: latest.version.to_string(),
+                tag: latest.name.clone(),
+                commit: tag.commit.clone(),
+            })
+        });
+        let from = previous.as_ref().map(|previous| &previous.commit);
+        let (commits, _) = source.history(repository, from, base, HISTORY_MAX).await?;
+        let changes: Vec<Change> = commits.iter().map(read_commit).collect();
+        let advice = advise_bump(&changes);
+        let last = survey.latest.map(|latest| latest.version);
+        Ok(VersionSurvey { previous, last, changes, advice, odd: survey.odd })
+    }
+
+    /// Makes the plan of a procedure. `given` is a version that somebody chose.
+    pub async fn plan(
+        &self,
+        surveyed: &Surveyed,
+        definition: &Definition,
+        policy: &Policy,
+        procedure: &ProcedureName,
+        given: Option<&str>,
+    ) -> Result<Plan, EngineError> {
+        let found = definition.procedures.get(procedure).ok_or_else(|| PlanError::NoProcedure {
+            name: procedure.to_string(),
+            known: list(definition.procedures.keys()),
+        })?;
+        let format = format_of(definition)?;
+        let survey = self.versions(&surveyed.repository, &surveyed.base, &format).await?;
+        let version = self.version(&format, &survey, definition, given)?;
+        let (changes, authors, strangers) = planned_changes(&survey.changes, policy);
+        let changes_total = survey.changes.len() as u64;
+        let changed_paths = match &version.previous {
+            Some(previous) => {
+                self.world
+                    .source
+                    .changed_paths(&surveyed.repository, &previous.commit, &surveyed.base)
+                    .await?
+            }
+            None => Vec::new(),
+        };
+        let components = definition.components.keys().cloned().collect();
+        let items = Items { changes: &changes, changes_total, components };
+        let steps = unfold(found, policy, &items)?;
+        let mut pinned = definition.clone();
+        pinned.procedures.retain(|name, _| name == procedure);
+        let plan = Plan {
+            procedure: procedure.clone(),
+            definition: pinned,
+            policy: policy.clone(),
+            url: surveyed.origin.url.clone(),
+            checkout: surveyed.origin.checkout.as_ref().map(|checkout| checkout.root.display().to_string()),
+            folder: surveyed.origin.folder.clone(),
+            base: surveyed.base.clone(),
+            version,
+            changes,
+            changes_total,
+            changed_paths: changed_paths.into_iter().take(PATHS_MAX).collect(),
+            authors,
+            strangers,
+            steps,
+        };
+        self.preflight(surveyed, &plan).await?;
+        Ok(plan)
+    }
+
+    fn version(
+        &self,
+        format: &VersionFormat,
+        survey: &VersionSurvey,
+        definition: &Definition,
+        given: Option<&str>,
+    ) -> Result<PlannedVersion, PlanningError> {
+        let odd =
+            |code, why: String, hint: &str| PlanningError::Version { code, why, hint: Some(hint.into()) };
+        let (next, bump, because) = match given {
+            Some(text) => {
+                let next = format.parse_text(text).or_else(|| format.parse_tag(text)).ok_or_else(|| {
+                    let shown = plain_text(text, Lines::Join).chars().take(60).collect::<String>();
+                    let why = format!("`{shown}` is no version of the form `{}`", format.as_str());
+                    odd(
+                        "no-version",
+                        why,
+                        "write it like the versions before, such as the one `tollgate version` proposes",
+                    )
+                })?;
+                (next, "given".to_owned(), vec!["chosen by a person".to_owned()])
+            }
+            None => self.proposed(format, survey, definition)?,
+        };
+        if let Some(last) = &survey.last {
+            next.check_follows(last).map_err(|error| {
+                odd("not-higher", error.to_string(), "choose a higher version with `--set-version`")
+            })?;
+        }
+        let tag = format
+            .tag_name(&next)
+            .map_err(|error| odd("no-tag", error.to_string(), "correct `version.format`"))?;
+        Ok(PlannedVersion { text: next.to_string(), tag, previous: survey.previous.clone(), bump, because })
+    }
+
+    fn proposed(
+        &self,
+        format: &VersionFormat,
+        survey: &VersionSurvey,
+        definition: &Definition,
+    ) -> Result<(Version, String, Vec<String>), PlanningError> {
+        let today = self.now().to_zoned(TimeZone::UTC).date();
+        if survey.last.is_none()
+            && let Some(initial) = &definition.version.initial
+        {
+            let first = format.parse_text(initial).ok_or_else(|| PlanningError::Version {
+                code: "no-version",
+                why: format!(
+                    "`version.initial` is `{initial}`, which is no version of the form `{}`",
+                    format.as_str()
+                ),
+                hint: None,
+            })?;
+            return Ok((first, "initial".into(), vec!["the first release".into()]));
+        }
+        let Some(bump) = survey.advice.bump else {
+            let since = survey
+                .previous
+                .as_ref()
+                .map_or("the beginning".into(), |previous| format!("`{}`", previous.tag));
+            let count = survey.changes.len();
+            return Err(PlanningError::Version {
+                code: "nothing-to-release",
+                why: format!("none of the {count} commits since {since} asks for a release"),
+                hint: Some("release all the same with `--set-version VERSION`".into()),
+            });
+        };
+        let next =
+            format.next(survey.last.as_ref(), bump, today).map_err(|error| PlanningError::Version {
+                code: "no-next",
+                why: error.to_string(),
+                hint: Some("choose the version with `--set-version`".into()),
+            })?;
+        let because = survey.advice.because.iter().take(20);
+        let because = because.map(|reason| format!("{} {}", reason.commit.short(), reason.subject)).collect();
+        Ok((next, bump.to_string(), because))
+    }
+
+    /// What would stop the run at once is told before it starts.
+    async fn preflight(&self, surveyed: &Surveyed, plan: &Plan) -> Result<(), EngineError> {
+        let repository = |code, why: String, hint: Option<String>| {
+            EngineError::Planning(PlanningError::Repository { code, why, hint })
+        };
+        if surveyed.origin.checkout.as_ref().is_some_and(|checkout| checkout.shallow) {
+            let why =
+                "the working copy is a shallow clone: the tags and commits before are not all there".into();
+            return Err(repository("shallow", why, Some("git fetch --unshallow".into())));
+        }
+        let tags = plan.steps.iter().any(|step| matches!(step.body, Body::Step(StepKind::GitTag { .. })));
+        if tags {
+            let name = format!("refs/tags/{}", plan.version.tag);
+            let there =
+                self.world.source.remote_refs(&surveyed.repository, std::slice::from_ref(&name)).await?;
+            if let Some(object) = there.get(&name) {
+                let why =
+                    format!("the tag `{}` is on the remote already ({})", plan.version.tag, object.short());
+                let hint =
+                    "a tag is never moved or used again: choose a higher version with `--set-version`".into();
+                return Err(repository("tag-exists", why, Some(hint)));
+            }
+            if let Some(tag) = self.world.source.find_tag(&surveyed.repository, &plan.version.tag).await? {
+                let why = format!("the tag `{}` was made before ({})", plan.version.tag, tag.commit.short());
+                let hint =
+                    "a tag is never moved or used again: choose a higher version with `--set-version`".into();
+                return Err(repository("tag-exists", why, Some(hint)));
+            }
+        }
+        let Some(checkout) = &surveyed.origin.checkout else { return Ok(()) };
+        for step in &plan.steps {
+            let Body::Step(StepKind::GitCheck(check)) = &step.body else { continue };
+            // A branch with something to fill in is looked at when the step is reached.
+            let branch = match &check.branch {
+                Some(branch) if branch.0.contains('{') => continue,
+                Some(branch) => branch.0.clone(),
+                None => plan.definition.repository.branch.clone(),
+            };
+            check_working_copy(checkout, &branch, check.clean, check.in_sync.then_some(&plan.base))
+                .map_err(|failure| repository("working-copy", failure.why, failure.hint))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the plan of an ad-hoc promotion of a release that was cut before.
+    pub async fn plan_promotion(
+        &self,
+        release: &ReleaseState,
+        policy: &Policy,
+        environment: &EnvironmentName,
+    ) -> Result<Plan, EngineError> {
+        let run =
+            release.runs.first().ok_or_else(|| EngineError::Damaged("a release without a run".into()))?;
+        let cut = self.plan_blob(&run.plan).await?;
+        let components = cut.definition.components.keys().cloned().collect();
+        let items = Items { changes: &cut.changes, changes_total: cut.changes_total, components };
+        let steps = unfold_promotion(environment, policy, &items)?;
+        let procedure = PROMOTION.parse().map_err(PlanError::Id)?;
+        Ok(Plan { procedure, policy: policy.clone(), steps, ..(*cut).clone() })
+    }
+
+    /// The working copy that contains a folder; `None` when there is none.
+    pub async fn working_copy(&self, folder: &Path) -> Result<Option<Checkout>, PortError> {
+        match self.world.source.checkout(folder).await {
+            Ok(checkout) => Ok(Some(checkout)),
+            Err(error) if error.class == tollgate_core::act::FailureClass::Permanent => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The version format of a definition.
+pub fn format_of(definition: &Definition) -> Result<VersionFormat, PlanningError> {
+    VersionFormat::new(&definition.version.format).map_err(|error| PlanningError::Version {
+        code: "no-format",
+        why: error.to_string(),
+        hint: Some("correct `version.format`".into()),
+    })
+}
+
+fn planned_changes(changes: &[Change], policy: &Policy) -> (Vec<PlannedChange>, BTreeSet<PersonName>, u32) {
+    let mut authors = BTreeSet::new();
+    let mut strangers: BTreeSet<&str> = BTreeSet::new();
+    for change in changes {
+        match policy.author(&change.author_email) {
+            Some(person) => {
+                authors.insert(person.clone());
+            }
+            None => {
+                strangers.insert(&change.author_email);
+            }
+        }
+    }
+    let planned = changes.iter().take(EACH_MAX).map(|change| PlannedChange {
+        commit: change.commit.clone(),
+        title: change.subject.chars().take(TITLE_MAX_CHARS).collect(),
+        author: policy.author(&change.author_email).cloned(),
+    });
+    (planned.collect(), authors, strangers.len() as u32)
+}

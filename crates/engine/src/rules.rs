@@ -1,0 +1,141 @@
+//! Rules: adopting them, and telling what runs where.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tollgate_core::actor::Actor;
+use tollgate_core::decide::{PolicyView, adopt_policy, record_environment};
+use tollgate_core::event::Deployed;
+use tollgate_core::ids::{ComponentName, EnvironmentName, PersonName, ServiceName};
+use tollgate_core::journal::{BlobId, StreamId};
+use tollgate_core::model::Policy;
+use tollgate_core::state::{EnvironmentState, PolicyState};
+use tollgate_core::view::Refusal;
+
+use crate::load::Loaded;
+use crate::store::{Commit, NewBlob, StoreError, TimerChange};
+use crate::submit::{appends, nudge};
+use crate::{Engine, EngineError};
+
+/// How often a decision is taken anew because something it read has changed.
+const TRIES_MAX: u32 = 100;
+
+/// The rules of a service.
+#[derive(Debug, Clone)]
+pub struct PolicyInForce {
+    /// How they stand.
+    pub state: PolicyState,
+    /// The rules in force.
+    pub in_force: Option<Arc<Policy>>,
+    /// The rules that somebody would like.
+    pub proposed: Option<Arc<Policy>>,
+}
+
+/// What came of wanting rules in force.
+#[derive(Debug, Clone)]
+pub struct AdoptOutcome {
+    /// Whether they are in force now.
+    pub adopted: bool,
+    /// Who agrees so far, and counts.
+    pub signed: Vec<PersonName>,
+    /// How many have to.
+    pub needed: u32,
+}
+
+impl Engine {
+    /// The rules of a service.
+    pub async fn policy(&self, service: &ServiceName) -> Result<PolicyInForce, EngineError> {
+        let loaded: Loaded<PolicyState> = self.load(&StreamId::Policy(service.clone())).await?;
+        let in_force = match &loaded.state.adopted {
+            Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
+            None => None,
+        };
+        let proposed = match &loaded.state.proposed {
+            Some(proposal) => Some(self.policy_blob(&proposal.policy).await?),
+            None => None,
+        };
+        Ok(PolicyInForce { state: loaded.state, in_force, proposed })
+    }
+
+    /// Somebody wants these rules in force.
+    pub async fn adopt(&self, wanted: &Policy, actor: &Actor) -> Result<AdoptOutcome, EngineError> {
+        let service = wanted.service.clone();
+        let stream = StreamId::Policy(service.clone());
+        let bytes = serde_json::to_vec(wanted).map_err(|error| EngineError::Damaged(error.to_string()))?;
+        let salt = self.world.ids.salt();
+        let blob = BlobId::of(&salt, &bytes);
+        for _ in 0..TRIES_MAX {
+            let loaded: Loaded<PolicyState> = self.load(&stream).await?;
+            let rules = self.policy(&service).await?;
+            let view = PolicyView {
+                service: service.clone(),
+                state: loaded.state.clone(),
+                in_force: rules.in_force,
+            };
+            let now = self.now();
+            let decision = adopt_policy(&view, wanted, blob, actor, now)?;
+            // New rules hold at once for what is under way: everything looks again.
+            let waiting =
+                if decision.adopted { self.unfinished_streams(&service).await? } else { Vec::new() };
+            let timers: Vec<TimerChange> = waiting.into_iter().map(|stream| nudge(stream, now)).collect();
+            let commit = Commit {
+                read: vec![(stream.clone(), loaded.version)],
+                append: appends(&decision.entries),
+                blobs: vec![NewBlob { salt, bytes: bytes.clone() }],
+                timers,
+                ..Commit::default()
+            };
+            match self.commit(commit).await {
+                Ok(()) => {
+                    let (adopted, signed, needed) = (decision.adopted, decision.signed, decision.needed);
+                    return Ok(AdoptOutcome { adopted, signed, needed });
+                }
+                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(busy(&stream))
+    }
+
+    /// Somebody tells what already runs in an environment.
+    pub async fn record_environment(
+        &self,
+        service: &ServiceName,
+        name: &EnvironmentName,
+        deployed: BTreeMap<ComponentName, Deployed>,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let stream = StreamId::Environment(service.clone(), name.clone());
+        for _ in 0..TRIES_MAX {
+            let loaded: Loaded<EnvironmentState> = self.load(&stream).await?;
+            let policy_stream = StreamId::Policy(service.clone());
+            let rules: Loaded<PolicyState> = self.load(&policy_stream).await?;
+            let policy = self.policy(service).await?.in_force;
+            let policy = policy.ok_or_else(|| {
+                Refusal::new("no-policy", format!("no policy of {service} is in force yet"))
+                    .hint("put it in force with `tollgate policy adopt`")
+            })?;
+            let now = self.now();
+            let entry =
+                record_environment(service, name, &loaded.state, &policy, deployed.clone(), actor, now)?;
+            let waiting = self.unfinished_streams(service).await?;
+            let commit = Commit {
+                read: vec![(stream.clone(), loaded.version), (policy_stream, rules.version)],
+                append: appends(&[entry]),
+                timers: waiting.into_iter().map(|stream| nudge(stream, now)).collect(),
+                ..Commit::default()
+            };
+            match self.commit(commit).await {
+                Ok(()) => return Ok(()),
+                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(busy(&stream))
+    }
+}
+
+fn busy(stream: &StreamId) -> EngineError {
+    let detail = "it changes faster than a decision about it can be written down".into();
+    EngineError::Store(StoreError::Busy { place: stream.to_string(), detail })
+}

@@ -1,0 +1,326 @@
+//! One stimulus, one decision, one transaction.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_core::actor::Actor;
+use tollgate_core::agenda::{Agenda, agenda};
+use tollgate_core::decide::decide;
+use tollgate_core::event::{Entry, EnvironmentEvent, Event};
+use tollgate_core::ids::{EffectId, ReleaseId, RunId, ServiceName};
+use tollgate_core::journal::{BlobId, StreamId, StreamVersion};
+use tollgate_core::plan::Plan;
+use tollgate_core::state::STATE_VERSION;
+use tollgate_core::view::{Decision, Refusal, Stimulus, View, release_id};
+
+use crate::inject::{Fault, Point};
+use crate::load::LoadedView;
+use crate::store::{
+    Append, Claim, Commit, NewBlob, PollChange, RowChange, RowQuery, Snapshot, StoreError, Task, TaskChange,
+    Timer, TimerChange,
+};
+use crate::{Engine, EngineError, follow};
+
+/// How often a decision is taken anew because something it read has changed.
+const TRIES_MAX: u32 = 100;
+/// The timer by which a release wants to be looked at again.
+pub(crate) const WAKE: &str = "wake";
+/// The timer by which another release tells that something they share has changed.
+pub(crate) const NUDGE: &str = "nudge";
+/// The most releases of one service that are told at once.
+const NUDGED_MAX: usize = 1_000;
+
+/// What came of a stimulus.
+#[derive(Debug, Clone)]
+pub struct Submitted {
+    /// What was written down.
+    pub entries: Vec<Entry>,
+    /// What is known now.
+    pub view: View,
+}
+
+/// What goes into the transaction beside the decision.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Beside {
+    /// Blobs that the events name.
+    pub(crate) blobs: Vec<NewBlob>,
+    /// The claim of a lease: the effect, the epoch that was read, and the claim.
+    pub(crate) claim: Option<(EffectId, u64, Claim)>,
+    /// A task whose result this is, with its epoch.
+    pub(crate) finished: Option<(EffectId, u64)>,
+    /// A timer that fired.
+    pub(crate) fired: Option<String>,
+}
+
+impl Engine {
+    /// Takes in a stimulus of a person, or of anybody outside.
+    pub async fn submit(
+        &self,
+        service: &ServiceName,
+        release: ReleaseId,
+        stimulus: Stimulus,
+        actor: &Actor,
+    ) -> Result<Submitted, EngineError> {
+        self.take_in(service, release, &stimulus, actor, Beside::default()).await
+    }
+
+    /// Starts a run of a plan; gives the release. An ad-hoc promotion names the release it promotes.
+    pub async fn start(
+        &self,
+        plan: Arc<Plan>,
+        release: Option<ReleaseId>,
+        actor: &Actor,
+    ) -> Result<(ReleaseId, Submitted), EngineError> {
+        let service = plan.definition.service.clone();
+        let release = release.unwrap_or_else(|| release_id(&service, &plan.version.text));
+        let bytes = serde_json::to_vec(&*plan).map_err(|error| EngineError::Damaged(error.to_string()))?;
+        let salt = self.world.ids.salt();
+        let blob = BlobId::of(&salt, &bytes);
+        let run = RunId(self.world.ids.uuid());
+        let beside = Beside { blobs: vec![NewBlob { salt, bytes }], ..Beside::default() };
+        let stimulus = Stimulus::Start { run, plan, blob };
+        let submitted = self.take_in(&service, release, &stimulus, actor, beside).await?;
+        Ok((release, submitted))
+    }
+
+    /// Loads, decides, commits; anew when something moved in between.
+    pub(crate) async fn take_in(
+        &self,
+        service: &ServiceName,
+        release: ReleaseId,
+        stimulus: &Stimulus,
+        actor: &Actor,
+        beside: Beside,
+    ) -> Result<Submitted, EngineError> {
+        for _ in 0..TRIES_MAX {
+            let loaded = self.load_view(service, release).await?;
+            let now = self.now();
+            let before = agenda(&loaded.view, now);
+            let decision = decide(loaded.view.clone(), stimulus, actor, now)?;
+            if decision.entries.is_empty() && beside.fired.is_none() {
+                return Ok(Submitted { entries: Vec::new(), view: decision.after });
+            }
+            let commit = self.commit_of(&loaded, &before, &decision, &beside, now).await?;
+            match self.commit(commit).await {
+                Ok(()) => {
+                    if let Some(observer) = &self.observer
+                        && !decision.entries.is_empty()
+                    {
+                        observer(&decision.entries);
+                    }
+                    return Ok(Submitted { entries: decision.entries, view: decision.after });
+                }
+                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
+                Err(EngineError::Store(StoreError::Fenced { .. })) => {
+                    return Err(Refusal::new("stale", "somebody else carries it out").into());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let detail = format!("{service} changes faster than a decision about it can be written down");
+        Err(StoreError::Busy { place: release.to_string(), detail }.into())
+    }
+
+    /// Commits, past the points where faults can be put.
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<(), EngineError> {
+        if self.inject.at(Point::BeforeCommit) == Fault::Crash {
+            return Err(EngineError::Crashed);
+        }
+        self.store.commit(commit).await?;
+        if self.inject.at(Point::AfterCommit) == Fault::Crash {
+            return Err(EngineError::Crashed);
+        }
+        Ok(())
+    }
+
+    async fn commit_of(
+        &self,
+        loaded: &LoadedView,
+        before: &Agenda,
+        decision: &Decision,
+        beside: &Beside,
+        now: Timestamp,
+    ) -> Result<Commit, EngineError> {
+        let after = agenda(&decision.after, now);
+        let stream = decision.after.stream();
+        let mut commit = Commit {
+            read: loaded.view.versions.clone(),
+            append: appends(&decision.entries),
+            blobs: beside.blobs.clone(),
+            rows: vec![RowChange::Put(follow::release_row(&decision.after, now)?)],
+            ..Commit::default()
+        };
+        // A new release knows environments that were not read before it had a plan.
+        for append in &commit.append {
+            if !commit.read.iter().any(|(read, _)| *read == append.stream) {
+                let version = self.store.read(std::slice::from_ref(&append.stream)).await?;
+                let version = version.first().map(|read| read.version).unwrap_or_default();
+                commit.read.push((append.stream.clone(), version));
+            }
+        }
+        for append in
+            commit.append.iter().filter(|append| loaded.snapshot_due(&append.stream, append.events.len()))
+        {
+            commit.snapshots.extend(snapshot(&loaded.view, &decision.after, append)?);
+        }
+        commit.tasks = task_changes(&stream, before, &after, beside);
+        commit.polls = poll_changes(&stream, before, &after, now)?;
+        commit.timers = timer_changes(&stream, before, &after, beside, decision.entries.is_empty(), now);
+        commit.timers.extend(self.nudges(&decision.after, &decision.entries, now).await?);
+        Ok(commit)
+    }
+
+    /// Other releases of the service wait for what just changed in an environment: they look again.
+    async fn nudges(
+        &self,
+        view: &View,
+        entries: &[Entry],
+        now: Timestamp,
+    ) -> Result<Vec<TimerChange>, EngineError> {
+        let opens = |entry: &Entry| {
+            matches!(
+                entry.event,
+                Event::Environment(
+                    EnvironmentEvent::DeploymentEnded { .. } | EnvironmentEvent::Verified { .. }
+                )
+            )
+        };
+        if !entries.iter().any(opens) {
+            return Ok(Vec::new());
+        }
+        let own = view.stream();
+        let others = self.unfinished_streams(&view.service).await?;
+        Ok(others.into_iter().filter(|stream| *stream != own).map(|stream| nudge(stream, now)).collect())
+    }
+
+    /// The releases of a service with a run that is not finished.
+    pub(crate) async fn unfinished_streams(
+        &self,
+        service: &ServiceName,
+    ) -> Result<Vec<StreamId>, EngineError> {
+        let query = RowQuery {
+            kind: follow::RELEASE_ROW.into(),
+            service: Some(service.to_string()),
+            status: follow::UNFINISHED.iter().map(ToString::to_string).collect(),
+            after: None,
+            limit: NUDGED_MAX,
+        };
+        let rows = self.store.rows(query).await?;
+        Ok(rows.iter().filter_map(|row| row.id.parse().ok()).collect())
+    }
+}
+
+/// A timer by which a release looks again at once.
+pub(crate) fn nudge(stream: StreamId, now: Timestamp) -> TimerChange {
+    TimerChange::Set(Timer { stream, name: NUDGE.into(), due: now })
+}
+
+/// The events of a decision, by stream, in order.
+pub(crate) fn appends(entries: &[Entry]) -> Vec<Append> {
+    let mut appends: Vec<Append> = Vec::new();
+    for entry in entries {
+        let event = entry.encode();
+        match appends.iter_mut().find(|append| append.stream == entry.stream) {
+            Some(append) => append.events.push(event),
+            None => appends.push(Append { stream: entry.stream.clone(), events: vec![event] }),
+        }
+    }
+    appends
+}
+
+/// A snapshot of a stream as it is after an append.
+fn snapshot(before: &View, after: &View, append: &Append) -> Result<Option<Snapshot>, EngineError> {
+    let state = match &append.stream {
+        StreamId::Release(..) => serde_json::to_string(&after.release),
+        StreamId::Environment(_, name) => match after.environments.get(name) {
+            Some(state) => serde_json::to_string(state),
+            None => return Ok(None),
+        },
+        StreamId::Policy(_) | StreamId::Checkpoint => return Ok(None),
+    };
+    let Some((_, version)) = before.versions.iter().find(|(read, _)| *read == append.stream) else {
+        return Ok(None);
+    };
+    let state = state.map_err(|error| EngineError::Damaged(error.to_string()))?;
+    let version = StreamVersion(version.0 + append.events.len() as u64);
+    Ok(Some(Snapshot { stream: append.stream.clone(), version, state, state_version: STATE_VERSION }))
+}
+
+/// The outbox follows the agenda: whatever is wanted now and was not before is put there, and the other way round.
+fn task_changes(stream: &StreamId, before: &Agenda, after: &Agenda, beside: &Beside) -> Vec<TaskChange> {
+    let mut changes = Vec::new();
+    for (id, wanted) in &after.tasks {
+        let was = before.tasks.get(id);
+        if let Some((_, epoch, claim)) = beside.claim.as_ref().filter(|(claimed, ..)| claimed == id) {
+            changes.push(TaskChange::Claim { id: *id, epoch: *epoch, claim: claim.clone() });
+            continue;
+        }
+        let same = was.is_some_and(|was| was.leased == wanted.leased && was.due == wanted.due);
+        if !same {
+            // Wanted for the first time, or again after a failure: the epoch goes on from the last lease.
+            let epoch = wanted.leased.or(was.and_then(|was| was.leased)).unwrap_or(0);
+            let (lane, due) = (wanted.lane.clone(), wanted.due);
+            changes.push(TaskChange::Put(Task {
+                id: *id,
+                stream: stream.clone(),
+                lane,
+                due,
+                epoch,
+                claim: None,
+            }));
+        }
+    }
+    let gone: BTreeSet<&EffectId> = before.tasks.keys().filter(|id| !after.tasks.contains_key(id)).collect();
+    for id in gone {
+        match beside.finished.filter(|(finished, _)| finished == id) {
+            Some((id, epoch)) => changes.push(TaskChange::Finish { id, epoch }),
+            None => changes.push(TaskChange::Withdraw { id: *id }),
+        }
+    }
+    changes
+}
+
+fn poll_changes(
+    stream: &StreamId,
+    before: &Agenda,
+    after: &Agenda,
+    now: Timestamp,
+) -> Result<Vec<PollChange>, EngineError> {
+    let mut changes = Vec::new();
+    for (key, probe) in after.watches.iter().filter(|(key, _)| !before.watches.contains_key(*key)) {
+        let spec = serde_json::to_string(probe).map_err(|error| EngineError::Damaged(error.to_string()))?;
+        changes.push(PollChange::Subscribe { key: key.clone(), spec, due: now, stream: stream.clone() });
+    }
+    for key in before.watches.keys().filter(|key| !after.watches.contains_key(*key)) {
+        changes.push(PollChange::Unsubscribe { key: key.clone(), stream: stream.clone() });
+    }
+    Ok(changes)
+}
+
+fn timer_changes(
+    stream: &StreamId,
+    before: &Agenda,
+    after: &Agenda,
+    beside: &Beside,
+    nothing_happened: bool,
+    now: Timestamp,
+) -> Vec<TimerChange> {
+    let mut changes = Vec::new();
+    if let Some(name) = &beside.fired {
+        changes.push(TimerChange::Clear { stream: stream.clone(), name: name.clone() });
+    }
+    let fired = beside.fired.as_deref() == Some(WAKE);
+    match after.wake {
+        Some(due) if fired || before.wake != after.wake => {
+            // A wake-up that changed nothing must not come again at once.
+            let due = if nothing_happened { due.max(now + SignedDuration::from_secs(30)) } else { due };
+            changes.push(TimerChange::Set(Timer { stream: stream.clone(), name: WAKE.into(), due }));
+        }
+        None if before.wake.is_some() && !fired => {
+            changes.push(TimerChange::Clear { stream: stream.clone(), name: WAKE.into() });
+        }
+        _ => {}
+    }
+    changes
+}

@@ -1,0 +1,305 @@
+//! The loop that carries releases on: timers, looks at the world, outside acts.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::JoinSet;
+use tollgate_core::act::{Act, FailureClass, Report};
+use tollgate_core::actor::Actor;
+use tollgate_core::event::Seen;
+use tollgate_core::ids::{EffectId, ReleaseId, ServiceName};
+use tollgate_core::journal::StreamId;
+use tollgate_core::model::{Probe, ProbeRead};
+use tollgate_core::plan::Plan;
+use tollgate_core::state::StepStatus;
+use tollgate_core::view::Stimulus;
+
+use crate::execute::{Executed, Execution, failure};
+use crate::inject::{Fault, Point};
+use crate::ports::{PortError, ProbeRequest};
+use crate::store::{Claim, Poll, Task, Timer};
+use crate::submit::Beside;
+use crate::{Engine, EngineError};
+
+/// How many acts and looks go on at the same time.
+const AT_ONCE: usize = 16;
+/// How many due things are taken at a time.
+const BATCH: usize = 256;
+/// How long a claim counts, where claims run out by time.
+const CLAIM: SignedDuration = SignedDuration::from_mins(5);
+/// How long one look at a service may take.
+const PROBE_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
+/// The pause before looking for more to do while all that is due is under way.
+const BUSY: SignedDuration = SignedDuration::from_millis(250);
+/// The longest sleep: a poll for what no hint told of.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+/// When the loop ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// When nothing is under way and nothing is due within this time.
+    Within(SignedDuration),
+    /// Never.
+    Never,
+}
+
+/// Why the loop ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkEnd {
+    /// Nothing is due soon; the next thing is due then, if anything is.
+    Idle(Option<Timestamp>),
+    /// Another process carries this state on.
+    Elsewhere,
+}
+
+/// What a finished piece of work was.
+enum Piece {
+    Effect(EffectId),
+    Poll(String),
+}
+
+impl Engine {
+    /// Carries everything on. At most one process does so on a state that is a file.
+    pub async fn work(self: &Arc<Self>, idle: Idle) -> Result<WorkEnd, EngineError> {
+        let Some(_lock) = self.store.work_lock().await? else { return Ok(WorkEnd::Elsewhere) };
+        let mut pieces: JoinSet<(Piece, Result<(), EngineError>)> = JoinSet::new();
+        let mut effects: HashSet<EffectId> = HashSet::new();
+        let mut polls: HashSet<String> = HashSet::new();
+        loop {
+            let now = self.now();
+            self.fire(now).await?;
+            // Holding the lock, whatever is claimed and not ours was left by a process that died.
+            for task in self.store.due_tasks(now, true, BATCH).await? {
+                if pieces.len() < AT_ONCE && effects.insert(task.id) {
+                    let engine = self.clone();
+                    pieces.spawn(async move { (Piece::Effect(task.id), engine.effect(task).await) });
+                }
+            }
+            for poll in self.store.due_polls(now, BATCH).await? {
+                if pieces.len() < AT_ONCE && polls.insert(poll.key.clone()) {
+                    let engine = self.clone();
+                    pieces.spawn(async move { (Piece::Poll(poll.key.clone()), engine.look(poll).await) });
+                }
+            }
+            let next = self.store.next_due().await?;
+            if let (true, Idle::Within(span)) = (pieces.is_empty(), idle)
+                && next.is_none_or(|next| next > now + span)
+            {
+                self.store.checkpoint(now).await?;
+                return Ok(WorkEnd::Idle(next));
+            }
+            let until = match next {
+                Some(next) if next > now => next.duration_since(now).min(LOOK_AGAIN),
+                // What is under way is due until it is done, and its end wakes the loop.
+                Some(_) if !pieces.is_empty() => BUSY,
+                Some(_) => SignedDuration::from_millis(1),
+                None => LOOK_AGAIN,
+            };
+            let finished = tokio::select! {
+                finished = pieces.join_next(), if !pieces.is_empty() => finished,
+                () = self.store.changed(until) => None,
+            };
+            let Some(finished) = finished else { continue };
+            let (piece, result) =
+                finished.map_err(|error| EngineError::Damaged(format!("a task failed: {error}")))?;
+            match piece {
+                Piece::Effect(id) => effects.remove(&id),
+                Piece::Poll(key) => polls.remove(&key),
+            };
+            result?;
+        }
+    }
+
+    /// Does once whatever is due, one thing after the other, always in the same order: for simulations, where the clock
+    /// stands still in between. Gives how many things were done.
+    pub async fn turn(self: &Arc<Self>) -> Result<usize, EngineError> {
+        let now = self.now();
+        let mut done = self.store.due_timers(now, BATCH).await?.len();
+        self.fire(now).await?;
+        for task in self.store.due_tasks(now, true, BATCH).await? {
+            self.clone().effect(task).await?;
+            done += 1;
+        }
+        for poll in self.store.due_polls(now, BATCH).await? {
+            self.clone().look(poll).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    /// Wakes every release whose time has come.
+    async fn fire(self: &Arc<Self>, now: Timestamp) -> Result<(), EngineError> {
+        loop {
+            let due = self.store.due_timers(now, BATCH).await?;
+            let count = due.len();
+            for timer in due {
+                self.wake(timer).await?;
+            }
+            if count < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn wake(&self, timer: Timer) -> Result<(), EngineError> {
+        let StreamId::Release(service, release) = &timer.stream else { return Ok(()) };
+        let beside = Beside { fired: Some(timer.name.clone()), ..Beside::default() };
+        let woken = self.take_in(service, *release, &Stimulus::Wake, &Actor::Tollgate, beside).await;
+        left_alone(woken.map(|_| ()))
+    }
+
+    /// Looks at the world for all who wait for the same fact.
+    async fn look(self: Arc<Self>, poll: Poll) -> Result<(), EngineError> {
+        let probe: Probe = serde_json::from_str(&poll.spec)
+            .map_err(|error| EngineError::Damaged(format!("the poll {}: {error}", poll.key)))?;
+        let request =
+            ProbeRequest { url: probe.url.clone(), read: probe.read.clone(), timeout: PROBE_TIMEOUT };
+        let answer = self.world.prober.probe(&request).await;
+        let value = match probe.read {
+            ProbeRead::Status(_) => answer.status.map(|status| status.to_string()),
+            _ => answer.value,
+        };
+        let failed = value.is_none();
+        let seen = Seen { value, problem: answer.problem };
+        for stream in self.store.poll_subscribers(&poll.key).await? {
+            let StreamId::Release(service, release) = &stream else { continue };
+            let stimulus = Stimulus::Observed { key: poll.key.clone(), seen: seen.clone() };
+            let seen = self.take_in(service, *release, &stimulus, &Actor::Tollgate, Beside::default()).await;
+            left_alone(seen.map(|_| ()))?;
+        }
+        let failures = if failed { poll.failures.saturating_add(1) } else { 0 };
+        let next = self.now() + probe.every;
+        Ok(self.store.polled(&poll.key, next, failures, None).await?)
+    }
+
+    /// Leases an act, carries it out, writes down what came of it.
+    async fn effect(self: Arc<Self>, task: Task) -> Result<(), EngineError> {
+        let StreamId::Release(service, release) = task.stream.clone() else { return Ok(()) };
+        let epoch = task.epoch + 1;
+        let claim = Claim { holder: self.places.holder.clone(), until: self.now() + CLAIM };
+        let beside = Beside { claim: Some((task.id, task.epoch, claim)), ..Beside::default() };
+        let lease = Stimulus::Lease { effect: task.id, epoch };
+        let leased = match self.take_in(&service, release, &lease, &Actor::Tollgate, beside).await {
+            Ok(submitted) => submitted.view,
+            Err(EngineError::Refused(refusal)) if refusal.is_stale() => return self.withdraw(&task).await,
+            Err(error) => return Err(error),
+        };
+        let Some((plan, act, child)) = leased_act(&leased, task.id, epoch) else { return Ok(()) };
+        let executed = self.carry_out(&plan, task.id, child, &act).await?;
+        let report = Stimulus::Reported { effect: task.id, epoch, report: executed.report };
+        let beside = Beside { blobs: executed.blobs, finished: Some((task.id, epoch)), ..Beside::default() };
+        match self.take_in(&service, release, &report, &Actor::Tollgate, beside).await {
+            Ok(_) => {}
+            Err(EngineError::Refused(refusal)) if refusal.is_stale() => {}
+            Err(error) => return Err(error),
+        }
+        if matches!(act, Act::Run(_)) {
+            self.tidy(task.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        &self,
+        plan: &Plan,
+        effect: EffectId,
+        child: u32,
+        act: &Act,
+    ) -> Result<Executed, EngineError> {
+        let execution = Execution { engine: self, plan, effect, child };
+        match self.inject.at(Point::BeforeAct(act.kind())) {
+            Fault::Crash => return Err(EngineError::Crashed),
+            Fault::Fail => {
+                let report = Report::Failed(failure(PortError {
+                    class: FailureClass::Transient,
+                    what: act.kind().into(),
+                    why: "a fault was injected".into(),
+                    hint: None,
+                    retry_at: None,
+                }));
+                return Ok(Executed { report, blobs: Vec::new() });
+            }
+            Fault::Repeat => {
+                execution.carry_out(act).await;
+            }
+            Fault::None => {}
+        }
+        let executed = execution.carry_out(act).await;
+        if self.inject.at(Point::AfterAct(act.kind())) == Fault::Crash {
+            return Err(EngineError::Crashed);
+        }
+        Ok(executed)
+    }
+
+    /// Removes a task that nobody wants any more.
+    async fn withdraw(&self, task: &Task) -> Result<(), EngineError> {
+        let commit = crate::store::Commit {
+            tasks: vec![crate::store::TaskChange::Withdraw { id: task.id }],
+            ..crate::store::Commit::default()
+        };
+        self.commit(commit).await
+    }
+
+    /// Removes what was kept of a command whose result is in the journal.
+    async fn tidy(&self, effect: EffectId) -> Result<(), EngineError> {
+        if let Err(error) = self.world.runner.forget(effect).await {
+            tracing::warn!(%error, "what was kept of a command could not be removed");
+        }
+        let folder = self.places.work.join("files").join(effect.to_string());
+        // Left-over files do no harm: they are laid out anew before they are used.
+        if let Err(error) = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await {
+            tracing::debug!(%error, "files were left over");
+        }
+        Ok(())
+    }
+
+    /// Ends the commands of a release whose run was given up.
+    pub async fn stop_commands(&self, effects: &[(EffectId, u32)]) -> Result<(), EngineError> {
+        for (effect, child) in effects {
+            self.world.runner.stop(*effect, *child).await?;
+        }
+        Ok(())
+    }
+
+    /// The commands of a release that are under way, each with its try.
+    pub async fn commands_under_way(
+        &self,
+        service: &ServiceName,
+        release: ReleaseId,
+    ) -> Result<Vec<(EffectId, u32)>, EngineError> {
+        let view = self.view(service, release).await?;
+        let steps = view.active().flat_map(|(run, _)| run.steps.values());
+        let running = steps.filter_map(|step| match &step.status {
+            StepStatus::Leased { effect, act: Act::Run(_), .. } => Some((*effect, step.failed_tries + 1)),
+            _ => None,
+        });
+        Ok(running.collect())
+    }
+}
+
+/// A release that a newer version wrote is left alone, not failed.
+fn left_alone(result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(EngineError::Decode { stream, source }) => {
+            tracing::warn!(%stream, %source, "left alone");
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// The act that was just leased, with its plan and the try of its command.
+fn leased_act(
+    view: &tollgate_core::view::View,
+    effect: EffectId,
+    epoch: u64,
+) -> Option<(Arc<Plan>, Act, u32)> {
+    let (run, _, step) = view.release.step_of(effect)?;
+    match &step.status {
+        StepStatus::Leased { act, epoch: leased, .. } if *leased == epoch => {
+            Some((view.plans.get(&run.id)?.clone(), act.clone(), step.failed_tries + 1))
+        }
+        _ => None,
+    }
+}
