@@ -1,3 +1,80 @@
-//! Tollgate: procedure.
+//! Reads `tollgate.yaml`: a text in, a checked [`Definition`] and [`Policy`] out, or every mistake in it with its place.
+//!
+//! The way of a file: [`tree`] makes YAML a tree in which everything knows where it stands; [`check`] holds it against
+//! the [`grammar`], which is data and also makes the published JSON Schema; [`lower`] resolves names, checks texts and
+//! conditions, and makes the model. Every stage reports all it finds, and the next one goes on with what is sound.
+//!
+//! Nothing here reads a file or looks at the clock: a file that another one names comes through the caller's loader.
 
+mod check;
+mod diagnostic;
+mod duration;
 pub mod expression;
+pub mod facts;
+mod grammar;
+mod lower;
+mod render;
+mod schema;
+mod template;
+mod tree;
+mod words;
+
+pub use diagnostic::{Code, Diagnostic, Location, Severity, Span};
+pub use render::{Sources, render};
+pub use schema::json_schema;
+pub use template::FILTERS;
+
+use diagnostic::{MAX_DIAGNOSTICS, Report};
+use tollgate_core::model::{Definition, Policy};
+
+/// What came of reading a procedure file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// How the service is released; only there when nothing is wrong.
+    pub definition: Option<Definition>,
+    /// What must hold; only there when nothing is wrong.
+    pub policy: Option<Policy>,
+    /// Everything that is wrong, in the order of the files, at most a hundred.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that the diagnostics point into.
+    pub sources: Sources,
+}
+
+impl Loaded {
+    /// Whether the file cannot be used.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The mistakes as text for a terminal.
+    pub fn render(&self, colour: bool) -> String {
+        render(&self.diagnostics, &self.sources, colour)
+    }
+}
+
+/// Reads a procedure file.
+///
+/// `file_name` is what messages call it. `loader` gives the text of a file that it names, by its path relative to the
+/// folder of the procedure file; the path never leads out of that folder by itself, and following links is the loader's
+/// business.
+pub fn load(text: &str, file_name: &str, loader: &dyn Fn(&str) -> Result<String, String>) -> Loaded {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut sources = Sources::of(file_name, text);
+    let mut report = Report::new(file_name);
+    let mut lowered = None;
+    if let Some(root) = tree::parse(text, &mut report) {
+        check::check(&root, &grammar::FILE, &mut report);
+        lowered = Some(lower::lower(&root, text, &mut report, loader, &mut sources));
+    }
+    let mut diagnostics = report.finish();
+    let (mut definition, mut policy) = (None, None);
+    if let Some(lowered) = lowered {
+        diagnostics.extend(lowered.elsewhere);
+        (definition, policy) = (lowered.definition, lowered.policy);
+    }
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        (definition, policy) = (None, None);
+    }
+    diagnostics.truncate(MAX_DIAGNOSTICS);
+    Loaded { definition, policy, diagnostics, sources }
+}

@@ -1,0 +1,233 @@
+//! The top of the file: the service, its source and version, people, questions, policy, procedures.
+
+use super::environments::ENVIRONMENT;
+use super::steps::{A_STEP, GATE};
+use super::{Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping};
+
+/// The whole file.
+pub(crate) static FILE: Mapping = mapping(
+    "procedure-file",
+    "the file",
+    "How a team releases a service: what must hold, and what is done.",
+    FILE_KEYS,
+)
+.refused(&[
+    later(&["roles"], "name a person or a group with `by` where something is done"),
+    later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
+    later(&["tickets"], "use a `manual` step that says which ticket to file"),
+    later(&["trains", "calendar", "lines", "together"], "start each release by hand"),
+    later(&["notify"], "use a `message` step"),
+    later(&["use"], "write the keys out in this file"),
+    later(&["freezes"], "use a gate with `ask`"),
+]);
+
+const FILE_KEYS: &[Key] = &[
+    key("tollgate", Shape::Integer(1, 1), "The version of this language.").required(),
+    key("service", Shape::Name(NAME), "What is released.").required(),
+    key("repository", Shape::Map(&REPOSITORY), "Where the source is.").required(),
+    key("version", Shape::Map(&VERSION), "How versions look and where they are written.").required(),
+    key("changelog", Shape::Map(&CHANGELOG), "How the changelog is written."),
+    key(
+        "components",
+        Shape::Named(NAME, map!(COMPONENT), 1),
+        "The deployable parts; without it, one that is called like the service.",
+    ),
+    key("connections", Shape::Named(NAME, map!(CONNECTION), 0), "Outside systems, by name."),
+    key("people", Shape::Named(PERSON, map!(PERSON_MAP), 0), "Everybody who can act, by name."),
+    key("groups", Shape::Named(NAME, &GROUP, 0), "Groups of people, by name."),
+    key("questions", Shape::Named(WORD, map!(QUESTION), 0), "Questions asked once a release, by name."),
+    key("gates", Shape::Named(NAME, map!(GATE), 0), "What must hold to enter any environment, by name."),
+    key(
+        "environments",
+        Shape::Named(NAME, map!(ENVIRONMENT), 1),
+        "Where a release runs, by name, in the order in which a release goes through them.",
+    ),
+    key("policy", Shape::Map(&POLICY), "Who may change these rules and who may waive one."),
+    key("procedures", Shape::Named(NAME, map!(PROCEDURE), 1), "What is done, by name.").required(),
+];
+
+static GROUP: Shape = Shape::Either(&PEOPLE_LIST, map!(GROUP_FILE));
+static PEOPLE_LIST: Shape = Shape::List(&Shape::Name(PERSON), 1);
+
+/// A file that holds people and groups.
+pub(crate) static PEOPLE_FILE: Mapping = mapping(
+    "people-file",
+    "a file of people",
+    "People and groups that several procedure files share.",
+    &[
+        key("people", Shape::Named(PERSON, map!(PERSON_MAP), 0), "Everybody who can act, by name."),
+        key("groups", Shape::Named(NAME, &PEOPLE_LIST, 0), "Groups of people, by name."),
+    ],
+);
+
+static REPOSITORY: Mapping = mapping(
+    "repository",
+    "`repository`",
+    "Where the source is.",
+    &[
+        key(
+            "url",
+            Shape::Line,
+            "Where it is fetched from and pushed to; without it, the checkout's `origin`.",
+        ),
+        key("branch", Shape::Line, "The branch that releases are cut from.").required(),
+    ],
+);
+
+static VERSION: Mapping = mapping(
+    "version",
+    "`version`",
+    "How versions look and where they are written.",
+    &[
+        key("format", Shape::Line, "The form of a tag, such as `vX.Y.Z`.").required(),
+        key(
+            "files",
+            Shape::List(&Shape::Either(&Shape::Line, map!(VERSION_FILE)), 0),
+            "The files that hold the version.",
+        ),
+        key("initial", Shape::Version, "The version before the first release, where no tag is found."),
+    ],
+);
+
+static VERSION_FILE: Mapping = mapping(
+    "version-file",
+    "a version file",
+    "A file that holds the version.",
+    &[
+        key("path", Shape::Line, "Its path in the repository.").required(),
+        key("pattern", Shape::Line, "The text around the version, with `{version}` in it."),
+        key("count", Shape::Integer(1, MANY), "How often the pattern has to be found; 1 if not given.")
+            .with(&["pattern"]),
+    ],
+);
+
+static CHANGELOG: Mapping = mapping(
+    "changelog-file",
+    "`changelog`",
+    "How the changelog is written.",
+    &[
+        key("file", Shape::Line, "Its path in the repository.").required(),
+        key("style", Shape::OneOf(&["clog"]), "Its form; `clog` if not given."),
+        key("links", Shape::Address, "The web address of the repository, for links to commits and tickets."),
+    ],
+);
+
+static COMPONENT: Mapping = mapping(
+    "component",
+    "a component",
+    "A deployable part of the service.",
+    &[key("image", Shape::Line, "Its container image, without a tag.")],
+)
+.refused(&[later(&["repository", "package"], "every component comes from the one repository for now")]);
+
+static CONNECTION: Mapping = mapping(
+    "connection",
+    "a connection",
+    "An outside system.",
+    &[key("maildir", Shape::Map(&MAILDIR), "Mail into a Maildir folder on this machine.")],
+)
+.one_of(&[choice("what it connects to", &["maildir"])])
+.refused(&[later(
+    &["github", "gitlab", "bugzilla", "jira", "smtp", "mail", "slack", "registry", "circleci", "forgejo"],
+    "there is `maildir` for messages; use `manual` steps for the others",
+)]);
+
+static MAILDIR: Mapping = mapping(
+    "maildir",
+    "`maildir`",
+    "Mail into a Maildir folder on this machine.",
+    &[
+        key("path", Shape::Line, "The folder; a relative path starts at the folder of this file.").required(),
+        key("from", Shape::Line, "The address the mail is from.").required(),
+    ],
+);
+
+static PERSON_MAP: Mapping = mapping(
+    "person",
+    "a person",
+    "Somebody who can act.",
+    &[
+        key("name", Shape::Line, "The name for people to read."),
+        key("mail", Shape::Line, "The mail address messages go to, also looked for in commits."),
+        key("login", Shape::Either(&Shape::Line, &LINES), "Accounts of the operating system."),
+        key("git", Shape::Either(&Shape::Line, &LINES), "Further mail addresses in commits."),
+    ],
+);
+
+static LINES: Shape = Shape::List(&Shape::Line, 1);
+
+static GROUP_FILE: Mapping = mapping(
+    "group-file",
+    "a group",
+    "A group whose people stand in another file.",
+    &[key("file", Shape::Line, "The file, beside this one, with `people` and a group of the same name.")
+        .required()],
+);
+
+static QUESTION: Mapping = mapping(
+    "question",
+    "a question",
+    "A question that is asked once a release; the answer is evidence.",
+    &[
+        key("ask", Shape::Text, "The question itself.").required(),
+        key("choice", Shape::List(&Shape::Line, 2), "The answers to choose from."),
+        key("integer", Shape::Integer(i64::MIN, i64::MAX), "A whole number, not smaller than this."),
+        key("yes-no", Shape::True, "Yes or no."),
+        key("text", Shape::True, "Any text."),
+        key("by", Shape::Who, "Who may answer; anybody who is known if not given."),
+    ],
+)
+.one_of(&[choice("what can be answered", &["choice", "integer", "yes-no", "text"])]);
+
+static POLICY: Mapping = mapping(
+    "policy",
+    "`policy`",
+    "Who may change these rules and who may waive one.",
+    &[
+        key(
+            "changes",
+            Shape::Map(&CHANGES),
+            "What it takes to adopt other rules; one known person if not given.",
+        ),
+        key("waivers", Shape::Map(&WAIVERS), "Who may waive a gate or a step; nobody if not given."),
+    ],
+);
+
+static CHANGES: Mapping = mapping(
+    "changes",
+    "`changes`",
+    "What it takes to adopt other rules.",
+    &[
+        key("by", Shape::Who, "Whose yes it takes.").required(),
+        key("count", Shape::Integer(1, MANY), "How many of them; 1 if not given."),
+    ],
+);
+
+static WAIVERS: Mapping = mapping(
+    "waivers",
+    "`waivers`",
+    "Who may waive a gate or a step.",
+    &[key("by", Shape::Who, "Who may.").required()],
+);
+
+static PROCEDURE: Mapping = mapping(
+    "procedure",
+    "a procedure",
+    "What is done, in order.",
+    &[
+        key("start", Shape::Map(&START), "What starts it; anybody who is known if not given."),
+        key("steps", Shape::List(&A_STEP, 1), "The steps, one after the other.").required(),
+    ],
+)
+.refused(&[
+    elsewhere(&["gates"], "gates stand on environments, or at the top of the file for all of them"),
+    later(&["overlap", "target", "together", "borrow"], "start one run after the other"),
+]);
+
+static START: Mapping = mapping(
+    "start",
+    "`start`",
+    "What starts a procedure.",
+    &[key("by", Shape::Who, "Who may start it.").required()],
+)
+.refused(&[later(&["push", "every", "milestone"], "a person starts it, with `by`")]);

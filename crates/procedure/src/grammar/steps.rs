@@ -1,0 +1,374 @@
+//! Steps and gates: exactly one kind, and modifiers from a closed set.
+
+use super::{
+    Choice, Key, MANY, Mapping, NAME, Refused, Shape, VARIABLE, WORD, choice, elsewhere, key, later, mapping,
+};
+
+/// The kinds of step in a procedure.
+pub(crate) const STEP_KINDS: &[&str] = &[
+    "git.check",
+    "git.branch",
+    "version.bump",
+    "changelog",
+    "git.commit",
+    "git.tag",
+    "git.push",
+    "shell",
+    "manual",
+    "ask",
+    "approval",
+    "message",
+    "promote",
+    "parallel",
+    "phase",
+];
+
+/// The kinds of step around a deployment.
+const HOOK_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "message", "parallel", "phase"];
+
+/// The kinds of gate.
+const GATE_KINDS: &[&str] = &["approval", "ask", "require"];
+
+const STEP_CHOICE: &[Choice] = &[choice("what the step does", STEP_KINDS)];
+const HOOK_CHOICE: &[Choice] = &[choice("what the step does", HOOK_KINDS)];
+const GATE_CHOICE: &[Choice] = &[choice("what has to hold", GATE_KINDS)];
+
+// Statics of their own, since steps hold steps: a constant could not refer to what it is a part of.
+pub(super) static A_STEP: Shape = Shape::Map(&STEP);
+pub(super) static A_HOOK_STEP: Shape = Shape::Map(&HOOK_STEP);
+
+/// A step of a procedure.
+pub(crate) static STEP: Mapping = mapping(
+    "step",
+    "a step",
+    "One thing that is done: exactly one kind, and modifiers.",
+    &[
+        key("git.check", Shape::Map(&GIT_CHECK), "Looks whether the working copy is fit to release from."),
+        key("git.branch", Shape::Template, "Names the branch that the release's commits go to."),
+        key("version.bump", Shape::Map(&NOTHING), "Writes the version into the version files."),
+        key("changelog", Shape::Map(&NOTHING), "Writes the section of this release into the changelog."),
+        key("git.commit", Shape::Either(&Shape::Template, map!(GIT_COMMIT)), "Commits what was edited."),
+        key("git.tag", Shape::Map(&GIT_TAG), "Makes an annotated tag."),
+        key(
+            "git.push",
+            Shape::List(&Shape::OneOf(&["branch", "tag"]), 1),
+            "Pushes the release's branch, its tag, or both at once.",
+        ),
+        SHELL_KEY,
+        MANUAL_KEY,
+        ASK_KEY,
+        APPROVAL_KEY,
+        MESSAGE_KEY,
+        key("promote", Shape::Name(NAME), "Moves the candidate into an environment."),
+        key("parallel", Shape::List(&A_STEP, 1), PARALLEL_ABOUT),
+        key("phase", Shape::Map(&PHASE), PHASE_ABOUT),
+        ID,
+        STEP_NAME,
+        IF,
+        EACH,
+        BY,
+        AFTER,
+        TIMEOUT,
+        key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&[
+            "git.check",
+            "git.branch",
+            "version.bump",
+            "changelog",
+            "git.commit",
+            "git.tag",
+            "git.push",
+            "shell",
+            "message",
+        ]),
+        ELSE,
+        OUTPUTS,
+        COVERS,
+        VALID,
+    ],
+)
+.one_of(STEP_CHOICE)
+.refused(LATER_STEPS);
+
+/// A step around a deployment.
+pub(crate) static HOOK_STEP: Mapping = mapping(
+    "environment-step",
+    "a step of an environment",
+    "One thing that is done around a deployment: exactly one kind, and modifiers.",
+    &[
+        SHELL_KEY,
+        MANUAL_KEY,
+        ASK_KEY,
+        APPROVAL_KEY,
+        MESSAGE_KEY,
+        key("parallel", Shape::List(&A_HOOK_STEP, 1), PARALLEL_ABOUT),
+        key("phase", Shape::Map(&HOOK_PHASE), PHASE_ABOUT),
+        ID,
+        STEP_NAME,
+        IF,
+        EACH,
+        BY,
+        AFTER,
+        TIMEOUT,
+        key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&["shell", "message"]),
+        ELSE,
+        OUTPUTS,
+        COVERS,
+        VALID,
+    ],
+)
+.one_of(HOOK_CHOICE)
+.refused(LATER_STEPS)
+.refused_too(&[elsewhere(
+    &["git.check", "git.branch", "version.bump", "changelog", "git.commit", "git.tag", "git.push", "promote"],
+    "it stands in a procedure: an environment gets a candidate that is finished",
+)]);
+
+const PARALLEL_ABOUT: &str = "Steps that go on at the same time; the next one waits for all of them.";
+const PHASE_ABOUT: &str = "Steps in order under one name.";
+const RETRY_ABOUT: &str = "How often it is tried again after a failure that may pass.";
+
+const SHELL_KEY: Key = key("shell", Shape::Either(&Shape::Text, map!(SHELL)), "Runs a command.");
+const MANUAL_KEY: Key =
+    key("manual", Shape::Either(&Shape::Template, map!(MANUAL)), "A person does something and says so.");
+const ASK_KEY: Key = key("ask", Shape::List(&Shape::Name(WORD), 1), "Asks questions of the top of the file.");
+const APPROVAL_KEY: Key = key("approval", Shape::Map(&APPROVAL), "Waits for people to approve.");
+const MESSAGE_KEY: Key = key("message", Shape::Map(&MESSAGE), "Tells people something.");
+
+const ID: Key =
+    key("id", Shape::Name(WORD), "Its id, unique in the procedure; made from the kind if not given.");
+const STEP_NAME: Key = key("name", Shape::Template, "What it is called in lists.");
+const IF: Key = key("if", Shape::Condition, "It is skipped, visibly, when this is false.");
+const EACH: Key = key(
+    "each",
+    Shape::Either(&Shape::OneOf(&["changes", "components"]), &Shape::List(&Shape::Line, 1)),
+    "It is done once for each of these, with `item` in its texts.",
+)
+.with(&["shell", "manual", "message"]);
+const BY: Key = key("by", Shape::Who, "Who does it, or answers it.")
+    .with(&["manual", "ask", "approval", "parallel", "phase"]);
+const AFTER: Key =
+    key("after", Shape::List(&Shape::Name(WORD), 1), "The steps it waits for, instead of the one before it.");
+const TIMEOUT: Key = key("timeout", Shape::Duration, "How long it may take.")
+    .with(&["shell", "manual", "ask", "approval", "message"]);
+const ELSE: Key =
+    key("else", Shape::OneOf(&["ask", "abort"]), "What happens when it fails; `ask` if not given.");
+const OUTPUTS: Key = key(
+    "outputs",
+    Shape::Named(WORD, map!(OUTPUT), 1),
+    "What is read from its output, as `steps.ID.NAME` further down.",
+)
+.with(&["shell"]);
+const COVERS: Key =
+    key("covers", Shape::List(&FACET, 1), "What its evidence covers; what the kind implies if not given.")
+        .with(&["manual", "ask", "approval"]);
+const VALID: Key = key("valid", Shape::Duration, "How long an approval counts.").with(&["approval"]);
+
+static FACET: Shape = Shape::OneOf(&["source", "tag", "digest", "notes", "schema", "procedure"]);
+
+const LATER_STEPS: &[Refused] = &[
+    later(&["ticket", "checklist", "hand-over", "vote", "decision"], MANUAL_INSTEAD),
+    later(
+        &["window", "freeze", "soak", "at", "wait", "ci", "artifacts", "blockers", "metrics"],
+        MANUAL_INSTEAD,
+    ),
+    later(
+        &["git.merge", "git.cherry-pick", "forge.pull-request", "pull-request", "forge.release"],
+        MANUAL_INSTEAD,
+    ),
+    later(
+        &["schema.rehearse", "schema.migrate", "rollback", "publish", "load-test", "deploy"],
+        MANUAL_INSTEAD,
+    ),
+    elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
+    later(&["per", "keeps", "soft", "undo"], "remove it"),
+    later(&["where"], "every step runs on the machine that runs Tollgate"),
+    elsewhere(&["via"], "`via` stands inside `message`"),
+    later(&["due"], "use `timeout` for how long it may take"),
+    later(&["while"], "put what has to stay true into a gate of the environment"),
+    elsewhere(&["gate", "gates"], "gates stand on environments, or at the top of the file for all of them"),
+];
+
+const MANUAL_INSTEAD: &str = "use a `manual` step that says what to do";
+
+static NOTHING: Mapping = mapping("nothing", "this kind", "Takes no settings: `{}`.", &[]);
+
+static GIT_CHECK: Mapping = mapping(
+    "git-check",
+    "`git.check`",
+    "What the working copy has to be like.",
+    &[
+        key("branch", Shape::Template, "The branch it has to be on; the repository's if not given."),
+        key("clean", Shape::Bool, "No changed or untracked files; `true` if not given."),
+        key("in-sync", Shape::Bool, "At the same commit as the remote's branch; `true` if not given."),
+    ],
+);
+
+static GIT_COMMIT: Mapping = mapping(
+    "git-commit",
+    "`git.commit`",
+    "A commit of what was edited.",
+    &[
+        key("message", Shape::Template, "Its message.").required(),
+        key("sign", Shape::Bool, "Whether to sign it; as git is set up if not given."),
+    ],
+);
+
+static GIT_TAG: Mapping = mapping(
+    "git-tag",
+    "`git.tag`",
+    "An annotated tag.",
+    &[
+        key("message", Shape::Template, "Its message; the tag's name if not given."),
+        key("sign", Shape::Bool, "Whether to sign it; as git is set up if not given."),
+    ],
+);
+
+pub(super) const VARIABLES: Shape = Shape::Named(VARIABLE, &Shape::Template, 0);
+pub(super) const SECRETS: Shape = Shape::Named(VARIABLE, &Shape::Name(NAME), 0);
+
+static SHELL: Mapping = mapping(
+    "shell",
+    "`shell`",
+    "A command.",
+    &[
+        key("command", Shape::Text, "For `sh -c`; values reach it as `TOLLGATE_*` variables.").required(),
+        key("variables", VARIABLES, "Further variables, filled in."),
+        key("secrets", SECRETS, "Variables that hold secrets: the variable, and the secret's name."),
+        key("repeatable", Shape::Bool, "Whether doing it twice is doing it once; `false` if not given."),
+    ],
+);
+
+static MANUAL: Mapping = mapping(
+    "manual",
+    "`manual`",
+    "Something that a person does.",
+    &[
+        key("do", Shape::Template, "What to do.").required(),
+        key("evidence", Shape::Bool, "Whether something has to be handed in; `false` if not given."),
+    ],
+);
+
+const COUNT: Key = key("count", Shape::Integer(1, MANY), "How many people; 1 if not given.");
+const ALLOW_SELF: Key = key(
+    "allow-self",
+    Shape::Bool,
+    "Whether who started the run or wrote a commit may approve; `false` if not given.",
+);
+
+static APPROVAL: Mapping = mapping(
+    "approval",
+    "`approval`",
+    "How many people approve, and what. Who they are stands beside it, with `by`.",
+    &[
+        COUNT,
+        ALLOW_SELF,
+        key("covers", Shape::List(&FACET, 1), "What an approval covers; everything if not given."),
+        key("valid", Shape::Duration, "How long an approval counts."),
+    ],
+)
+.refused(&[
+    elsewhere(&["by", "from", "group"], "`by` stands beside `approval`"),
+    later(&["exclude", "quorum"], "write `count`, and a group without those people"),
+]);
+
+static MESSAGE: Mapping = mapping(
+    "message",
+    "`message`",
+    "Something that people are told.",
+    &[
+        key("via", Shape::Name(NAME), "The connection it goes out by.").required(),
+        key("to", Shape::List(&Shape::Line, 1), "Who is told: groups, people, or mail addresses.").required(),
+        key("subject", Shape::Template, "One line.").required(),
+        key("body", Shape::Template, "The text.").required(),
+    ],
+);
+
+static PHASE: Mapping = mapping(
+    "phase",
+    "`phase`",
+    "Steps in order under one name.",
+    &[key("steps", Shape::List(&A_STEP, 1), "The steps.").required()],
+);
+
+static HOOK_PHASE: Mapping = mapping(
+    "environment-phase",
+    "`phase`",
+    "Steps in order under one name.",
+    &[key("steps", Shape::List(&A_HOOK_STEP, 1), "The steps.").required()],
+);
+
+static RETRY: Mapping = mapping(
+    "retry",
+    "`retry`",
+    "How often a failed act is tried again.",
+    &[
+        key("tries", Shape::Integer(1, 20), "How many tries at most, the first included; 5 if not given."),
+        key(
+            "pause",
+            Shape::Duration,
+            "The pause before the second try, doubled each time; `2s` if not given.",
+        ),
+    ],
+);
+
+static OUTPUT: Mapping = mapping(
+    "output",
+    "an output",
+    "How a value is read from what a command prints.",
+    &[
+        key("line", Shape::Text, "The rest of the first line that starts with this text."),
+        key("json", Shape::Line, "The text at this JSON pointer, such as `/build/number`."),
+        key("text", Shape::True, "All of it."),
+    ],
+)
+.one_of(&[choice("how it is read", &["line", "json", "text"])]);
+
+/// An approval that opens a gate. It covers everything the candidate is.
+static GATE_APPROVAL: Mapping = mapping(
+    "gate-approval",
+    "`approval`",
+    "How many people approve. Who they are stands beside it, with `by`.",
+    &[COUNT, ALLOW_SELF, key("valid", Shape::Duration, "How long an approval counts.")],
+)
+.refused(&[
+    elsewhere(&["covers"], "the approval of an environment covers everything the candidate is"),
+    elsewhere(&["by", "from", "group"], "`by` stands beside `approval`"),
+    later(&["exclude", "quorum"], "write `count`, and a group without those people"),
+]);
+
+/// A gate.
+pub(crate) static GATE: Mapping = mapping(
+    "gate",
+    "a gate",
+    "What must hold to enter an environment: exactly one kind, and modifiers.",
+    &[
+        key("approval", Shape::Map(&GATE_APPROVAL), "People approve exactly this candidate."),
+        key("ask", Shape::Template, "A question that somebody answers with yes."),
+        key("require", Shape::Condition, "A condition that is true."),
+        key("if", Shape::Condition, "The gate only applies when this is true."),
+        key("by", Shape::Who, "Who approves, or who may answer.").with(&["approval", "ask"]),
+        key("valid", Shape::Duration, "How long an approval or a yes counts.").with(&["approval", "ask"]),
+    ],
+)
+.one_of(GATE_CHOICE)
+.refused(&[
+    later(&["ci", "artifacts", "checks"], "use `ask`, or a `manual` step that waits for it"),
+    later(
+        &[
+            "window",
+            "freeze",
+            "soak",
+            "vote",
+            "checklist",
+            "blocker",
+            "blockers",
+            "ticket",
+            "metrics",
+            "schema",
+        ],
+        "use `ask` with a question about it",
+    ),
+    later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),
+    later(&["soft"], "a gate holds, or somebody waives it"),
+    later(&["while", "at", "due", "keeps"], "use `valid` for how long a yes counts"),
+]);

@@ -1,0 +1,50 @@
+//! Gates: what must hold to enter an environment.
+
+use tollgate_core::ids::GateName;
+use tollgate_core::model::{Gate, GateKind};
+
+use super::scope::Scope;
+use super::{Gates, Lower, place};
+use crate::diagnostic::Code;
+use crate::tree::Node;
+
+impl Lower<'_> {
+    /// The gates of an environment, or those of all of them.
+    pub(super) fn gates(&mut self, node: &Node, environment: Option<bool>) -> Gates {
+        // A gate of every environment may only speak of what every environment has.
+        let has_url = environment.unwrap_or_else(|| self.declared.environments.values().all(|url| *url));
+        let scope = Scope { environment: Some(has_url), ..Scope::default() };
+        let mut gates = Gates::new();
+        for entry in node.entries() {
+            let name = self.name(&entry.key, entry.key_span, GateName::new);
+            let kind = self.gate_kind(&entry.value, &scope);
+            let condition = self.condition_of(&entry.value, "if", &scope);
+            if let (Some(name), Some(kind)) = (name, kind) {
+                gates.insert(name, Gate { kind, condition, place: place(entry.key_span) });
+            }
+        }
+        gates
+    }
+
+    fn gate_kind(&mut self, node: &Node, scope: &Scope) -> Option<GateKind> {
+        if let Some(approval) = node.get("approval") {
+            return self.approval(node, approval, None).map(GateKind::Approval);
+        }
+        if let Some(that) = node.get("require") {
+            return self.condition(that, scope).map(|that| GateKind::Require { that });
+        }
+        let question = node.get("ask").and_then(|ask| {
+            let question = self.template(ask, scope)?;
+            if self.declared.questions.keys().any(|name| name.as_str() == question.0) {
+                let message = "a gate asks for a yes in its own words";
+                let hint = "write the question out; a declared question is asked by a step `ask: [name]`, and a gate \
+                            looks at its answer with `require`";
+                self.report.warning(Code::BadValue, ask.span, message).hint(hint);
+            }
+            Some(question)
+        });
+        let by = self.by(node);
+        let valid = self.duration_of(node, "valid");
+        Some(GateKind::Ask { question: question?, by, valid })
+    }
+}

@@ -1,0 +1,225 @@
+//! What a step does, kind by kind.
+
+use std::collections::BTreeMap;
+
+use tollgate_core::ids::EnvironmentName;
+use tollgate_core::model::{GitCheck, Message, Recipient, Shell, StepKind, Template, Who};
+
+use super::Lower;
+use super::scope::Scope;
+use super::steps::Flow;
+use super::values::is_mail;
+use crate::diagnostic::Code;
+use crate::facts;
+use crate::template;
+use crate::tree::{Entry, Node};
+use crate::words::{name_hint, shown};
+
+impl Lower<'_> {
+    pub(super) fn kind(
+        &mut self,
+        step: &Node,
+        kind: &Entry,
+        scope: &Scope,
+        by: Option<&Who>,
+        flow: &mut Flow,
+    ) -> Option<StepKind> {
+        let value = &kind.value;
+        let at = kind.key_span;
+        let in_parallel = flow.parallel > 0;
+        flow.order.look(kind, in_parallel, self.report);
+        match kind.key.as_str() {
+            "git.check" => self.git_check(value, scope),
+            "git.branch" => {
+                let name = self.template(value, scope)?;
+                self.branch_template(&name, value).then_some(StepKind::GitBranch { name })
+            }
+            "version.bump" => Some(StepKind::VersionBump),
+            "changelog" => {
+                if !self.declared.changelog {
+                    let message = "there is no changelog to write to";
+                    let hint = "add `changelog` with its `file` to the top of the file";
+                    self.report.error(Code::MissingKey, at, message).hint(hint);
+                }
+                Some(StepKind::Changelog)
+            }
+            "git.commit" => self.git_commit(value, scope),
+            "git.tag" => Some(StepKind::GitTag {
+                message: self.template_of(value, "message", scope),
+                sign: value.get("sign").and_then(Node::boolean),
+            }),
+            "git.push" => {
+                let what: Vec<&str> = value.items().iter().filter_map(Node::text).collect();
+                Some(StepKind::GitPush { branch: what.contains(&"branch"), tag: what.contains(&"tag") })
+            }
+            "shell" => {
+                let command = value.get("command").unwrap_or(value);
+                self.shell(command, value, scope).map(StepKind::Shell)
+            }
+            "manual" => {
+                let instruction = self.template(value.get("do").unwrap_or(value), scope)?;
+                let evidence = value.get("evidence").and_then(Node::boolean).unwrap_or(false);
+                Some(StepKind::Manual { instruction, evidence })
+            }
+            "ask" => {
+                let questions: Vec<_> = value.items().iter().filter_map(|item| self.question(item)).collect();
+                (!questions.is_empty()).then_some(StepKind::Ask { questions })
+            }
+            "approval" => self.approval(step, value, by).map(StepKind::Approval),
+            "message" => self.message(value, scope).map(StepKind::Message),
+            "promote" => self.promote(value, flow),
+            "parallel" => {
+                let steps = self.parallel(value.items(), flow);
+                Some(StepKind::Parallel { steps })
+            }
+            "phase" => {
+                let nodes = value.get("steps").map(Node::items).unwrap_or_default();
+                Some(StepKind::Phase { steps: self.steps(nodes, flow) })
+            }
+            _ => None,
+        }
+    }
+
+    fn git_check(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
+        let branch = node.get("branch").and_then(|branch| {
+            let name = self.template(branch, scope)?;
+            self.branch_template(&name, branch).then_some(name)
+        });
+        let yes = |key: &str| node.get(key).and_then(Node::boolean).unwrap_or(true);
+        Some(StepKind::GitCheck(GitCheck { branch, clean: yes("clean"), in_sync: yes("in-sync") }))
+    }
+
+    /// A branch's name is looked at with its holes filled by something harmless.
+    fn branch_template(&mut self, name: &Template, node: &Node) -> bool {
+        let mut sample = String::new();
+        let mut rest = name.0.as_str();
+        while let Some((before, hole)) = rest.split_once("{{") {
+            sample.push_str(before);
+            sample.push('1');
+            rest = hole.split_once("}}").map_or("", |(_, after)| after);
+        }
+        sample.push_str(rest);
+        self.branch_name(&sample, node)
+    }
+
+    fn git_commit(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
+        let message = self.template(node.get("message").unwrap_or(node), scope)?;
+        Some(StepKind::GitCommit { message, sign: node.get("sign").and_then(Node::boolean) })
+    }
+
+    /// A command, with what stands beside it in `settings`.
+    pub(super) fn shell(&mut self, command: &Node, settings: &Node, scope: &Scope) -> Option<Shell> {
+        let text = command.text().map(|text| text.trim_end_matches('\n').to_owned());
+        if let Some(text) = &text {
+            self.nothing_filled_in(text, command);
+        }
+        let mut variables = BTreeMap::new();
+        for entry in settings.get("variables").map(Node::entries).unwrap_or_default() {
+            self.variable_name(entry);
+            if let Some(value) = self.template(&entry.value, scope) {
+                variables.insert(entry.key.clone(), value);
+            }
+        }
+        let mut secrets = BTreeMap::new();
+        for entry in settings.get("secrets").map(Node::entries).unwrap_or_default() {
+            self.variable_name(entry);
+            if variables.contains_key(&entry.key) {
+                let message = format!("`{}` is a variable and a secret", shown(&entry.key));
+                self.report.error(Code::KeyConflict, entry.key_span, message).hint("remove one of them");
+            }
+            if let Some(secret) = self.secret_name(&entry.value) {
+                secrets.insert(entry.key.clone(), secret);
+            }
+        }
+        let repeatable = settings.get("repeatable").and_then(Node::boolean).unwrap_or(false);
+        Some(Shell { command: text?, variables, secrets, repeatable })
+    }
+
+    fn secret_name(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node)?;
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if text.chars().all(good) && text.len() <= 128 {
+            return Some(text);
+        }
+        // Not shown: it may be the secret itself.
+        self.report.error(Code::Secret, node.span, "this is no name of a secret").hint(
+            "the name stands here, of letters, digits, `-`, `_` and `.`; the secret itself is kept elsewhere",
+        );
+        None
+    }
+
+    /// Outside text in a command would be run: values come as variables, which the shell does not read as code.
+    fn nothing_filled_in(&mut self, text: &str, node: &Node) {
+        let Some(open) = text.find("{{") else { return };
+        let close = text[open..].find("}}").map_or(open + 2, |close| open + close + 2);
+        let uses = template::names(&text[open..close]).unwrap_or_default();
+        let hint = match uses.first() {
+            Some(used) => format!("write \"${}\"", facts::variable(&used.dotted())),
+            None => "values reach it as variables, such as \"$TOLLGATE_VERSION\"".to_owned(),
+        };
+        let span = self.inside(node, open..close);
+        self.report.error(Code::TemplateHere, span, "nothing is filled into a command").hint(hint);
+    }
+
+    fn variable_name(&mut self, entry: &Entry) {
+        let name = &entry.key;
+        let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(letters) {
+            let message = format!("`{}` cannot be the name of a variable", shown(name));
+            let hint = "use letters, digits and `_`";
+            self.report.error(Code::BadName, entry.key_span, message).hint(hint);
+        } else if name.starts_with("TOLLGATE_") {
+            let message = format!("`{}` is a name that Tollgate gives", shown(name));
+            let hint = "choose one that does not start with `TOLLGATE_`";
+            self.report.error(Code::BadName, entry.key_span, message).hint(hint);
+        }
+    }
+
+    fn message(&mut self, node: &Node, scope: &Scope) -> Option<Message> {
+        let via = node.get("via").and_then(|via| self.connection(via));
+        let mut to = Vec::new();
+        for item in node.get("to").map(Node::items).unwrap_or_default() {
+            let Some(text) = item.text() else { continue };
+            let person = self.declared.people.keys().any(|person| person.as_str() == text);
+            if is_mail(text) && !person {
+                to.push(Recipient::Address(text.to_owned()));
+            } else if let Some(who) = self.who(item) {
+                self.has_mail(&who, item);
+                to.push(Recipient::Who(who));
+            }
+        }
+        let subject = self.template_of(node, "subject", scope);
+        let body = self.template_of(node, "body", scope);
+        if let Some(at) = node.get("subject").filter(|_| subject.as_ref().is_some_and(|s| s.0.contains('\n')))
+        {
+            self.report.error(Code::WrongShape, at.span, "`subject` has to be on one line");
+        }
+        Some(Message { via: via?, to, subject: subject?, body: body? })
+    }
+
+    fn has_mail(&mut self, who: &Who, node: &Node) {
+        let people = match who {
+            Who::Person(person) => vec![person.clone()],
+            Who::Group(group) => self.declared.groups.get(group).cloned().unwrap_or_default(),
+        };
+        let without = |name: &&_| self.declared.people.get(*name).is_some_and(|person| person.mail.is_none());
+        if let Some(person) = people.iter().find(without) {
+            let message = format!("`{person}` has no mail address to be told at");
+            self.report.error(Code::MissingKey, node.span, message).hint("give the person a `mail`");
+        }
+    }
+
+    fn promote(&mut self, node: &Node, flow: &mut Flow) -> Option<StepKind> {
+        let text = node.text()?;
+        let Some(name) = self.declared.environments.keys().find(|name| name.as_str() == text).cloned() else {
+            let names = self.declared.environments.keys().map(EnvironmentName::as_str);
+            let hint = name_hint(text, names, "declare it under `environments`");
+            let message = format!("there is no environment `{}`", shown(text));
+            self.report.error(Code::Unknown, node.span, message).hint(hint);
+            return None;
+        };
+        let asked = flow.asked().clone();
+        flow.order.promotions.push((name.clone(), node.span, asked));
+        Some(StepKind::Promote { environment: name })
+    }
+}

@@ -1,0 +1,131 @@
+//! From a tree that was held against the grammar to the model: names are resolved, texts and conditions checked,
+//! and what could never work is refused.
+//!
+//! Values of the wrong shape are passed over in silence here, since [`crate::check`] reported them. Whatever is wrong
+//! with one value, the others are still looked at, so that all mistakes come out at once.
+
+mod approvals;
+mod environments;
+mod gates;
+mod kinds;
+mod order;
+mod people;
+mod procedures;
+mod scope;
+mod service;
+mod steps;
+mod values;
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+use tollgate_core::ids::{ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName};
+use tollgate_core::model::{
+    Connection, Definition, Environment, Gate, Person, Place, Policy, Question, SignOff, Who,
+};
+
+use crate::diagnostic::{Diagnostic, Report, Span};
+use crate::render::Sources;
+use crate::tree::Node;
+
+/// Reads the text of a file that the procedure file names.
+pub(crate) type Loader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// What was declared so far: what the names in the rest of the file refer to.
+#[derive(Debug, Default)]
+pub(crate) struct Declared {
+    people: IndexMap<PersonName, Person>,
+    groups: IndexMap<GroupName, Vec<PersonName>>,
+    questions: IndexMap<QuestionName, Question>,
+    connections: IndexMap<ConnectionName, Connection>,
+    /// The environments, each with whether it has an address.
+    environments: IndexMap<EnvironmentName, bool>,
+    /// How many numbers a version has.
+    version_parts: usize,
+    /// Whether there is a changelog, and so release notes.
+    changelog: bool,
+    /// Names whose declaration is broken and was reported: what refers to them is not reported again.
+    broken: BTreeSet<String>,
+}
+
+/// Lowers one file.
+pub(crate) struct Lower<'a> {
+    report: &'a mut Report,
+    source: &'a str,
+    declared: Declared,
+    /// The answers used since this was last looked at.
+    answers_used: BTreeSet<QuestionName>,
+}
+
+/// What came out of a file.
+pub(crate) struct Lowered {
+    pub(crate) definition: Option<Definition>,
+    pub(crate) policy: Option<Policy>,
+    /// What is wrong in other files.
+    pub(crate) elsewhere: Vec<Diagnostic>,
+}
+
+/// What is used of an environment when a procedure promotes to it.
+#[derive(Debug, Default)]
+struct EnvironmentUse {
+    from: Option<EnvironmentName>,
+    answers: BTreeSet<QuestionName>,
+}
+
+/// Makes the model of a tree.
+pub(crate) fn lower(
+    root: &Node,
+    source: &str,
+    report: &mut Report,
+    loader: Loader<'_>,
+    sources: &mut Sources,
+) -> Lowered {
+    let mut lower = Lower { report, source, declared: Declared::default(), answers_used: BTreeSet::new() };
+    let elsewhere = lower.people(root, loader, sources);
+    let service = lower.service(root);
+    lower.declare_environments(root);
+    let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
+    let for_all = std::mem::take(&mut lower.answers_used);
+    let (environments, uses) = lower.environments(root, &for_all);
+    let procedures = lower.procedures(root, &uses);
+    let (changes, waivers) = lower.policy(root);
+    lower.unused_questions(root, &procedures, &environments);
+
+    let definition = service.map(|service| Definition {
+        service: service.name,
+        repository: service.repository,
+        version: service.version,
+        changelog: service.changelog,
+        components: service.components,
+        connections: lower.declared.connections.clone(),
+        questions: lower.declared.questions.clone(),
+        procedures,
+    });
+    let policy = definition.as_ref().map(|definition| Policy {
+        service: definition.service.clone(),
+        people: lower.declared.people.clone(),
+        groups: lower.declared.groups.clone(),
+        gates,
+        environments,
+        changes,
+        waivers,
+    });
+    Lowered { definition, policy, elsewhere }
+}
+
+impl Lower<'_> {
+    fn policy(&mut self, root: &Node) -> (Option<SignOff>, Option<Who>) {
+        let Some(node) = root.get("policy") else { return (None, None) };
+        let changes = node.get("changes").and_then(|changes| self.sign_off(changes));
+        let waivers = node.get("waivers").and_then(|waivers| self.by(waivers));
+        (changes, waivers)
+    }
+}
+
+fn place(span: Span) -> Place {
+    Place { line: span.line, column: span.column }
+}
+
+/// The gates and environments, by name.
+type Gates = IndexMap<GateName, Gate>;
+type Environments = IndexMap<EnvironmentName, Environment>;

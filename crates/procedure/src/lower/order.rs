@@ -1,0 +1,79 @@
+//! The order in which a release is made: edit, commit, tag, push.
+
+use std::collections::BTreeSet;
+
+use tollgate_core::ids::{EnvironmentName, QuestionName};
+
+use crate::diagnostic::{Code, Report, Span};
+use crate::tree::{Entry, Node};
+
+/// What was done so far in a procedure.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    branch: Option<Span>,
+    commit: Option<Span>,
+    tag: Option<Span>,
+    /// The promotions, each with what was asked before it.
+    pub(super) promotions: Vec<(EnvironmentName, Span, BTreeSet<QuestionName>)>,
+}
+
+impl Order {
+    /// Looks at the next step. They are taken in the order of the file, which a procedure that waits otherwise cannot
+    /// turn around: a step only waits for those above it.
+    pub(super) fn look(&mut self, step: &Entry, parallel: bool, report: &mut Report) {
+        let at = step.key_span;
+        let kind = step.key.as_str();
+        let edits = matches!(kind, "git.branch" | "version.bump" | "changelog" | "git.commit" | "git.tag");
+        if parallel && edits {
+            let message = format!("`{kind}` cannot go on beside other steps: the release has one history");
+            report.error(Code::StepOrder, at, message).hint("move it out of `parallel`");
+        }
+        match kind {
+            "git.branch" => self.branch(at, report),
+            "version.bump" | "changelog" | "git.commit" => {
+                if let Some(tag) = self.tag {
+                    let message = format!("`{kind}` comes after the tag on line {}", tag.line);
+                    let hint = "a tag never moves: what is released has to be committed before it";
+                    report.error(Code::StepOrder, at, message).hint(hint);
+                }
+                if kind == "git.commit" {
+                    self.commit.get_or_insert(at);
+                }
+            }
+            "git.tag" => match self.tag {
+                None => self.tag = Some(at),
+                Some(tag) => {
+                    let message = format!("a release has one tag, and line {} makes it", tag.line);
+                    report.error(Code::StepOrder, at, message).hint("remove one of them");
+                }
+            },
+            "git.push" => self.push(&step.value, report),
+            _ => {}
+        }
+    }
+
+    fn branch(&mut self, at: Span, report: &mut Report) {
+        if let Some(before) = self.branch {
+            let message = format!("the branch of the release is named on line {} already", before.line);
+            report.error(Code::StepOrder, at, message).hint("remove one of them");
+        } else if let Some(before) = self.commit.or(self.tag) {
+            let message = format!("the branch has to be named before line {} commits to it", before.line);
+            report.error(Code::StepOrder, at, message).hint("move it up");
+        }
+        self.branch.get_or_insert(at);
+    }
+
+    fn push(&self, value: &Node, report: &mut Report) {
+        let mut seen = BTreeSet::new();
+        for item in value.items() {
+            let Some(text) = item.text() else { continue };
+            if text == "tag" && self.tag.is_none() {
+                let message = "there is no tag to push yet";
+                report.error(Code::StepOrder, item.span, message).hint("put a `git.tag` step before it");
+            }
+            if !seen.insert(text) {
+                report.error(Code::DoubledKey, item.span, format!("`{text}` is here twice"));
+            }
+        }
+    }
+}
