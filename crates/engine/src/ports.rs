@@ -202,7 +202,8 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// Makes Tollgate's clone if it is not there, and fetches branches and tags. A tag that the remote has moved stays as it was.
     async fn refresh(&self, repository: &Repository) -> Result<(), PortError>;
 
-    /// The commit that a full ref name or an object id leads to, in the clone.
+    /// The commit that a full ref name or an object id leads to, in the clone. The clone has no branches of its own:
+    /// `refs/heads/…` stands for the remote's branch as it was at the last refresh.
     async fn resolve(&self, repository: &Repository, revision: &str) -> Result<Option<ObjectId>, PortError>;
 
     /// The commits of `to` that are not in `from`, the newest first. `limit` commits at most; the flag tells whether there are more.
