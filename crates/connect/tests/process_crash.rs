@@ -76,7 +76,12 @@ async fn an_interrupt_of_the_starter_does_not_reach_the_command() {
 #[tokio::test]
 async fn a_command_whose_supervisor_was_killed_is_ended_and_in_doubt() {
     let world = World::new();
-    let request = world.request("echo ran >> ran; sh -c 'echo $$ > running; sleep 300; :' & wait");
+    let request = world.request(
+        "echo ran >> ran
+        sh -c 'trap \"sleep 0.5; touch cleaned-up; exit\" TERM
+            echo $$ > running; while :; do sleep 0.02; done' 2>/dev/null &
+        wait",
+    );
     let (runner, other) = (world.runner.clone(), request.clone());
     let run = tokio::spawn(async move { runner.run(&other).await });
     while !world.work("running").exists() {
@@ -89,6 +94,7 @@ async fn a_command_whose_supervisor_was_killed_is_ended_and_in_doubt() {
     assert_eq!(error.class, FailureClass::InDoubt);
     assert!(error.hint.is_some());
     assert!(!lives(grandchild), "the guard has ended what the supervisor left");
+    assert!(world.work("cleaned-up").exists(), "and it counted as running until then");
     assert_eq!(world.runner.look(request.id, 1).await.unwrap(), ChildState::Lost);
 
     // It is not started again by itself; a new attempt is.
@@ -116,6 +122,18 @@ async fn a_crash_before_the_start_is_a_command_that_never_ran() {
         world.runner.forget(request.id).await.unwrap();
     }
     assert_eq!(fs::read_to_string(world.work("ran")).unwrap(), "ran\nran\nran\n");
+}
+
+#[tokio::test]
+async fn a_supervisor_that_comes_too_late_does_nothing() {
+    let world = World::new();
+    let request = world.request("echo ran >> ran");
+    world.runner.run(&request).await.unwrap();
+    assert!(world.another_supervisor(&request).wait().unwrap().success());
+    fs::remove_file(world.folder(&request).join("exit.json")).unwrap();
+    assert!(world.another_supervisor(&request).wait().unwrap().success());
+    assert_eq!(world.runner.look(request.id, 1).await.unwrap(), ChildState::Lost);
+    assert_eq!(fs::read_to_string(world.work("ran")).unwrap(), "ran\n");
 }
 
 #[tokio::test]

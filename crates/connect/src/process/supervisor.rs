@@ -152,7 +152,6 @@ fn start(
     let sinks = Sinks {
         output: Tail::create(folder.output(), TAIL_MAX_BYTES).map_err(system("cannot write the output"))?,
         stdout: Tail::create(folder.stdout(), TAIL_MAX_BYTES).map_err(system("cannot write the output"))?,
-        both: redactor(),
     };
     let terminate = signal(SignalKind::terminate()).map_err(system("cannot await signals"))?;
     let mut guard = Guard::start(lock).map_err(system("cannot start the guard"))?;
@@ -258,12 +257,11 @@ async fn note_end(
     outcome
 }
 
-/// Where output goes. Each stream was redacted by itself; the two together are once more, as a secret could be said half here
-/// and half there.
+/// Where output goes, when it was redacted. Each stream is redacted by itself, so that something said on one in the midst of
+/// a secret on the other does not hide the secret.
 struct Sinks {
     output: Tail,
     stdout: Tail,
-    both: Redactor,
 }
 
 impl Sinks {
@@ -271,8 +269,7 @@ impl Sinks {
         if is_stdout {
             self.stdout.push(bytes);
         }
-        let shown = self.both.feed(bytes);
-        self.output.push(&shown);
+        self.output.push(bytes);
     }
 }
 
@@ -350,8 +347,6 @@ impl Watch<'_> {
         };
         self.sinks.take(&out.redactor.finish(), true);
         self.sinks.take(&err.redactor.finish(), false);
-        let rest = self.sinks.both.finish();
-        self.sinks.output.push(&rest);
         let record = ExitRecord {
             status: status.code(),
             signal: status.signal(),

@@ -130,6 +130,17 @@ impl World {
             .unwrap()
     }
 
+    /// One more supervisor for a request, as if another starter had been slow.
+    pub(crate) fn another_supervisor(&self, request: &ChildRequest) -> Child {
+        Command::new(std::env::current_exe().unwrap())
+            .args(part_arguments("supervisor_entry"))
+            .arg(self.folder(request))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    }
+
     /// The supervisor's process.
     pub(crate) fn supervisor(&self, request: &ChildRequest) -> Pid {
         read_pid(&self.folder(request).join("started"))
