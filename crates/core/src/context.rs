@@ -25,6 +25,12 @@ pub struct Context {
     pub service: String,
     /// The version, as it stands in files.
     pub version: String,
+    /// The first number of the version.
+    pub major: String,
+    /// The second number of the version.
+    pub minor: String,
+    /// The third number of the version; empty where it has two.
+    pub patch: String,
     /// The tag.
     pub tag: String,
     /// The version before; empty at the first release.
@@ -41,8 +47,8 @@ pub struct Context {
     pub env: Option<EnvironmentContext>,
     /// What the step is repeated for.
     pub item: Option<Item>,
-    /// The answers, by question.
-    pub answers: BTreeMap<String, String>,
+    /// The answers, by question: numbers as numbers, to be counted with, everything else as text.
+    pub answers: BTreeMap<String, serde_json::Value>,
     /// The outputs, by step.
     pub steps: BTreeMap<String, BTreeMap<OutputName, String>>,
 }
@@ -67,9 +73,13 @@ impl Context {
             EnvironmentContext { name: name.to_string(), url }
         });
         let branch = candidate.and_then(|candidate| candidate.branch.clone());
+        let mut numbers = plan.version.text.split(|c: char| !c.is_ascii_digit()).map(ToOwned::to_owned);
         Self {
             service: view.service.to_string(),
             version: plan.version.text.clone(),
+            major: numbers.next().unwrap_or_default(),
+            minor: numbers.next().unwrap_or_default(),
+            patch: numbers.next().unwrap_or_default(),
             tag: plan.version.tag.clone(),
             previous: plan
                 .version
@@ -127,7 +137,8 @@ impl Context {
             set("ITEM_COMMIT", item.commit.as_ref().map(|commit| commit.0.as_str()).unwrap_or_default());
         }
         for (question, answer) in &self.answers {
-            set(&format!("ANSWER_{}", shouted(question)), answer);
+            let text = answer.as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
+            set(&format!("ANSWER_{}", shouted(question)), &text);
         }
         for (step, outputs) in &self.steps {
             for (output, value) in outputs {
@@ -154,12 +165,20 @@ fn shouted(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }
 
-fn answers(view: &View) -> BTreeMap<String, String> {
+fn answers(view: &View) -> BTreeMap<String, serde_json::Value> {
     let named = view.release.answers.iter().filter_map(|(asked, answer)| match asked {
-        Asked::Question(name) => Some((name.to_string(), answer.value.to_string())),
+        Asked::Question(name) => Some((name.to_string(), filled(&answer.value))),
         Asked::Gate(..) => None,
     });
     named.collect()
+}
+
+/// An answer as texts take it.
+fn filled(answer: &AnswerValue) -> serde_json::Value {
+    match answer {
+        AnswerValue::Integer(number) => (*number).into(),
+        other => other.to_string().into(),
+    }
 }
 
 fn outputs(run: &Run) -> BTreeMap<String, BTreeMap<OutputName, String>> {
