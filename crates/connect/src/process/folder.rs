@@ -119,7 +119,9 @@ impl ChildFolder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 other => other.map_err(failed("make the folder", &self.path))?,
             }
+            // A start must not be forgotten by a power cut because a folder above it was.
             sync_folder(children)?;
+            children.parent().map_or(Ok(()), sync_folder)?;
         }
         let lock = self.lock();
         OpenOptions::new().append(true).create(true).open(&lock).map_err(failed("write", &lock))?;
