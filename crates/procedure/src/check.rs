@@ -192,7 +192,9 @@ impl Checker<'_> {
                 None => self.wrong(node, shape, name),
                 Some(number) if number < *least || number > *most => {
                     let message = match (least, most) {
-                        (least, most) if least == most => format!("{name} is {least}, and this is {number}"),
+                        (least, most) if least == most => {
+                            format!("{name} is {least} in this version of Tollgate, and this is {number}")
+                        }
                         (least, most) => {
                             format!("{name} is between {least} and {most}, and this is {number}")
                         }
@@ -229,12 +231,21 @@ impl Checker<'_> {
             let message =
                 format!("{name} has {} bytes; at most {MAX_TEXT_BYTES} are taken", scalar.text.len());
             self.report.error(Code::Limit, node.span, message);
+        } else if scalar.text.contains(reads_otherwise) {
+            let message = format!("{name} has characters in it that cannot be seen and change how it reads");
+            self.report.error(Code::BadValue, node.span, message).hint("remove them");
         } else if scalar.text.trim_end_matches('\n').contains('\n')
             && !matches!(shape, Shape::Text | Shape::Template | Shape::Condition)
         {
             self.report.error(Code::WrongShape, node.span, format!("{name} has to be on one line"));
         }
     }
+}
+
+/// Control characters, and those that turn the direction of writing: what a person sees is not what is there.
+fn reads_otherwise(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Whether a value is of the kind (text, list, mapping) that a shape takes.

@@ -1,12 +1,11 @@
-//! The names that texts and conditions know: one list for the loader and for whoever fills in at run time.
+//! The names that texts and conditions know. They are those of `tollgate_core::context`, which has their values.
 //!
-//! A text `{{ … }}` and a condition know the same names. What a step of a procedure knows depends on what was done
-//! before it: an output of a step that may not have ended yet is not known, and neither is an answer that was not asked
-//! for.
+//! What a step of a procedure knows beside these depends on what was done before it: an output of a step that may not
+//! have ended yet is not known, and neither is an answer that was not asked for.
 
 use tollgate_core::expr::Type;
 
-/// A name that is known everywhere, or everywhere in environments.
+/// A name that is known at some kind of place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fact {
     /// The dotted name.
@@ -24,7 +23,7 @@ pub enum FactKind {
     Text,
     /// A whole number.
     Number,
-    /// One of these words. In a text it is the word.
+    /// One of these words.
     Word(&'static [&'static str]),
 }
 
@@ -42,36 +41,39 @@ const fn fact(name: &'static str, kind: FactKind, about: &'static str) -> Fact {
     Fact { name, about, kind }
 }
 
-/// What is known everywhere.
-///
-/// `patch` only exists where versions have three numbers, and `notes` where there is a changelog.
-pub const EVERYWHERE: &[Fact] = &[
+/// What every text knows. `patch` only where versions have three numbers, `notes` only where there is a changelog.
+pub const IN_TEXTS: &[Fact] = &[
     fact("service", FactKind::Text, "What is released."),
     fact("version", FactKind::Text, "The version as it stands in files, such as `1.9.0`."),
-    fact("major", FactKind::Number, "The first number of the version."),
-    fact("minor", FactKind::Number, "The second number of the version."),
-    fact("patch", FactKind::Number, "The third number of the version."),
+    fact("major", FactKind::Text, "The first number of the version."),
+    fact("minor", FactKind::Text, "The second number of the version."),
+    fact("patch", FactKind::Text, "The third number of the version."),
     fact("tag", FactKind::Text, "The name of the tag, such as `v1.9.0`."),
-    fact("previous", FactKind::Text, "The version before, or nothing at the first release."),
+    fact("previous", FactKind::Text, "The version before; empty at the first release."),
     fact("commit", FactKind::Text, "The commit that is released."),
     fact("branch", FactKind::Text, "The branch that the release's commits go to."),
-    fact("notes", FactKind::Text, "The section of the changelog."),
+    fact("notes", FactKind::Text, "The section of the changelog; empty before it is written."),
+    fact("starter", FactKind::Text, "Who started the run."),
 ];
 
-/// What is known in conditions only.
-pub const IN_CONDITIONS: &[Fact] = &[fact(
-    "version.bump",
-    FactKind::Word(&["major", "minor", "patch", "given"]),
-    "How the version was raised; `given` when a person named it.",
-)];
+/// What every condition knows.
+pub const IN_CONDITIONS: &[Fact] = &[
+    fact("version.text", FactKind::Text, "The version as it stands in files, such as `1.9.0`."),
+    fact(
+        "version.bump",
+        FactKind::Word(&["major", "minor", "patch", "given"]),
+        "How the version was raised; `given` when a person named it.",
+    ),
+    fact("version.previous", FactKind::Text, "The version before; empty at the first release."),
+];
 
-/// What is known in an environment.
+/// What texts know in an environment and its gates.
 pub const IN_ENVIRONMENTS: &[Fact] = &[
     fact("env.name", FactKind::Text, "The environment."),
     fact("env.url", FactKind::Text, "Its address, where it has one."),
 ];
 
-/// What is known in a step with `each`. `item.commit` is only there for changes.
+/// What texts know in a step with `each`. `item.commit` is only there for changes.
 pub const IN_ITEMS: &[Fact] = &[
     fact(
         "item.title",
@@ -82,17 +84,38 @@ pub const IN_ITEMS: &[Fact] = &[
     fact("item.commit", FactKind::Text, "The commit."),
 ];
 
-/// The variable in which a command finds a value: `answers.data` is in `TOLLGATE_ANSWERS_DATA`.
-pub fn variable(path: &str) -> String {
-    let upper = path.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
-    "TOLLGATE_".chars().chain(upper).collect()
+/// The variable in which a command finds a value; `None` for what it only gets when asked for under `variables`.
+pub fn variable(path: &str) -> Option<String> {
+    let shouted = |name: &str| -> String {
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+    };
+    let name = match path {
+        "service" | "version" | "tag" | "commit" | "branch" | "starter" => shouted(path),
+        "previous" => "PREVIOUS_VERSION".to_owned(),
+        "env.name" => "ENVIRONMENT".to_owned(),
+        "env.url" => "ENVIRONMENT_URL".to_owned(),
+        "item.title" => "ITEM".to_owned(),
+        "item.commit" => "ITEM_COMMIT".to_owned(),
+        _ => match path.split_once('.')? {
+            ("answers", question) => format!("ANSWER_{}", shouted(question)),
+            ("steps", output) => {
+                let (step, output) = output.rsplit_once('.')?;
+                format!("OUTPUT_{}_{}", shouted(step), shouted(output))
+            }
+            _ => return None,
+        },
+    };
+    Some(format!("TOLLGATE_{name}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::variable;
+
     #[test]
     fn variables_are_named_after_facts() {
-        assert_eq!(super::variable("env.name"), "TOLLGATE_ENV_NAME");
-        assert_eq!(super::variable("steps.load-test.number"), "TOLLGATE_STEPS_LOAD_TEST_NUMBER");
+        assert_eq!(variable("env.name").as_deref(), Some("TOLLGATE_ENVIRONMENT"));
+        assert_eq!(variable("steps.load-test.number").as_deref(), Some("TOLLGATE_OUTPUT_LOAD_TEST_NUMBER"));
+        assert_eq!(variable("notes"), None);
     }
 }

@@ -36,7 +36,7 @@ pub struct Loaded {
     pub policy: Option<Policy>,
     /// Everything that is wrong, in the order of the files, at most a hundred.
     pub diagnostics: Vec<Diagnostic>,
-    /// The texts that the diagnostics point into.
+    /// The texts that the diagnostics point into, without the secrets that were found in them.
     pub sources: Sources,
 }
 
@@ -71,6 +71,9 @@ pub fn load(text: &str, file_name: &str, loader: &dyn Fn(&str) -> Result<String,
     if let Some(lowered) = lowered {
         diagnostics.extend(lowered.elsewhere);
         (definition, policy) = (lowered.definition, lowered.policy);
+    }
+    for secret in diagnostics.iter().filter(|one| one.code == Code::Secret) {
+        sources.mask(&secret.place.file, secret.place.span.clone());
     }
     if diagnostics.iter().any(Diagnostic::is_error) {
         (definition, policy) = (None, None);

@@ -25,6 +25,19 @@ impl Sources {
         self.0.insert(file.to_owned(), text.to_owned());
     }
 
+    /// Makes a piece of a file unreadable, where it is a secret: no excerpt shows it then.
+    pub(crate) fn mask(&mut self, file: &str, piece: Range<usize>) {
+        let Some(text) = self.0.get_mut(file) else { return };
+        if let Some(secret) = text.get(piece.clone()) {
+            // As many bytes as before, so that everything behind it keeps its place.
+            let masked: String = secret
+                .chars()
+                .flat_map(|c| std::iter::repeat_n(if c == '\n' { '\n' } else { '*' }, c.len_utf8()))
+                .collect();
+            text.replace_range(piece, &masked);
+        }
+    }
+
     /// The text of a file, when it is known.
     pub fn get(&self, file: &str) -> Option<&str> {
         self.0.get(file).map(String::as_str)

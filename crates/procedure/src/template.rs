@@ -13,6 +13,7 @@ pub const FILTERS: &[&str] = &[
     "capitalize",
     "default",
     "first",
+    "int",
     "join",
     "last",
     "length",

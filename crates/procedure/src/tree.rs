@@ -136,15 +136,15 @@ pub(crate) fn parse(text: &str, report: &mut Report) -> Option<Node> {
         match event {
             Err(error) => {
                 let span = builder.positions.at(*error.marker());
-                let message = format!("this is not YAML: {}", error.info());
-                builder.report.error(Code::Syntax, span, message).hint_if(syntax_hint(text, span));
+                if builder.broken != Some(span.line) {
+                    let message = format!("this is not YAML: {}", error.info());
+                    builder.report.error(Code::Syntax, span, message).hint_if(syntax_hint(text, span));
+                }
                 return None;
             }
             Ok((event, span)) => {
                 let span = builder.positions.span(span);
-                if builder.event(event, span).is_none() {
-                    return None;
-                }
+                builder.event(event, span)?;
             }
         }
     }
@@ -216,12 +216,14 @@ struct Builder<'a, 'r> {
     root: Option<Node>,
     nodes: usize,
     documents: usize,
+    /// A line with a mistake that leaves no value to go on with.
+    broken: Option<u32>,
 }
 
 impl<'a, 'r> Builder<'a, 'r> {
     fn new(text: &'a str, report: &'r mut Report) -> Self {
         let positions = Positions::new(text);
-        Self { text, positions, report, stack: Vec::new(), root: None, nodes: 0, documents: 0 }
+        Self { text, positions, report, stack: Vec::new(), root: None, nodes: 0, documents: 0, broken: None }
     }
 
     /// Takes one event; `None` when reading on makes no sense.
@@ -237,6 +239,7 @@ impl<'a, 'r> Builder<'a, 'r> {
                 }
             }
             Event::Alias(_) => {
+                self.broken = Some(span.line);
                 let message = "`*` refers to another place of the file, which is not taken here";
                 self.report
                     .error(Code::Unsupported, span, message)
@@ -329,7 +332,13 @@ impl<'a, 'r> Builder<'a, 'r> {
             None => self.root = Some(Node { kind, span }),
             Some(Open::List { items, .. }) => items.push(Node { kind, span }),
             Some(Open::Map { entries, first, key, .. }) => match key.take() {
-                None => *key = Some((key_text(kind, span, self.report), span)),
+                None => {
+                    let text = key_text(kind, span, self.report);
+                    if text.is_empty() {
+                        self.broken = Some(span.line);
+                    }
+                    *key = Some((text, span));
+                }
                 Some((key, key_span)) => {
                     let entry = Entry { key, key_span, value: Node { kind, span } };
                     add_entry(entries, first, entry, self.report);
@@ -344,7 +353,7 @@ impl<'a, 'r> Builder<'a, 'r> {
             let span = Span { line: 1, column: 1, ..Span::default() };
             self.report.error(Code::Syntax, span, "the file is empty");
         }
-        self.root
+        self.root.filter(|_| self.broken.is_none())
     }
 }
 

@@ -43,8 +43,11 @@ pub(crate) fn name_hint<'a>(
     if let Some(hint) = did_you_mean(given, valid.clone()) {
         return hint;
     }
-    let list = listed(valid, "and");
-    if list.is_empty() { none.to_owned() } else { format!("there is {list}") }
+    match valid.clone().into_iter().take(2).count() {
+        0 => none.to_owned(),
+        1 => format!("there is {}", listed(valid, "and")),
+        _ => format!("there are {}", listed(valid, "and")),
+    }
 }
 
 /// `a`, `b` and `c`; at most twelve.

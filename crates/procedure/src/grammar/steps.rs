@@ -29,8 +29,26 @@ const HOOK_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "message", "
 /// The kinds of gate.
 const GATE_KINDS: &[&str] = &["approval", "ask", "require"];
 
-const STEP_CHOICE: &[Choice] = &[choice("what the step does", STEP_KINDS)];
-const HOOK_CHOICE: &[Choice] = &[choice("what the step does", HOOK_KINDS)];
+/// The kinds that hold no other steps.
+const SINGLE_KINDS: &[&str] = &[
+    "git.check",
+    "git.branch",
+    "version.bump",
+    "changelog",
+    "git.commit",
+    "git.tag",
+    "git.push",
+    "shell",
+    "manual",
+    "ask",
+    "approval",
+    "message",
+    "promote",
+];
+const HOOK_SINGLE_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "message"];
+
+const STEP_CHOICE: &[Choice] = &[choice("what it does", STEP_KINDS)];
+const HOOK_CHOICE: &[Choice] = &[choice("what it does", HOOK_KINDS)];
 const GATE_CHOICE: &[Choice] = &[choice("what has to hold", GATE_KINDS)];
 
 // Statics of their own, since steps hold steps: a constant could not refer to what it is a part of.
@@ -68,7 +86,7 @@ pub(crate) static STEP: Mapping = mapping(
         EACH,
         BY,
         AFTER,
-        TIMEOUT,
+        TIMEOUT.with(SINGLE_KINDS),
         key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&[
             "git.check",
             "git.branch",
@@ -79,8 +97,9 @@ pub(crate) static STEP: Mapping = mapping(
             "git.push",
             "shell",
             "message",
+            "promote",
         ]),
-        ELSE,
+        ELSE.with(SINGLE_KINDS),
         OUTPUTS,
         COVERS,
         VALID,
@@ -108,20 +127,31 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         EACH,
         BY,
         AFTER,
-        TIMEOUT,
+        TIMEOUT.with(HOOK_SINGLE_KINDS),
         key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&["shell", "message"]),
-        ELSE,
-        OUTPUTS,
+        ELSE.with(HOOK_SINGLE_KINDS),
         COVERS,
         VALID,
     ],
 )
 .one_of(HOOK_CHOICE)
 .refused(LATER_STEPS)
-.refused_too(&[elsewhere(
-    &["git.check", "git.branch", "version.bump", "changelog", "git.commit", "git.tag", "git.push", "promote"],
-    "it stands in a procedure: an environment gets a candidate that is finished",
-)]);
+.refused_too(&[
+    elsewhere(
+        &[
+            "git.check",
+            "git.branch",
+            "version.bump",
+            "changelog",
+            "git.commit",
+            "git.tag",
+            "git.push",
+            "promote",
+        ],
+        "it stands in a procedure: an environment gets a candidate that is finished",
+    ),
+    elsewhere(&["outputs"], "outputs are read from the steps of a procedure"),
+]);
 
 const PARALLEL_ABOUT: &str = "Steps that go on at the same time; the next one waits for all of them.";
 const PHASE_ABOUT: &str = "Steps in order under one name.";
@@ -148,8 +178,7 @@ const BY: Key = key("by", Shape::Who, "Who does it, or answers it.")
     .with(&["manual", "ask", "approval", "parallel", "phase"]);
 const AFTER: Key =
     key("after", Shape::List(&Shape::Name(WORD), 1), "The steps it waits for, instead of the one before it.");
-const TIMEOUT: Key = key("timeout", Shape::Duration, "How long it may take.")
-    .with(&["shell", "manual", "ask", "approval", "message"]);
+const TIMEOUT: Key = key("timeout", Shape::Duration, "How long it may take.");
 const ELSE: Key =
     key("else", Shape::OneOf(&["ask", "abort"]), "What happens when it fails; `ask` if not given.");
 const OUTPUTS: Key = key(

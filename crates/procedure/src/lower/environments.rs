@@ -91,6 +91,10 @@ impl Lower<'_> {
     fn without_from(&mut self, entry: &Entry, entries: &[Entry], position: usize) {
         let lower = entry.key.to_ascii_lowercase();
         let first = entries.first().map(|first| first.key.as_str()).unwrap_or_default();
+        let named_above = |one: &Entry| one.value.get("from").and_then(Node::text) == Some(&entry.key);
+        if entries[..position].iter().any(named_above) {
+            return; // It stands too low, which is reported there.
+        }
         if position > 0 {
             let before = entries.get(position - 1).map_or(first, |before| before.key.as_str());
             let message = format!("`{}` does not say which environment comes before it", shown(&entry.key));

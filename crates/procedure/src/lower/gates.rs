@@ -13,7 +13,7 @@ impl Lower<'_> {
     pub(super) fn gates(&mut self, node: &Node, environment: Option<bool>) -> Gates {
         // A gate of every environment may only speak of what every environment has.
         let has_url = environment.unwrap_or_else(|| self.declared.environments.values().all(|url| *url));
-        let scope = Scope { environment: Some(has_url), ..Scope::default() };
+        let scope = Scope { environment: Some(has_url), every: environment.is_none(), ..Scope::default() };
         let mut gates = Gates::new();
         for entry in node.entries() {
             let name = self.name(&entry.key, entry.key_span, GateName::new);

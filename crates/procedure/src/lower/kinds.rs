@@ -34,7 +34,14 @@ impl Lower<'_> {
                 let name = self.template(value, scope)?;
                 self.branch_template(&name, value).then_some(StepKind::GitBranch { name })
             }
-            "version.bump" => Some(StepKind::VersionBump),
+            "version.bump" => {
+                if !self.declared.version_files {
+                    let message = "there is no file to write the version into";
+                    let hint = "name the `files` under `version`, or leave this step out";
+                    self.report.error(Code::MissingKey, at, message).hint(hint);
+                }
+                Some(StepKind::VersionBump)
+            }
             "changelog" => {
                 if !self.declared.changelog {
                     let message = "there is no changelog to write to";
@@ -153,8 +160,14 @@ impl Lower<'_> {
         let Some(open) = text.find("{{") else { return };
         let close = text[open..].find("}}").map_or(open + 2, |close| open + close + 2);
         let uses = template::names(&text[open..close]).unwrap_or_default();
-        let hint = match uses.first() {
-            Some(used) => format!("write \"${}\"", facts::variable(&used.dotted())),
+        let hint = match uses.first().map(|used| (used.dotted(), facts::variable(&used.dotted()))) {
+            Some((_, Some(variable))) => format!("write \"${variable}\""),
+            Some((path, None)) => {
+                let path = shown(&path);
+                format!(
+                    "write \"$VALUE\", and beside the command `variables: {{ VALUE: \"{{{{ {path} }}}}\" }}`"
+                )
+            }
             None => "values reach it as variables, such as \"$TOLLGATE_VERSION\"".to_owned(),
         };
         let span = self.inside(node, open..close);
@@ -179,10 +192,10 @@ impl Lower<'_> {
         let via = node.get("via").and_then(|via| self.connection(via));
         let mut to = Vec::new();
         for item in node.get("to").map(Node::items).unwrap_or_default() {
-            let Some(text) = item.text() else { continue };
+            let Some(text) = self.text(item) else { continue };
             let person = self.declared.people.keys().any(|person| person.as_str() == text);
-            if is_mail(text) && !person {
-                to.push(Recipient::Address(text.to_owned()));
+            if is_mail(&text) && !person {
+                to.push(Recipient::Address(text));
             } else if let Some(who) = self.who(item) {
                 self.has_mail(&who, item);
                 to.push(Recipient::Who(who));

@@ -42,6 +42,8 @@ pub(crate) struct Declared {
     environments: IndexMap<EnvironmentName, bool>,
     /// How many numbers a version has.
     version_parts: usize,
+    /// Whether the version is written into files.
+    version_files: bool,
     /// Whether there is a changelog, and so release notes.
     changelog: bool,
     /// Names whose declaration is broken and was reported: what refers to them is not reported again.

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::value::Value;
-use tollgate_core::expr::{self, Expr, Type};
+use tollgate_core::expr::{self, CheckError, CheckErrorKind, Expr, Type};
 use tollgate_core::ids::QuestionName;
 use tollgate_core::model::{AnswerType, Template};
 
 use super::{Declared, Lower};
 use crate::diagnostic::Code;
-use crate::expression::compile_condition;
+use crate::expression::{ExpressionError, compile_condition};
 use crate::facts::{self, Fact, FactKind};
 use crate::template::{self, Use};
 use crate::tree::Node;
@@ -20,6 +20,8 @@ use crate::words::{did_you_mean, listed, shown};
 pub(super) struct Scope {
     /// In an environment; whether it has an address.
     pub(super) environment: Option<bool>,
+    /// In a gate of every environment.
+    pub(super) every: bool,
     /// In a step that is repeated; whether for changes.
     pub(super) item: Option<bool>,
     /// The outputs of steps that have ended.
@@ -54,7 +56,8 @@ impl Known {
 
     fn answer(answer: &AnswerType) -> Self {
         match answer {
-            AnswerType::YesNo => Self { of: Type::Bool, choices: None, sample: Value::from(true) },
+            // In a text it is a word.
+            AnswerType::YesNo => Self { of: Type::Bool, choices: None, sample: Value::from("yes") },
             AnswerType::Integer { min } => {
                 Self { of: Type::Int, choices: None, sample: Value::from((*min).max(1)) }
             }
@@ -69,7 +72,7 @@ impl Known {
 
 impl Scope {
     fn facts<'a>(&'a self, declared: &'a Declared) -> impl Iterator<Item = &'static Fact> + 'a {
-        let everywhere = facts::EVERYWHERE.iter().filter(|fact| match fact.name {
+        let everywhere = facts::IN_TEXTS.iter().filter(|fact| match fact.name {
             "notes" => declared.changelog,
             "patch" => declared.version_parts > 2,
             _ => true,
@@ -94,9 +97,6 @@ impl Scope {
                 let (_, question) = declared.questions.iter().find(|(known, _)| known.as_str() == name)?;
                 Some(Known::answer(&question.answer))
             }
-            ("people", name) => {
-                declared.people.keys().any(|person| person.as_str() == name).then(|| Known::text("Name"))
-            }
             ("steps", output) => {
                 let (step, output) = output.rsplit_once('.')?;
                 let known = self.outputs.contains(&(step.to_owned(), output.to_owned()));
@@ -110,9 +110,8 @@ impl Scope {
     fn names(&self, declared: &Declared) -> Vec<String> {
         let facts = self.facts(declared).map(|fact| fact.name.to_owned());
         let answers = declared.questions.keys().map(|name| format!("answers.{name}"));
-        let people = declared.people.keys().map(|name| format!("people.{name}"));
         let outputs = self.outputs.iter().map(|(step, output)| format!("steps.{step}.{output}"));
-        facts.chain(answers).chain(outputs).chain(people).collect()
+        facts.chain(answers).chain(outputs).collect()
     }
 
     fn expressions(&self, declared: &Declared) -> expr::Environment {
@@ -123,7 +122,7 @@ impl Scope {
                 None => environment.declare(name, known.of),
             };
         };
-        for fact in self.facts(declared).chain(facts::IN_CONDITIONS) {
+        for fact in facts::IN_CONDITIONS {
             declare(fact.name, Known::of(fact));
         }
         for (name, question) in &declared.questions {
@@ -154,15 +153,21 @@ impl Lower<'_> {
         };
         let mut samples = BTreeMap::new();
         let mut all_known = true;
+        let mut dashed = None;
         for used in &uses {
+            // What follows a dash belongs to the name before it, which was reported.
+            if dashed.take() == Some(used.range.start) && text[..used.range.start].ends_with('-') {
+                continue;
+            }
             match scope.lookup(&used.dotted(), &self.declared) {
                 Some(known) => {
                     sample(&mut samples, &used.path, known.sample);
                     all_known &= self.asked(node, used, scope);
                 }
                 None => {
-                    self.unknown(node, used, scope);
+                    self.unknown(node, text, used, scope);
                     all_known = false;
+                    dashed = Some(used.range.end + 1);
                 }
             }
         }
@@ -179,13 +184,13 @@ impl Lower<'_> {
     }
 
     /// A name in a text that is not known at its place: says why, as far as it can be told.
-    fn unknown(&mut self, node: &Node, used: &Use, scope: &Scope) {
+    fn unknown(&mut self, node: &Node, text: &str, used: &Use, scope: &Scope) {
         let path = used.dotted();
         let span = self.inside(node, used.range.clone());
         let front = used.path.first().map(String::as_str).unwrap_or_default();
         if matches!(front, "secrets" | "secret") {
             self.report
-                .error(Code::Secret, span, "a secret is never filled into a text")
+                .error(Code::BadTemplate, span, "a secret is never filled into a text")
                 .hint("a command gets it as a variable: `secrets: { NAME: secret-name }`");
             return;
         }
@@ -193,6 +198,12 @@ impl Lower<'_> {
             return;
         }
         let (message, hint) = match front {
+            _ if let Some(brackets) = dashed(text, used) => {
+                (format!("nothing is named `{}` here", shown(&path)), Some(brackets))
+            }
+            "env" if scope.every && path == "env.url" => {
+                ("not every environment has an address".to_owned(), Some("give each a `url`".to_owned()))
+            }
             "env" if scope.environment == Some(false) && path == "env.url" => {
                 ("the environment has no address".to_owned(), Some("give it a `url`".to_owned()))
             }
@@ -211,6 +222,9 @@ impl Lower<'_> {
                 let hint = crate::words::name_hint(name, names, "declare it under `questions`");
                 (format!("there is no question `{}`", shown(name)), Some(hint))
             }
+            "steps" if scope.environment.is_some() => {
+                ("outputs of steps are only known in the procedure that has the step".to_owned(), None)
+            }
             "steps" => self.unknown_output(&used.path, scope),
             _ => self.unknown_name(&path, scope),
         };
@@ -228,7 +242,7 @@ impl Lower<'_> {
 
     fn unknown_output(&self, path: &[String], scope: &Scope) -> (String, Option<String>) {
         let [_, step, output] = path else {
-            let hint = "write `steps.ID.OUTPUT`; an id with a dash stands in brackets, `steps[\"load-test\"].number`";
+            let hint = "write `steps.ID.OUTPUT`";
             return ("this is no output of a step".to_owned(), Some(hint.to_owned()));
         };
         let pair = (step.clone(), output.clone());
@@ -282,7 +296,8 @@ impl Lower<'_> {
                 for mistake in mistakes {
                     let span = mistake.span();
                     let span = self.inside(node, span.start..span.end);
-                    self.report.error(Code::BadCondition, span, mistake.to_string()).hint_if(mistake.help());
+                    let hint = condition_hint(&mistake);
+                    self.report.error(Code::BadCondition, span, mistake.to_string()).hint_if(hint);
                 }
                 return None;
             }
@@ -300,6 +315,33 @@ impl Lower<'_> {
     pub(super) fn condition_of(&mut self, node: &Node, key: &str, scope: &Scope) -> Option<Expr> {
         node.get(key).and_then(|value| self.condition(value, scope))
     }
+}
+
+/// What to do about a mistake in a condition, with the kinds of gate that there are.
+fn condition_hint(mistake: &ExpressionError) -> Option<String> {
+    match mistake {
+        ExpressionError::Check(CheckError { kind: CheckErrorKind::Clock { .. }, .. }) => {
+            Some("let a person say when it is time, with a gate `ask` or a `manual` step".to_owned())
+        }
+        ExpressionError::Check(CheckError {
+            kind: CheckErrorKind::UnknownName { candidates, .. }, ..
+        }) if candidates.is_empty() => {
+            let facts: Vec<&str> = facts::IN_CONDITIONS.iter().map(|fact| fact.name).collect();
+            Some(format!("a condition knows {}, answers and outputs", listed(facts, "and")))
+        }
+        other => other.help(),
+    }
+}
+
+/// A name with a dash reads as a subtraction: how to write it.
+fn dashed(text: &str, used: &Use) -> Option<String> {
+    let rest = text.get(used.range.end..)?.strip_prefix('-')?;
+    let more: String = rest.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '-' | '_')).collect();
+    let (last, front) = used.path.split_last()?;
+    if more.is_empty() || front.is_empty() {
+        return None;
+    }
+    Some(format!("a name with a dash stands in brackets: `{}[\"{last}-{more}\"]`", front.join(".")))
 }
 
 /// Sample values by path: leaves, or mappings of them.
@@ -321,11 +363,12 @@ fn sample(into: &mut BTreeMap<String, Sample>, path: &[String], value: Value) {
 }
 
 fn nested(samples: BTreeMap<String, Sample>) -> Value {
-    samples
+    let values: BTreeMap<String, Value> = samples
         .into_iter()
         .map(|(name, sample)| match sample {
             Sample::Leaf(value) => (name, value),
             Sample::Map(inner) => (name, nested(inner)),
         })
-        .collect()
+        .collect();
+    Value::from(values)
 }

@@ -11,6 +11,7 @@ use tollgate_core::version_file::VersionFile;
 
 use super::Lower;
 use crate::diagnostic::Code;
+use crate::render::plain;
 use crate::tree::Node;
 use crate::words::{listed, shown};
 
@@ -71,6 +72,7 @@ impl Lower<'_> {
             _ => 3,
         };
         let files = node.get("files").map(Node::items).unwrap_or_default();
+        self.declared.version_files = !files.is_empty();
         let files = files.iter().filter_map(|file| self.version_file(file)).collect();
         let initial = node.get("initial").and_then(|initial| {
             let text = self.text(initial)?;
@@ -245,6 +247,9 @@ impl Lower<'_> {
 /// What git, or somebody who types it, would trip over.
 fn bad_branch(name: &str) -> Option<String> {
     const SIGNS: &[&str] = &["~", "^", ":", "?", "*", "[", "\\"];
+    if plain(name) != name {
+        return Some("it has characters that cannot be seen".to_owned());
+    }
     if name.starts_with('-') {
         return Some("git would take it for an option".to_owned());
     }

@@ -105,6 +105,7 @@ impl Flow {
     fn scope(&self, past: &Past, item: Option<bool>) -> Scope {
         Scope {
             environment: self.environment,
+            every: false,
             item,
             outputs: past.outputs.clone(),
             later_outputs: self.all_outputs.difference(&past.outputs).cloned().collect(),
@@ -332,7 +333,7 @@ impl Lower<'_> {
             let message = "a step that is done several times has no one output";
             self.report.error(Code::KeyConflict, entry.key_span, message).hint("remove `outputs` or `each`");
         }
-        if node.get("id").is_none() {
+        if node.get("id").is_none() && node.get("shell").is_some() {
             let message = "the outputs of a step without an `id` cannot be named";
             self.report.error(Code::MissingKey, entry.key_span, message).hint("give the step an `id`");
         }

@@ -86,25 +86,16 @@ impl Lower<'_> {
     /// A web address without credentials.
     pub(super) fn address(&mut self, node: &Node) -> Option<String> {
         let text = self.text(node)?;
+        if !self.without_credentials(node, &text, false) {
+            return None;
+        }
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some(rest) = rest else {
             let message = format!("`{}` is no web address", shown(&text));
             self.report.error(Code::BadAddress, node.span, message).hint("write `https://…`");
             return None;
         };
-        let (host, query) = split_address(rest);
-        if host.contains('@') {
-            let message = "a user name or password does not stand in an address";
-            let hint = "everybody who reads this file would know it; ask at an address that needs none";
-            self.report.error(Code::Secret, node.span, message).hint(hint);
-            return None;
-        }
-        if let Some(parameter) = credential(query) {
-            let message = format!("`{}` looks like a secret in an address", shown(parameter));
-            let hint = "everybody who reads this file would know it; ask at an address that needs none";
-            self.report.error(Code::Secret, node.span, message).hint(hint);
-            return None;
-        }
+        let (host, _) = split_address(rest);
         let odd = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '<' | '>' | '"' | '`');
         if host.is_empty() || host.starts_with([':', '.', '-']) || text.contains(odd) {
             let message = format!("`{}` is no web address", shown(&text));
@@ -114,37 +105,52 @@ impl Lower<'_> {
         Some(text)
     }
 
+    /// Refuses an address with a user name, a password or a token in it, without showing them. Over ssh a user name is
+    /// part of the address.
+    fn without_credentials(&mut self, node: &Node, text: &str, user_is_fine: bool) -> bool {
+        let start = text.find("://").map_or(0, |at| at + 3);
+        let (host, query) = split_address(&text[start..]);
+        if let Some((user, _)) = host.rsplit_once('@')
+            && (user.contains(':') || !user_is_fine)
+        {
+            let span = self.inside(node, start..start + user.len());
+            self.report.error(Code::Secret, span, "a user name or password does not stand in an address").hint(
+                "everybody who reads this file would know it; Tollgate and git ask for what they need elsewhere",
+            );
+            return false;
+        }
+        if let Some((parameter, value)) = credential(query) {
+            let pair = format!("{parameter}={value}");
+            let at = text.find(&pair).map_or(0, |at| at + parameter.len() + 1);
+            let span = self.inside(node, at..at + value.len());
+            let message = format!("`{}` looks like a secret in an address", shown(parameter));
+            self.report
+                .error(Code::Secret, span, message)
+                .hint("everybody who reads this file would know it; ask at an address that needs none");
+            return false;
+        }
+        true
+    }
+
     /// Where git fetches from: an address, a path on another host, or a folder.
     pub(super) fn remote(&mut self, node: &Node) -> Option<String> {
+        const HINT: &str = "write `https://…`, `ssh://…` or `git@host:path`";
         let text = self.text(node)?;
-        let refuse = |lower: &mut Self, code, why: &str, hint: &str| {
-            lower.report.error(code, node.span, why.to_owned()).hint(hint);
-            None
-        };
-        if let Some((scheme, rest)) = text.split_once("://") {
-            if !["https", "http", "ssh", "git", "file"].contains(&scheme) {
-                let hint = "write `https://…`, `ssh://…` or `git@host:path`";
-                return refuse(self, Code::BadAddress, "git does not know this kind of address", hint);
-            }
-            let (host, _) = split_address(rest);
-            let user = host.rsplit_once('@').map(|(user, _)| user);
-            if user.is_some_and(|user| user.contains(':') || scheme.starts_with("http")) {
-                let hint = "git asks its credential helper, or the ssh agent";
-                return refuse(
-                    self,
-                    Code::Secret,
-                    "a user name or password does not stand in an address",
-                    hint,
-                );
-            }
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        let over_http = scheme.is_some_and(|scheme| scheme.starts_with("http"));
+        if scheme.is_some() && !self.without_credentials(node, &text, !over_http) {
+            return None;
+        }
+        if scheme.is_some_and(|scheme| !["https", "http", "ssh", "git", "file"].contains(&scheme)) {
+            let message = "git does not know this kind of address";
+            self.report.error(Code::BadAddress, node.span, message).hint(HINT);
+            return None;
         }
         // `ext::` and its like run programs.
-        if text.contains("::")
-            || text.starts_with('-')
-            || text.contains(|c: char| c.is_whitespace() || c.is_control())
-        {
-            let hint = "write `https://…`, `ssh://…` or `git@host:path`";
-            return refuse(self, Code::BadAddress, "this is no address of a repository", hint);
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if text.contains("::") || text.starts_with('-') || text.contains(odd) {
+            self.report.error(Code::BadAddress, node.span, "this is no address of a repository").hint(HINT);
+            return None;
         }
         Some(text)
     }
@@ -240,10 +246,12 @@ fn split_address(rest: &str) -> (&str, &str) {
     (&rest[..end], query.split('#').next().unwrap_or_default())
 }
 
-/// A parameter of a query that holds a secret.
-fn credential(query: &str) -> Option<&str> {
-    let names = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);
-    names.into_iter().find(|name| CREDENTIAL_PARAMETERS.contains(&name.to_ascii_lowercase().as_str()))
+/// A parameter of a query that holds a secret, with its value.
+fn credential(query: &str) -> Option<(&str, &str)> {
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.find(|(name, value)| {
+        !value.is_empty() && CREDENTIAL_PARAMETERS.contains(&name.to_ascii_lowercase().as_str())
+    })
 }
 
 /// Whether a text is a mail address alone.
