@@ -97,7 +97,7 @@ pub(crate) fn prepare(database: &Database) -> Result<rusqlite::Connection, Store
         if mode == "wal" { Ok(()) } else { Err(place.other(format!("no WAL here, but {mode}")).into()) }
     })?;
     if found < schema::SCHEMA {
-        schema::migrate(&connection, place).map_err(|failure| failure.at(place))?;
+        database.keep_trying(|| schema::migrate(&connection, place))?;
     }
     if let Some(pages) = database.options.max_pages {
         let set =

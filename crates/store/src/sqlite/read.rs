@@ -1,7 +1,9 @@
 //! The queries.
 
 use jiff::Timestamp;
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row as SqlRow, named_params, params};
+use rusqlite::{
+    CachedStatement, Connection, OptionalExtension as _, Row as SqlRow, ToSql, named_params, params,
+};
 use tollgate_core::journal::{BlobId, Hash, NewEvent, Record, StreamId, StreamVersion};
 use tollgate_engine::store::{BlobRead, Claim, Head, Poll, Row, RowQuery, Snapshot, StreamRead, Task, Timer};
 
@@ -198,9 +200,33 @@ pub(crate) fn rows(connection: &Connection, query: &RowQuery) -> Result<Vec<Row>
     Ok(all)
 }
 
+/// Lists rows with one status, or with any. After a row come first those with the same sort text, then the others, so that
+/// no index is skipped through even where that text is the same for many.
 fn rows_with(connection: &Connection, query: &RowQuery, status: Option<&str>) -> Result<Vec<Row>, Failure> {
+    let Some((sort, id)) = &query.after else {
+        return rows_where(connection, query, status, "", &[], query.limit);
+    };
+    let same = named_params! { ":sort": sort, ":id": id };
+    let mut rows =
+        rows_where(connection, query, status, " AND sort = :sort AND id > :id", same, query.limit)?;
+    if rows.len() < query.limit {
+        let (later, rest) = (named_params! { ":sort": sort }, query.limit - rows.len());
+        rows.extend(rows_where(connection, query, status, " AND sort < :sort", later, rest)?);
+    }
+    Ok(rows)
+}
+
+fn rows_where(
+    connection: &Connection,
+    query: &RowQuery,
+    status: Option<&str>,
+    after: &str,
+    after_parameters: &[(&str, &dyn ToSql)],
+    at_most: usize,
+) -> Result<Vec<Row>, Failure> {
     let mut sql = "SELECT kind, id, service, status, sort, data FROM list_row WHERE kind = :kind".to_owned();
-    let (mut parameters, limit) = (named_params! { ":kind": query.kind }.to_vec(), limit(query.limit));
+    let (mut parameters, limit) = (after_parameters.to_vec(), limit(at_most));
+    parameters.push((":kind", &query.kind));
     if let Some(service) = &query.service {
         sql.push_str(" AND service = :service");
         parameters.push((":service", service));
@@ -209,11 +235,7 @@ fn rows_with(connection: &Connection, query: &RowQuery, status: Option<&str>) ->
         sql.push_str(" AND status = :status");
         parameters.push((":status", status));
     }
-    if let Some((sort, id)) = &query.after {
-        sql.push_str(" AND sort <= :sort AND (sort < :sort OR id > :id)");
-        parameters.push((":sort", sort));
-        parameters.push((":id", id));
-    }
+    sql.push_str(after);
     sql.push_str(" ORDER BY sort DESC, id LIMIT :limit");
     parameters.push((":limit", &limit));
     collect(&mut connection.prepare_cached(&sql)?, parameters.as_slice(), list_row)

@@ -79,10 +79,7 @@ pub fn restore(from: &Path, to: &Path, options: RestoreOptions) -> Result<Restor
         return Err(RestoreError::InUse(to));
     };
     let kept = if there {
-        Some(
-            replace(copy, &to)
-                .map_err(|refused| refused.unwrap_or_else(|| RestoreError::InUse(to.clone())))?,
-        )
+        Some(replace(copy, &to)?)
     } else {
         set_logs_aside(&to, &free_name(&to)).map_err(io)?;
         copy.put(&to)?;
@@ -112,14 +109,14 @@ fn check(copy: &Partial, place: &Place, anchor: Option<Hash>) -> Result<Report, 
     if report.is_sound() { Ok(report) } else { Err(RestoreError::Unsound(Box::new(report))) }
 }
 
-/// Puts the copy in place of the state and gives the name under which that one is kept. `None` as an error: it is in use.
-fn replace(copy: Partial, to: &Path) -> Result<PathBuf, Option<RestoreError>> {
+/// Puts the copy in place of the state, and gives the name under which that one is kept.
+fn replace(copy: Partial, to: &Path) -> Result<PathBuf, RestoreError> {
     let place = Place::new(to);
-    let io = |error: std::io::Error| Some(RestoreError::Store(place.io(&error)));
+    let io = |error: std::io::Error| RestoreError::Store(place.io(&error));
     // Held until the new file is in place.
     let old = close_log(to).map_err(|error| match place.error(&error) {
-        StoreError::Busy { .. } => None,
-        other => Some(other.into()),
+        StoreError::Busy { .. } => RestoreError::InUse(to.to_path_buf()),
+        other => other.into(),
     })?;
     let kept = free_name(to);
     // The name is never without a state: first a second name for the old one, then the new one over it.

@@ -20,10 +20,11 @@ use super::writer::{Write, Writer, Written};
 use super::{backup, read, verify};
 use crate::verify::Report;
 
-/// The state in one SQLite file. Clone-free: share it behind an `Arc`.
+/// The state in one SQLite file. Share it behind an `Arc`.
 ///
 /// Any number of processes can read and write the same file; those that carry out effects need
-/// [`work_lock`](Store::work_lock). Dropping it waits for the writes that were asked for.
+/// [`work_lock`](Store::work_lock). Dropping it waits for the writes that were asked for,
+/// and so blocks for as long as they take.
 #[derive(Debug)]
 pub struct SqliteStore {
     database: Arc<Database>,

@@ -101,13 +101,14 @@ async fn a_newer_schema_is_left_alone() {
 
 #[test]
 fn files_of_others_are_left_alone() {
-    let makers: [(&str, &dyn Fn(&Path)); 4] = [
-        ("another program's", &|path| tamper(path, "CREATE TABLE a (b)")),
-        ("another program's, with a number", &|path| {
+    type Make = fn(&Path);
+    let makers: [(&str, Make); 4] = [
+        ("another program's", |path| tamper(path, "CREATE TABLE a (b)")),
+        ("another program's, with a number", |path| {
             tamper(path, "PRAGMA application_id = 7; PRAGMA user_version = 1")
         }),
-        ("no database", &|path| std::fs::write(path, "plain text ".repeat(1_000)).unwrap()),
-        ("half a database", &|path| {
+        ("no database", |path| std::fs::write(path, "plain text ".repeat(1_000)).unwrap()),
+        ("half a database", |path| {
             tamper(path, "CREATE TABLE a (b); PRAGMA application_id = 1416390516; PRAGMA user_version = 1");
             std::fs::File::options().write(true).open(path).unwrap().set_len(50).unwrap();
         }),
