@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_process_group, setsid, test_kill_process_group, waitpgid,
 };
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tollgate_engine::ports::ChildRequest;
@@ -39,6 +39,11 @@ const NOTE_TRIES: usize = 30;
 /// How often, and how far apart, the lock is tried before giving up: ten seconds, should the disk be slow.
 const LOCK_TRIES: usize = 1000;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+/// What the shell does first: it waits for a word from the supervisor, and becomes the command only then. In between, the guard
+/// is told whom to end, and the start is noted; if the supervisor is killed before that is done, the command never runs.
+const GATE: &str =
+    r#"read -r TOLLGATE_GATE || exit 125; unset TOLLGATE_GATE; exec /bin/sh -c "$0" </dev/null"#;
 
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -87,7 +92,7 @@ fn try_supervise(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(system("cannot start the runtime"))?;
     let outcome = runtime.block_on(async {
-        match start(folder, &lock, environment) {
+        match start(folder, &lock, environment).await {
             Ok(started) => started.watch_and_note(folder).await,
             Err(error) => {
                 folder.note_refusal(&error.to_string())?;
@@ -137,7 +142,7 @@ struct Started {
 }
 
 /// Starts the command. After an error it has certainly not run.
-fn start(
+async fn start(
     folder: &ChildFolder,
     lock: &File,
     environment: &BTreeMap<OsString, OsString>,
@@ -155,23 +160,18 @@ fn start(
     };
     let terminate = signal(SignalKind::terminate()).map_err(system("cannot await signals"))?;
     let mut guard = Guard::start(lock).map_err(system("cannot start the guard"))?;
-    let mut command = command_of(&request, environment, &secrets);
-
-    let spawned =
-        folder.note_start().map_err(SuperviseError::from).map(|()| Stopwatch::start()).and_then(|clock| {
-            let child = command.spawn().map_err(system("the shell could not be started"))?;
-            Ok((child, clock))
-        });
-    let (child, clock) = match spawned {
-        Ok(spawned) => spawned,
-        Err(error) => {
-            guard.dismiss();
-            return Err(error);
-        }
-    };
+    let mut child = command_of(&request, environment, &secrets)
+        .spawn()
+        .map_err(system("the shell could not be started"))?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     if let Some(group) = group {
         guard.watch_over(group);
+    }
+    folder.note_start()?;
+    let clock = Stopwatch::start();
+    if let Some(mut gate) = child.stdin.take() {
+        // A shell that was killed at the gate has an end to be recorded like any other.
+        let _ = gate.write_all(b"go\n").await;
     }
     let timeout = request.timeout.unsigned_abs();
     Ok(Started { child, group, clock, timeout, guard, terminate, sinks, out: redactor(), err: redactor() })
@@ -224,13 +224,14 @@ fn command_of(
     let mut command = Command::new("/bin/sh");
     command
         .arg("-c")
+        .arg(GATE)
         .arg(&request.command)
         .current_dir(&request.folder)
         .env_clear()
         .envs(kept)
         .envs(&request.variables)
         .envs(secrets)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
