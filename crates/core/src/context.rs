@@ -66,35 +66,43 @@ impl Context {
     /// The names of a step, or of the whole run.
     pub fn of(view: &View, run: &Run, plan: &Plan, step: Option<&PlannedStep>) -> Self {
         let candidate = view.candidate(run);
-        let policy = view.policy.as_deref().unwrap_or(&plan.policy);
+        let mut context = Self::planned(plan, step);
+        context.starter = run.started_by.to_string();
+        context.answers = answers(view);
+        context.steps = outputs(run);
+        if let Some(candidate) = candidate {
+            context.commit = candidate.commit.to_string();
+            context.notes = candidate.notes.clone().unwrap_or_default();
+            context.branch = candidate.branch.clone().unwrap_or(context.branch);
+        }
+        context
+    }
+
+    /// The same before the run: what only the run knows is empty, and answers and outputs are not known.
+    pub fn planned(plan: &Plan, step: Option<&PlannedStep>) -> Self {
         let env = step.and_then(|step| step.environment.as_ref()).map(|name| {
-            let environment = plan.policy.environments.get(name).or_else(|| policy.environments.get(name));
+            let environment = plan.policy.environments.get(name);
             let url = environment.and_then(|environment| environment.url.clone()).unwrap_or_default();
             EnvironmentContext { name: name.to_string(), url }
         });
-        let branch = candidate.and_then(|candidate| candidate.branch.clone());
+        let previous = plan.version.previous.as_ref();
         let mut numbers = plan.version.text.split(|c: char| !c.is_ascii_digit()).map(ToOwned::to_owned);
         Self {
-            service: view.service.to_string(),
+            service: plan.definition.service.to_string(),
             version: plan.version.text.clone(),
             major: numbers.next().unwrap_or_default(),
             minor: numbers.next().unwrap_or_default(),
             patch: numbers.next().unwrap_or_default(),
             tag: plan.version.tag.clone(),
-            previous: plan
-                .version
-                .previous
-                .as_ref()
-                .map(|previous| previous.text.clone())
-                .unwrap_or_default(),
-            commit: candidate.map(|candidate| candidate.commit.to_string()).unwrap_or_default(),
-            branch: branch.unwrap_or_else(|| plan.definition.repository.branch.clone()),
-            notes: candidate.and_then(|candidate| candidate.notes.clone()).unwrap_or_default(),
-            starter: run.started_by.to_string(),
+            previous: previous.map(|previous| previous.text.clone()).unwrap_or_default(),
+            commit: plan.base.to_string(),
+            branch: plan.definition.repository.branch.clone(),
+            notes: String::new(),
+            starter: String::new(),
             env,
             item: step.and_then(|step| step.item.clone()),
-            answers: answers(view),
-            steps: outputs(run),
+            answers: BTreeMap::new(),
+            steps: BTreeMap::new(),
         }
     }
 

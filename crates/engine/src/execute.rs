@@ -335,7 +335,7 @@ pub(crate) fn read_commit(commit: &crate::ports::RawCommit) -> Change {
     Change::read(text, &[])
 }
 
-fn changelog_rules(spec: &ChangelogSpec) -> Result<ChangelogRules, Failure> {
+pub(crate) fn changelog_rules(spec: &ChangelogSpec) -> Result<ChangelogRules, Failure> {
     let ChangelogStyle::Clog = spec.style;
     let links = match &spec.links {
         Some(page) => Links::to_page(page).map_err(|error| permanent(error.to_string(), None))?,

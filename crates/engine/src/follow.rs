@@ -136,6 +136,21 @@ impl Engine {
         self.list(service, UNFINISHED.iter().map(ToString::to_string).collect(), 1_000).await
     }
 
+    /// The row of one release.
+    pub async fn release_row(
+        &self,
+        service: &ServiceName,
+        release: ReleaseId,
+    ) -> Result<Option<ReleaseRow>, EngineError> {
+        let id = StreamId::Release(service.clone(), release).to_string();
+        let row = self.store.row(RELEASE_ROW, &id).await?;
+        let read = |row: Row| {
+            serde_json::from_str(&row.data)
+                .map_err(|error| EngineError::Damaged(format!("the row of {}: {error}", row.id)))
+        };
+        row.map(read).transpose()
+    }
+
     async fn list(
         &self,
         service: &ServiceName,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::tz::TimeZone;
+use tollgate_core::changelog::{ChangelogRules, Section, render};
 use tollgate_core::commits::{BumpAdvice, Change, Lines, advise_bump, plain_text};
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
 use tollgate_core::model::{Definition, Policy, StepKind};
@@ -14,7 +15,7 @@ use tollgate_core::plan::{
 use tollgate_core::state::ReleaseState;
 use tollgate_core::version::{OddTag, Version, VersionFormat, survey_tags};
 
-use crate::execute::{check_working_copy, read_commit};
+use crate::execute::{changelog_rules, check_working_copy, read_commit};
 use crate::ports::{Checkout, PortError, Repository};
 use crate::{Engine, EngineError};
 
@@ -322,6 +323,42 @@ impl Engine {
                 .map_err(|failure| repository("working-copy", failure.why, failure.hint))?;
         }
         Ok(())
+    }
+
+    /// The history of a working copy itself, for looking only: nothing is fetched, nothing is written.
+    pub fn own_history(&self, origin: &Origin) -> Result<Repository, PlanningError> {
+        let unreadable = |why: String| PlanningError::Repository { code: "no-repository", why, hint: None };
+        let checkout =
+            origin.checkout.as_ref().ok_or_else(|| unreadable("there is no working copy".into()))?;
+        let mut clone = checkout.root.join(".git");
+        if clone.is_file() {
+            // A linked working tree: the file names the folder.
+            let text = std::fs::read_to_string(&clone)
+                .map_err(|error| unreadable(format!("{}: {error}", clone.display())))?;
+            let named = text.trim().strip_prefix("gitdir: ").unwrap_or_default();
+            clone = checkout.root.join(named);
+        }
+        Ok(Repository { url: origin.url.clone(), clone, checkout: Some(checkout.root.clone()) })
+    }
+
+    /// The changelog's section of what is not released yet, dated today.
+    pub fn changelog_section(
+        &self,
+        definition: &Definition,
+        survey: &VersionSurvey,
+    ) -> Result<Section, PlanningError> {
+        let format = format_of(definition)?;
+        let (version, ..) = self.proposed(&format, survey, definition)?;
+        let rules = match &definition.changelog {
+            Some(spec) => changelog_rules(spec).map_err(|failure| PlanningError::Version {
+                code: "changelog",
+                why: failure.why,
+                hint: Some("correct `changelog.links`".into()),
+            })?,
+            None => ChangelogRules::default(),
+        };
+        let today = self.now().to_zoned(TimeZone::UTC).date();
+        Ok(render(&rules, &version, today, &survey.changes))
     }
 
     /// Makes the plan of an ad-hoc promotion of a release that was cut before.

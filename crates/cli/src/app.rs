@@ -1,0 +1,180 @@
+//! The one place where everything is put together.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use tollgate_connect::git::Git;
+use tollgate_connect::maildir::MaildirMailer;
+use tollgate_connect::probe::HttpProber;
+use tollgate_connect::process::{Secret, Secrets, Supervised, SupervisorProgram};
+use tollgate_connect::system::{RandomIds, SystemClock};
+use tollgate_core::actor::{Actor, Known};
+use tollgate_core::ids::{PersonName, ServiceName};
+use tollgate_core::model::Policy;
+use tollgate_engine::inject::{Inject, KillAt, Never};
+use tollgate_engine::ports::{ProbeAnswer, ProbeRequest, Prober};
+use tollgate_engine::{Engine, Observer, Places, World};
+use tollgate_store::{OpenOptions, SqliteStore};
+
+use crate::Global;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// What every command has at hand.
+pub(crate) struct App {
+    pub(crate) global: Global,
+    pub(crate) output: Output,
+}
+
+/// A service with its state opened.
+pub(crate) struct Opened {
+    pub(crate) service: ServiceName,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) store: Arc<SqliteStore>,
+}
+
+impl App {
+    /// The folder that this command is about.
+    pub(crate) fn folder(&self) -> Result<PathBuf, CliError> {
+        let folder = match &self.global.directory {
+            Some(directory) => directory.clone(),
+            None => std::env::current_dir()
+                .map_err(|error| CliError::error("folder", format!("there is no current folder: {error}")))?,
+        };
+        std::path::absolute(&folder)
+            .map_err(|error| CliError::error("folder", format!("{}: {error}", folder.display())))
+    }
+
+    /// Where the state of a service is kept.
+    pub(crate) fn state_folder(&self, service: &ServiceName) -> Result<PathBuf, CliError> {
+        if let Some(state) = &self.global.state {
+            return Ok(state.clone());
+        }
+        let base = match variable("XDG_STATE_HOME").filter(|path| Path::new(path).is_absolute()) {
+            Some(path) => PathBuf::from(path),
+            None => PathBuf::from(variable("HOME").ok_or_else(|| {
+                CliError::error("state", "there is no home folder to keep the state in")
+                    .hint("name a folder with `--state`")
+            })?)
+            .join(".local/state"),
+        };
+        Ok(base.join("tollgate").join(service.as_str()))
+    }
+
+    /// The file that holds the state of a service.
+    pub(crate) fn state_file(&self, service: &ServiceName) -> Result<PathBuf, CliError> {
+        Ok(self.state_folder(service)?.join("state.db"))
+    }
+
+    /// Opens the state of a service.
+    pub(crate) fn open(&self, service: ServiceName, observer: Option<Observer>) -> Result<Opened, CliError> {
+        let folder = self.state_folder(&service)?;
+        let store = Arc::new(SqliteStore::open(folder.join("state.db"), OpenOptions::new())?);
+        let places = Places { work: folder.clone(), holder: format!("process {}", std::process::id()) };
+        let mut engine = Engine::new(store.clone(), world(&folder)?, places).with_faults(faults()?);
+        if let Some(observer) = observer {
+            engine = engine.with_observer(observer);
+        }
+        Ok(Opened { service, engine: Arc::new(engine), store })
+    }
+
+    /// Who acts: the account of the operating system, mapped to a person of the policy, or whoever was named.
+    pub(crate) fn actor(&self, policy: Option<&Policy>) -> Result<Actor, CliError> {
+        let login = login();
+        match (&self.global.actor, policy) {
+            (Some(name), Some(policy)) => {
+                let name: PersonName = name.parse()?;
+                if !policy.people.contains_key(&name) {
+                    let known = tollgate_core::plan::list(policy.people.keys());
+                    return Err(CliError::refused(
+                        "unknown-person",
+                        format!("the policy in force knows no `{name}`"),
+                    )
+                    .hint(format!("it knows {known}")));
+                }
+                Ok(Actor::Person { name, known: Known::Asserted { login } })
+            }
+            (Some(name), None) => {
+                let name: PersonName = name.parse()?;
+                Ok(Actor::Person { name, known: Known::Asserted { login } })
+            }
+            (None, Some(policy)) => Ok(match policy.login(&login) {
+                Some(name) => Actor::Person { name: name.clone(), known: Known::Login(login) },
+                None => Actor::Login(login),
+            }),
+            (None, None) => Ok(Actor::Login(login)),
+        }
+    }
+}
+
+fn world(folder: &Path) -> Result<World, CliError> {
+    let program = std::env::current_exe().map_err(|error| {
+        CliError::error("program", format!("Tollgate cannot find its own program: {error}"))
+    })?;
+    let supervisor = SupervisorProgram { program, arguments: vec!["supervise".into()] };
+    let runner = Supervised::new(folder, supervisor, std::env::vars_os(), Arc::new(EnvironmentSecrets));
+    Ok(World {
+        source: Arc::new(Git::new(std::env::vars_os())),
+        runner: Arc::new(runner),
+        prober: Arc::new(LazyProber::default()),
+        mailer: Arc::new(MaildirMailer),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    })
+}
+
+/// Secrets are variables of Tollgate's own environment.
+#[derive(Debug)]
+struct EnvironmentSecrets;
+
+impl Secrets for EnvironmentSecrets {
+    fn secret(&self, name: &str) -> Option<Secret> {
+        variable(name).map(Secret::new)
+    }
+}
+
+/// Reading the trusted certificates takes longer than `status` may: it is put off until something is looked at.
+#[derive(Debug, Default)]
+struct LazyProber(OnceLock<Result<HttpProber, String>>);
+
+#[async_trait::async_trait]
+impl Prober for LazyProber {
+    async fn probe(&self, request: &ProbeRequest) -> ProbeAnswer {
+        match self.0.get_or_init(|| HttpProber::new().map_err(|error| error.to_string())) {
+            Ok(prober) => prober.probe(request).await,
+            Err(problem) => ProbeAnswer { status: None, value: None, problem: Some(problem.clone()) },
+        }
+    }
+}
+
+/// Faults on purpose, for tests of what a crash costs: `TOLLGATE_KILL_AT=17` kills the process at the seventeenth
+/// commit or outside act.
+fn faults() -> Result<Arc<dyn Inject>, CliError> {
+    let Some(at) = variable("TOLLGATE_KILL_AT") else { return Ok(Arc::new(Never)) };
+    let at = at.parse().map_err(|_| {
+        CliError::usage("TOLLGATE_KILL_AT has to be a number: the point at which to kill the process")
+    })?;
+    Ok(Arc::new(KillAt::new(at, kill_self)))
+}
+
+fn kill_self() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// A variable of the environment.
+#[expect(clippy::disallowed_methods, reason = "the composition root reads the environment for everybody")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The account of the operating system: by its number, since variables can say anything.
+pub(crate) fn login() -> String {
+    let id = rustix::process::getuid().as_raw();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let named = accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, number) = (fields.next()?, fields.next()?, fields.next()?);
+        (number.parse() == Ok(id)).then(|| name.to_owned())
+    });
+    named.or_else(|| variable("USER")).unwrap_or_else(|| format!("uid-{id}"))
+}

@@ -1,0 +1,152 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+
+/// Makes a team's release procedure run: from the cut to production, over days if need be.
+#[derive(Debug, Parser)]
+#[command(name = "tollgate", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done · 1 error · 2 not understood · 3 refused · 4 failed or stuck · \
+    10 waits for a person · 11 waits for a time or the world")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Act as if started in this folder
+    #[arg(short = 'C', long, global = true, value_name = "FOLDER", help_heading = "Everywhere")]
+    pub(crate) directory: Option<PathBuf>,
+    /// The procedure file, where it is not `tollgate.yaml` here or above
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub(crate) file: Option<PathBuf>,
+    /// The service, where there is no procedure file
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    pub(crate) service: Option<String>,
+    /// Where the state is kept, instead of the XDG state folder
+    #[arg(long, global = true, value_name = "FOLDER", env = "TOLLGATE_STATE", help_heading = "Everywhere")]
+    pub(crate) state: Option<PathBuf>,
+    /// Who you are, where your account does not say so; it is written down that you said so
+    #[arg(
+        long = "as",
+        global = true,
+        value_name = "PERSON",
+        env = "TOLLGATE_AS",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) actor: Option<String>,
+    /// Print JSON
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+    /// Print no progress
+    #[arg(short, long, global = true, help_heading = "Everywhere")]
+    pub(crate) quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Everywhere")]
+    pub(crate) color: Colour,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Colour {
+    pub(crate) fn apply(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// A release, by its version or tag.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Which {
+    /// The release, by version or tag; without it, the one that is under way
+    #[arg(short, long, value_name = "VERSION")]
+    pub(crate) release: Option<String>,
+}
+
+/// Whether to carry on afterwards.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Onward {
+    /// Only write it down; do not carry the release on
+    #[arg(long)]
+    pub(crate) no_work: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a procedure file to start from
+    Init(commands::init::InitArgs),
+    /// Check the procedure file
+    Check(commands::check::CheckArgs),
+    /// Show the next version, and why
+    Version(commands::version::VersionArgs),
+    /// Show the changelog of what is not released yet
+    Changelog(commands::changelog::ChangelogArgs),
+    /// Show what a release would do, step by step
+    Plan(commands::plan::PlanArgs),
+    /// Start a release
+    Start(commands::start::StartArgs),
+    /// Show how releases stand
+    Status(commands::status::StatusArgs),
+    /// Show what holds a release, who can act, and how
+    Why(commands::why::WhyArgs),
+    /// Follow a release until it waits or ends
+    Watch(commands::watch::WatchArgs),
+    /// Show what happened to a release
+    Log(commands::log::LogArgs),
+    /// Approve
+    Approve(commands::people::ApproveArgs),
+    /// Say no
+    Reject(commands::people::RejectArgs),
+    /// Take back your own yes or no
+    Revoke(commands::people::RevokeArgs),
+    /// Say that a manual step is done
+    Done(commands::people::DoneArgs),
+    /// Answer a question
+    Answer(commands::people::AnswerArgs),
+    /// Try a step again that failed or expired
+    Retry(commands::people::RetryArgs),
+    /// Let one gate or step pass once
+    Waive(commands::people::WaiveArgs),
+    /// Stop a run from going on
+    Hold(commands::people::HoldArgs),
+    /// Let a held run go on
+    Resume(commands::people::ResumeArgs),
+    /// Give a run up
+    Abort(commands::people::AbortArgs),
+    /// Move a release that was cut before into an environment
+    Promote(commands::promote::PromoteArgs),
+    /// Show what is where, or tell it
+    Env(commands::env::EnvArgs),
+    /// Show the rules in force, or put others in force
+    Policy(commands::policy::PolicyArgs),
+    /// Prove that the journal is what was written
+    Audit(commands::audit::AuditArgs),
+    /// Write a copy of the state, while in use
+    Backup(commands::backup::BackupArgs),
+    /// Put a copy of the state in place
+    Restore(commands::backup::RestoreArgs),
+    /// Carry releases on until stopped
+    Work(commands::work::WorkArgs),
+    /// Print completions for a shell
+    Completions(commands::completions::CompletionsArgs),
+}

@@ -1,0 +1,339 @@
+//! What people do to a release: approve, say no, take back, do, answer, retry, waive, hold, resume, abort.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use tollgate_core::actor::Actor;
+use tollgate_core::event::Asked;
+use tollgate_core::gate::Action;
+use tollgate_core::ids::{OutputName, ReleaseId, RunId, StepId};
+use tollgate_core::plan::list;
+use tollgate_core::view::{Stimulus, View};
+
+use crate::app::{App, Opened};
+use crate::args::{Onward, Which};
+use crate::carry_on::Progress;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::resolve::{Target, choose, parse_target};
+
+/// What is approved.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ApproveArgs {
+    /// The gate (`ENVIRONMENT/GATE`) or the step; without it, the only one that waits for you
+    target: Option<String>,
+    /// A remark
+    #[arg(short = 'm', long)]
+    note: Option<String>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is rejected.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RejectArgs {
+    /// The gate (`ENVIRONMENT/GATE`) or the step; without it, the only one that waits for you
+    target: Option<String>,
+    /// Why
+    #[arg(long)]
+    why: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is taken back.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RevokeArgs {
+    /// The gate (`ENVIRONMENT/GATE`) or the step
+    target: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is done.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DoneArgs {
+    /// The step; without it, the only one that waits for you
+    step: Option<String>,
+    /// What shows that it is done: a link, a result, what was seen
+    #[arg(short, long)]
+    evidence: Option<String>,
+    /// A declared output of the step
+    #[arg(short, long = "output", value_name = "NAME=VALUE")]
+    outputs: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is answered.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AnswerArgs {
+    /// The question, or the gate that asks it (`ENVIRONMENT/GATE`)
+    question: String,
+    /// The answer
+    answer: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is tried again.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RetryArgs {
+    /// The step; without it, the only one that is stuck
+    step: Option<String>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is waived.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaiveArgs {
+    /// The gate (`ENVIRONMENT/GATE`) or the step
+    target: String,
+    /// Why; it stays visible for ever
+    #[arg(long)]
+    why: String,
+    /// Until when it counts: a moment such as `2026-03-01T12:00:00Z`, or a time from now such as `4h`
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is held.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HoldArgs {
+    /// Why
+    #[arg(long)]
+    why: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// What goes on.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is given up.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AbortArgs {
+    /// Why
+    #[arg(long)]
+    why: String,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// A release, and who acts on it.
+struct Acting {
+    opened: Opened,
+    progress: std::sync::Arc<Progress>,
+    actor: Actor,
+    release: ReleaseId,
+    view: View,
+}
+
+impl Acting {
+    async fn new(app: &App, which: &Which) -> Result<Self, CliError> {
+        let progress = Progress::new(app.output);
+        let opened = app.open(app.service()?, Some(progress.observer()))?;
+        let (release, view) = opened.release(which.release.as_deref()).await?;
+        let actor = app.actor(view.policy.as_deref())?;
+        Ok(Self { opened, progress, actor, release, view })
+    }
+
+    fn now(&self) -> Timestamp {
+        self.opened.engine.world.clock.now()
+    }
+
+    fn target(
+        &self,
+        named: Option<&str>,
+        what: &str,
+        pick: impl Fn(&Action) -> Option<Target>,
+    ) -> Result<Target, CliError> {
+        choose(&self.view, &self.actor, self.now(), named, what, pick)
+    }
+
+    fn step(
+        &self,
+        named: Option<&str>,
+        what: &str,
+        pick: impl Fn(&Action) -> Option<Target>,
+    ) -> Result<(RunId, StepId), CliError> {
+        match self.target(named, what, pick)? {
+            Target::Step(run, step) => Ok((run, step)),
+            Target::Gate(environment, gate) => {
+                Err(CliError::usage(format!("`{environment}/{gate}` is a gate, not a step")))
+            }
+        }
+    }
+
+    /// The one run that is not finished.
+    fn run(&self) -> Result<RunId, CliError> {
+        let runs: Vec<_> = self.view.active().map(|(run, _)| run).collect();
+        match runs.as_slice() {
+            [one] => Ok(one.id),
+            [] => Err(CliError::refused("no-run", "no run of this release is under way")),
+            several => {
+                let names = list(several.iter().map(|run| &run.procedure));
+                Err(CliError::refused(
+                    "which-run",
+                    format!("several runs of this release are under way: {names}"),
+                ))
+            }
+        }
+    }
+
+    /// Writes it down, then carries the release on. That it was accepted is success, however the release stands then.
+    async fn take(&self, app: &App, stimulus: Stimulus, onward: bool) -> Result<Exit, CliError> {
+        self.opened.engine.submit(&self.opened.service, self.release, stimulus, &self.actor).await?;
+        if onward {
+            self.opened.carry_on_release(app, &self.progress, self.release).await?;
+        } else {
+            let row = self.opened.row(self.release).await?;
+            app.output.data(&row, String::new)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn approvable(action: &Action) -> Option<Target> {
+    match action {
+        Action::Approve(target) => Some(match target {
+            tollgate_core::event::ApprovalTarget::Gate(environment, gate) => {
+                Target::Gate(environment.clone(), gate.clone())
+            }
+            tollgate_core::event::ApprovalTarget::Step(run, step) => Target::Step(*run, step.clone()),
+        }),
+        _ => None,
+    }
+}
+
+pub(crate) async fn approve(app: &App, args: &ApproveArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let target = acting.target(args.target.as_deref(), "an approval", approvable)?;
+    let stimulus = Stimulus::Approve { target: target.into(), note: args.note.clone() };
+    acting.take(app, stimulus, !args.onward.no_work).await
+}
+
+pub(crate) async fn reject(app: &App, args: &RejectArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let target = acting.target(args.target.as_deref(), "an approval", approvable)?;
+    let stimulus = Stimulus::Reject { target: target.into(), why: args.why.clone() };
+    acting.take(app, stimulus, !args.onward.no_work).await
+}
+
+pub(crate) async fn revoke(app: &App, args: &RevokeArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let target = parse_target(&acting.view, &args.target)?;
+    acting.take(app, Stimulus::Revoke { target: target.into() }, !args.onward.no_work).await
+}
+
+pub(crate) async fn done(app: &App, args: &DoneArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let (run, step) = acting.step(args.step.as_deref(), "somebody to do it", |action| match action {
+        Action::Done(run, step) => Some(Target::Step(*run, step.clone())),
+        _ => None,
+    })?;
+    let outputs = outputs(&args.outputs)?;
+    let stimulus = Stimulus::Done { run, step, evidence: args.evidence.clone(), outputs };
+    acting.take(app, stimulus, !args.onward.no_work).await
+}
+
+fn outputs(given: &[String]) -> Result<BTreeMap<OutputName, String>, CliError> {
+    let parse = |text: &String| {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| CliError::usage(format!("`{}` is not NAME=VALUE", crate::output::line(text))))?;
+        Ok((name.parse()?, value.to_owned()))
+    };
+    given.iter().map(parse).collect()
+}
+
+pub(crate) async fn answer(app: &App, args: &AnswerArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let question = match args.question.split_once('/') {
+        None => Asked::Question(args.question.parse()?),
+        Some((environment, gate)) => {
+            let (environment, gate) = (environment.parse()?, gate.parse()?);
+            let run = acting.view.active().find(|(_, plan)| plan.environments().contains(&environment));
+            let run = run.ok_or_else(|| {
+                CliError::refused("no-gate", format!("no run under way goes to `{environment}`"))
+            })?;
+            Asked::Gate(environment, gate, run.0.candidate)
+        }
+    };
+    let stimulus = Stimulus::Answer { question, text: args.answer.clone() };
+    acting.take(app, stimulus, !args.onward.no_work).await
+}
+
+pub(crate) async fn retry(app: &App, args: &RetryArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let (run, step) = acting.step(args.step.as_deref(), "another try", |action| match action {
+        Action::Retry(run, step) => Some(Target::Step(*run, step.clone())),
+        _ => None,
+    })?;
+    acting.take(app, Stimulus::Retry { run, step }, !args.onward.no_work).await
+}
+
+pub(crate) async fn waive(app: &App, args: &WaiveArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let target = parse_target(&acting.view, &args.target)?;
+    let until = args.until.as_deref().map(|text| until(text, acting.now())).transpose()?;
+    let stimulus = Stimulus::Waive { target: target.into(), why: args.why.clone(), until };
+    acting.take(app, stimulus, !args.onward.no_work).await
+}
+
+/// A moment, or a length from now.
+fn until(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let length: SignedDuration = text.parse().map_err(|_| {
+        CliError::usage(format!("`{}` is neither a moment nor a length of time", crate::output::line(text)))
+            .hint("write `2026-03-01T12:00:00Z` or `4h`")
+    })?;
+    now.checked_add(length).map_err(|_| CliError::usage("that is too far away"))
+}
+
+pub(crate) async fn hold(app: &App, args: &HoldArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let run = acting.run()?;
+    acting.take(app, Stimulus::Hold { run, why: args.why.clone() }, false).await
+}
+
+pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let run = acting.run()?;
+    acting.take(app, Stimulus::Resume { run }, !args.onward.no_work).await
+}
+
+pub(crate) async fn abort(app: &App, args: &AbortArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let run = acting.run()?;
+    let running = acting.opened.engine.commands_under_way(&acting.opened.service, acting.release).await?;
+    let exit = acting.take(app, Stimulus::Abort { run, why: args.why.clone() }, false).await?;
+    acting.opened.engine.stop_commands(&running).await?;
+    Ok(exit)
+}

@@ -1,0 +1,277 @@
+//! `tollgate plan`: what a release would do, step by step.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use tollgate_core::context::Context;
+use tollgate_core::ids::{ProcedureName, ServiceName};
+use tollgate_core::journal::Hash;
+use tollgate_core::model::{Deploy, Policy, StepKind};
+use tollgate_core::plan::{Body, Plan, PlannedStep, list};
+use tollgate_engine::planning::Origin;
+
+use crate::app::{App, Opened};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{FAINT, HEAD, NAME, WAITS, line, styled};
+use crate::project::{Rules, load_from_commit, rules};
+
+/// What to plan.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) what: What,
+}
+
+/// Which release is meant.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct What {
+    /// The procedure, where there are several
+    #[arg(value_name = "PROCEDURE")]
+    pub(crate) procedure: Option<String>,
+    /// The version, instead of the one that the commits ask for
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) set_version: Option<String>,
+}
+
+/// A plan, with its id.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Shown<'a> {
+    id: Hash,
+    plan: &'a Plan,
+}
+
+pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
+    let opened = app.open(app.service()?, None)?;
+    let plan = make(app, &opened, &args.what).await?;
+    keep(app, &opened.service, &plan)?;
+    app.output.data(&Shown { id: plan.id(), plan: &plan }, || render(&plan))?;
+    Ok(Exit::Done)
+}
+
+/// Makes the plan of a release: from the commit that would be released, under the rules in force.
+pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan, CliError> {
+    let project = app.project()?;
+    let local = project.rules(app)?;
+    let checkout = opened.engine.working_copy(&project.folder()).await?;
+    let url = url_of(&local, checkout.as_ref())?;
+    let folder = Some(project.folder().display().to_string());
+    let origin = Origin { url, checkout, folder };
+    let branch = &local.definition.repository.branch;
+    let surveyed = opened.engine.survey(&opened.service, origin, branch).await?;
+    let committed = match app.global.file {
+        // A file that was named is meant as it is.
+        Some(_) => local.clone(),
+        None => {
+            let loaded = load_from_commit(&opened.engine, &surveyed).await?.ok_or_else(|| {
+                CliError::refused(
+                    "not-committed",
+                    format!("commit {} of `{branch}` has no tollgate.yaml", surveyed.base.short()),
+                )
+                .hint("commit and push it: a release runs by the procedure of the commit that is released")
+            })?;
+            rules(&loaded, &format!("tollgate.yaml of commit {}", surveyed.base.short()), app)?
+        }
+    };
+    if committed.definition != local.definition {
+        let at = surveyed.base.short();
+        app.output.say(format!(
+            "{} the procedure here differs from the one of commit {at}, which counts",
+            styled(WAITS, "note:")
+        ));
+    }
+    let in_force = opened.engine.policy(&opened.service).await?.in_force.ok_or_else(|| {
+        CliError::refused("no-policy", format!("no policy of {} is in force yet", opened.service))
+            .hint("look at it with `tollgate policy show`, put it in force with `tollgate policy adopt`")
+    })?;
+    tell_difference(app, &committed.policy, &in_force);
+    let procedure = procedure_of(&committed, what.procedure.as_deref())?;
+    let given = what.set_version.as_deref();
+    Ok(opened.engine.plan(&surveyed, &committed.definition, &in_force, &procedure, given).await?)
+}
+
+fn tell_difference(app: &App, committed: &Policy, in_force: &Policy) {
+    if committed.hash() != in_force.hash() {
+        app.output.say(format!(
+            "{} the environments, gates or people in this commit are not the ones in force; see `tollgate policy show`",
+            styled(WAITS, "note:")
+        ));
+    }
+}
+
+fn url_of(rules: &Rules, checkout: Option<&tollgate_engine::ports::Checkout>) -> Result<String, CliError> {
+    let named = rules.definition.repository.url.clone();
+    let remote = checkout.and_then(|checkout| checkout.remote_url.clone());
+    let own = checkout.map(|checkout| checkout.root.display().to_string());
+    named.or(remote).or(own).ok_or_else(|| {
+        CliError::refused("no-repository", "there is no git repository here, and `repository.url` names none")
+            .hint("name it in the procedure file: `repository: { url: … }`")
+    })
+}
+
+fn procedure_of(rules: &Rules, named: Option<&str>) -> Result<ProcedureName, CliError> {
+    let procedures = &rules.definition.procedures;
+    if let Some(named) = named {
+        return Ok(named.parse()?);
+    }
+    if let (Some((one, _)), 1) = (procedures.first(), procedures.len()) {
+        return Ok(one.clone());
+    }
+    match procedures.keys().find(|name| name.as_str() == "release") {
+        Some(release) => Ok(release.clone()),
+        None => Err(CliError::refused(
+            "which-procedure",
+            format!("there are several procedures: {}", list(procedures.keys())),
+        )
+        .hint("name the one you mean: `tollgate start PROCEDURE`")),
+    }
+}
+
+/// Where plans are kept until they are carried out.
+pub(crate) fn plan_file(app: &App, service: &ServiceName, id: &str) -> Result<PathBuf, CliError> {
+    Ok(app.state_folder(service)?.join("plans").join(format!("{id}.json")))
+}
+
+/// Keeps a plan, so that `start --plan` can tell what moved since.
+pub(crate) fn keep(app: &App, service: &ServiceName, plan: &Plan) -> Result<(), CliError> {
+    let file = plan_file(app, service, &plan.id().to_string())?;
+    let failed = |error: std::io::Error| CliError::error("state", format!("{}: {error}", file.display()));
+    let text = serde_json::to_string(plan).map_err(|error| CliError::error("json", error.to_string()))?;
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    std::fs::write(&file, text).map_err(failed)
+}
+
+/// A plan for people.
+pub(crate) fn render(plan: &Plan) -> String {
+    let mut text = String::new();
+    let version = &plan.version;
+    let from =
+        version.previous.as_ref().map(|previous| format!(" after {}", previous.text)).unwrap_or_default();
+    text.push_str(&format!(
+        "{}  {} from {} of `{}`\n",
+        styled(HEAD, format!("{} {}", plan.definition.service, version.text)),
+        styled(FAINT, format!("{}{from},", version.bump)),
+        plan.base.short(),
+        plan.definition.repository.branch
+    ));
+    for reason in version.because.iter().take(5) {
+        text.push_str(&format!("  {} {}\n", styled(FAINT, "because"), line(reason)));
+    }
+    let changes = plan.changes_total;
+    let authors: Vec<String> = plan.authors.iter().map(ToString::to_string).collect();
+    let by = if authors.is_empty() { String::new() } else { format!(" by {}", authors.join(", ")) };
+    let strangers = match plan.strangers {
+        0 => String::new(),
+        1 => ", 1 author the policy does not know".into(),
+        some => format!(", {some} authors the policy does not know"),
+    };
+    text.push_str(&format!("  {} {changes} commits{by}{strangers}\n", styled(FAINT, "content")));
+    text.push_str(&format!("  {} {}\n\n", styled(FAINT, "pushes to"), line(&plan.url)));
+    let width = plan.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0);
+    for step in &plan.steps {
+        let condition: Vec<&str> = step.conditions.iter().map(tollgate_core::expr::Expr::source).collect();
+        let only = match condition.is_empty() {
+            true => String::new(),
+            false => styled(FAINT, format!("  if {}", line(&condition.join(" && ")))),
+        };
+        text.push_str(&format!(
+            "  {}  {}{only}\n",
+            styled(NAME, format!("{:width$}", step.id)),
+            line(&what(plan, step))
+        ));
+    }
+    text.push_str(&format!(
+        "\n{} {}\n",
+        styled(FAINT, "carry out exactly this with"),
+        styled(NAME, format!("tollgate start --plan {}", plan.id().short()))
+    ));
+    text
+}
+
+/// What a planned step does, in words.
+fn what(plan: &Plan, step: &PlannedStep) -> String {
+    let fill = |text: &tollgate_core::model::Template| fill(plan, step, text);
+    let by = step.by.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
+    if let Some(name) = &step.name {
+        return format!("{}{by}", fill(name));
+    }
+    match &step.body {
+        Body::Enter => format!("waits until every gate of {} is open", environment(step)),
+        Body::Deploy(Deploy::Command { shell, .. }) => {
+            format!("deploys to {}: {}", environment(step), first_line(&shell.command))
+        }
+        Body::Deploy(Deploy::Manual { instruction, by }) => {
+            let by = by.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
+            format!("a person deploys to {}{by}: {}", environment(step), first_line(&fill(instruction)))
+        }
+        Body::Deploy(Deploy::Observed) => format!("others deploy to {}", environment(step)),
+        Body::Live(Some(probe)) => format!("waits until {} answers with {}", probe.url, plan.version.text),
+        Body::Live(None) => format!("{} has no probe: the deployer's word is taken", environment(step)),
+        Body::Settle => format!("notes that it is verified in {}", environment(step)),
+        Body::Step(kind) => kind_in_words(plan, kind, &by, &fill),
+    }
+}
+
+fn kind_in_words(
+    plan: &Plan,
+    kind: &StepKind,
+    by: &str,
+    fill: &dyn Fn(&tollgate_core::model::Template) -> String,
+) -> String {
+    match kind {
+        StepKind::GitCheck(_) => "looks whether the working copy is fit to release from".into(),
+        StepKind::GitBranch { name } => format!("branch {}", fill(name)),
+        StepKind::VersionBump => {
+            let files: Vec<&str> =
+                plan.definition.version.files.iter().map(|file| file.path.as_str()).collect();
+            format!("writes {} into {}", plan.version.text, list(files))
+        }
+        StepKind::Changelog => {
+            let file = plan
+                .definition
+                .changelog
+                .as_ref()
+                .map(|changelog| changelog.file.clone())
+                .unwrap_or_default();
+            format!("adds the section of {} to {file}", plan.version.text)
+        }
+        StepKind::GitCommit { message, .. } => format!("commits “{}”", first_line(&fill(message))),
+        StepKind::GitTag { sign, .. } => {
+            let signed = if *sign == Some(true) { "signed tag" } else { "tag" };
+            format!("{signed} {}", plan.version.tag)
+        }
+        StepKind::GitPush { branch, tag } => {
+            let what: Vec<&str> = [(*branch, "the branch"), (*tag, "the tag")]
+                .iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, what)| *what)
+                .collect();
+            format!("pushes {}", what.join(" and "))
+        }
+        StepKind::Shell(shell) => format!("runs {}", first_line(&shell.command)),
+        StepKind::Manual { instruction, .. } => format!("a person{by}: {}", first_line(&fill(instruction))),
+        StepKind::Ask { questions } => format!("asks {}", list(questions)),
+        StepKind::Approval(rule) => format!("waits for {} of {} to approve", rule.count, rule.by),
+        StepKind::Message(message) => format!("tells people: “{}”", first_line(&fill(&message.subject))),
+        StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => String::new(),
+    }
+}
+
+/// A text filled in as far as it can be before the run; what only the run knows stays as it is written.
+fn fill(plan: &Plan, step: &PlannedStep, text: &tollgate_core::model::Template) -> String {
+    Context::planned(plan, Some(step)).fill(text).unwrap_or_else(|_| text.0.clone())
+}
+
+fn environment(step: &PlannedStep) -> String {
+    step.environment.as_ref().map(ToString::to_string).unwrap_or_default()
+}
+
+fn first_line(text: &str) -> String {
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
+    let shown: String = first.chars().take(90).collect();
+    if shown.len() < text.trim().len() { format!("{shown} …") } else { shown }
+}

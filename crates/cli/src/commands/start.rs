@@ -1,0 +1,101 @@
+//! `tollgate start`: a release, from its plan.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tollgate_core::plan::Plan;
+
+use super::plan::{What, keep, make, plan_file};
+use crate::app::{App, Opened};
+use crate::args::Onward;
+use crate::carry_on::Progress;
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// What to start.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StartArgs {
+    #[command(flatten)]
+    what: What,
+    /// Carry out exactly this plan, or nothing: the id that `tollgate plan` gave, or the start of it
+    #[arg(long, value_name = "ID", conflicts_with_all = ["procedure", "set_version"])]
+    plan: Option<String>,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+pub(crate) async fn run(app: &App, args: &StartArgs) -> Result<Exit, CliError> {
+    let progress = Progress::new(app.output);
+    let opened = app.open(app.service()?, Some(progress.observer()))?;
+    let plan = match &args.plan {
+        Some(id) => kept(app, &opened, id).await?,
+        None => make(app, &opened, &args.what).await?,
+    };
+    keep(app, &opened.service, &plan)?;
+    let actor = app.actor(Some(&plan.policy))?;
+    let (release, _) = opened.engine.start(Arc::new(plan), None, &actor).await?;
+    if args.onward.no_work {
+        let exit = crate::exit::of_status(&opened.row(release).await?.status);
+        return Ok(exit);
+    }
+    opened.carry_on_release(app, &progress, release).await
+}
+
+/// A plan that was shown before: made anew, it has to be the same.
+async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
+    let kept = find(app, opened, id)?;
+    let chosen = kept.version.bump == "given";
+    let what = What {
+        procedure: Some(kept.procedure.to_string()),
+        set_version: chosen.then(|| kept.version.text.clone()),
+    };
+    let now = make(app, opened, &what).await?;
+    if now.id() == kept.id() {
+        return Ok(now);
+    }
+    let moved = differences(&kept, &now);
+    Err(CliError::refused("moved", format!("this is no longer what would be done: {}", moved.join("; ")))
+        .hint("look at the new plan with `tollgate plan`"))
+}
+
+fn find(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
+    let unknown = || {
+        CliError::refused("no-plan", format!("there is no plan `{}`", crate::output::line(id)))
+            .hint("make one with `tollgate plan`; it tells its id")
+    };
+    if id.len() < 6 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(unknown());
+    }
+    let folder = plan_file(app, &opened.service, "x")?.parent().map(ToOwned::to_owned).unwrap_or_default();
+    let names = std::fs::read_dir(&folder).map_err(|_| unknown())?;
+    let fitting: Vec<_> = names
+        .filter_map(|entry| entry.ok())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&id.to_ascii_lowercase()))
+        .collect();
+    let [one] = fitting.as_slice() else { return Err(unknown()) };
+    let text = std::fs::read(one.path()).map_err(|_| unknown())?;
+    serde_json::from_slice(&text).map_err(|_| unknown())
+}
+
+fn differences(kept: &Plan, now: &Plan) -> Vec<String> {
+    let mut found = Vec::new();
+    if kept.base != now.base {
+        found.push(format!("the branch is at {} now, not at {}", now.base.short(), kept.base.short()));
+    }
+    if kept.version != now.version {
+        found.push(format!("the version would be {} now, not {}", now.version.text, kept.version.text));
+    }
+    if kept.policy != now.policy {
+        found.push("other rules are in force".to_owned());
+    }
+    if kept.definition != now.definition {
+        found.push("the procedure file is another one".to_owned());
+    }
+    if kept.steps != now.steps && found.is_empty() {
+        found.push("the steps are others".to_owned());
+    }
+    if found.is_empty() {
+        found.push("the working copy is another one".to_owned());
+    }
+    found
+}

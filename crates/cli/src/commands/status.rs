@@ -1,0 +1,179 @@
+//! `tollgate status`: how releases stand.
+
+use anstyle::Style;
+use clap::Args;
+use serde::Serialize;
+use tollgate_core::explain::{Holding, explain};
+use tollgate_core::plan::Body;
+use tollgate_core::state::{Run, RunStatus, StepStatus};
+use tollgate_core::view::View;
+use tollgate_engine::ReleaseRow;
+
+use crate::app::App;
+use crate::carry_on::summary_line;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{BAD, FAINT, GOOD, HEAD, NAME, WAITS, line, styled, table};
+use crate::when;
+
+/// Which releases.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StatusArgs {
+    /// The release, by version or tag; without it, all that are under way and the last few
+    #[arg(value_name = "VERSION")]
+    release: Option<String>,
+    /// How many releases to list
+    #[arg(short = 'n', long, default_value_t = 10)]
+    number: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct OneRelease<'a> {
+    #[serde(flatten)]
+    row: &'a ReleaseRow,
+    candidates: &'a [tollgate_core::candidate::Candidate],
+    runs: &'a [Run],
+    waivers_given: &'a [tollgate_core::state::Waiver],
+    holds: &'a [Holding],
+}
+
+pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
+    let opened = app.open(app.service()?, None)?;
+    let Some(named) = &args.release else {
+        let rows = opened.engine.releases(&opened.service, args.number).await?;
+        app.output.data(&rows, || list(&rows, opened.service.as_str()))?;
+        return Ok(Exit::Done);
+    };
+    let (release, view) = opened.release(Some(named)).await?;
+    let row = opened.row(release).await?;
+    let mut plans = std::collections::BTreeMap::new();
+    for run in &view.release.runs {
+        plans.insert(run.id, opened.engine.plan_blob(&run.plan).await?);
+    }
+    let holds = explain(&view, opened.engine.world.clock.now());
+    let one = OneRelease {
+        row: &row,
+        candidates: &view.release.candidates,
+        runs: &view.release.runs,
+        waivers_given: &view.release.waivers,
+        holds: &holds,
+    };
+    app.output.data(&one, || {
+        let mut text = format!("{}\n", summary_line(&row));
+        text.push_str(&candidates(&view));
+        for run in &view.release.runs {
+            if let Some(plan) = plans.get(&run.id) {
+                text.push_str(&steps(run, plan));
+            }
+        }
+        for waiver in &view.release.waivers {
+            text.push_str(&format!(
+                "{} waived by {} at {}: {}\n",
+                styled(WAITS, "!"),
+                waiver.by,
+                when::at(waiver.at),
+                line(&waiver.why)
+            ));
+        }
+        if !holds.is_empty() {
+            text.push_str(&format!(
+                "\n{} {}\n",
+                styled(FAINT, "what holds it:"),
+                styled(NAME, "tollgate why")
+            ));
+        }
+        text
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The colour of a state.
+pub(crate) fn style_of(status: &str) -> Style {
+    match status {
+        "done" => GOOD,
+        "stuck" | "aborted" => BAD,
+        "waiting" | "held" => WAITS,
+        _ => NAME,
+    }
+}
+
+fn list(rows: &[ReleaseRow], service: &str) -> String {
+    if rows.is_empty() {
+        return format!("{service} has no release yet: start one with {}\n", styled(NAME, "tollgate start"));
+    }
+    let cells = |row: &ReleaseRow| {
+        vec![
+            styled(HEAD, &row.version),
+            styled(style_of(&row.status), &row.status),
+            line(&row.at),
+            styled(FAINT, format!("{} of {}", row.progress.0, row.progress.1)),
+            styled(FAINT, format!("{} by {}", when::at(row.opened_at), row.opened_by)),
+        ]
+    };
+    table(&rows.iter().map(cells).collect::<Vec<_>>())
+}
+
+fn candidates(view: &View) -> String {
+    let mut text = String::new();
+    for candidate in &view.release.candidates {
+        let sealed = match candidate.sealed {
+            Some(hash) => format!("sealed as {}", hash.short()),
+            None => "not sealed".into(),
+        };
+        text.push_str(&format!("{} {}: {sealed}\n", styled(FAINT, "candidate"), candidate.number));
+        for (facet, value) in &candidate.facets {
+            text.push_str(&format!(
+                "  {}  {}\n",
+                styled(FAINT, format!("{:10}", facet.to_string())),
+                line(&value.shown)
+            ));
+        }
+    }
+    text
+}
+
+fn steps(run: &Run, plan: &tollgate_core::plan::Plan) -> String {
+    let ended = match &run.status {
+        RunStatus::Active => String::new(),
+        RunStatus::Held { by, why, .. } => format!("held by {by}: {}", line(why)),
+        RunStatus::Finished { at, .. } => format!("ended {}", when::at(*at)),
+    };
+    let mut text = format!(
+        "{} {} started {} by {} {ended}\n",
+        styled(FAINT, "run"),
+        styled(NAME, &run.procedure),
+        when::at(run.started_at),
+        run.started_by
+    );
+    let rows: Vec<Vec<String>> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let state = run.steps.get(&step.id);
+            let (mark, style, word) = match state.map(|state| &state.status) {
+                None => ("○", FAINT, "to come".to_owned()),
+                Some(StepStatus::Done { .. }) => ("✓", GOOD, "done".into()),
+                Some(StepStatus::Skipped(_)) => ("−", FAINT, "skipped".into()),
+                Some(StepStatus::Expired) => ("⌛", WAITS, "expired".into()),
+                Some(StepStatus::Stuck { .. }) => ("✗", BAD, "stuck".into()),
+                Some(StepStatus::Wanted { .. } | StepStatus::Leased { .. }) => {
+                    ("▶", NAME, "under way".into())
+                }
+                Some(StepStatus::Open { .. }) => match step.body {
+                    Body::Live(_) => ("▶", NAME, "looking".into()),
+                    _ => ("●", WAITS, "waits".into()),
+                },
+            };
+            let since = state.map(|state| when::at(state.since)).unwrap_or_default();
+            vec![
+                format!("  {}", styled(style, mark)),
+                step.id.to_string(),
+                styled(style, word),
+                styled(FAINT, since),
+            ]
+        })
+        .collect();
+    text.push_str(&table(&rows));
+    text
+}

@@ -1,0 +1,62 @@
+//! `tollgate watch`: follows a release until it waits or ends. Carries nothing on by itself.
+
+use clap::Args;
+use jiff::SignedDuration;
+use tollgate_core::event::Entry;
+use tollgate_engine::WorkEnd;
+
+use crate::app::App;
+use crate::carry_on::Progress;
+use crate::error::CliError;
+use crate::exit::{Exit, of_status};
+
+/// Which release.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WatchArgs {
+    /// The release, by version or tag; without it, the one that is under way
+    #[arg(value_name = "VERSION")]
+    release: Option<String>,
+    /// Go on until it ends, through everything it waits for
+    #[arg(long)]
+    to_end: bool,
+}
+
+/// How many records are read at a time.
+const PAGE: usize = 500;
+
+pub(crate) async fn run(app: &App, args: &WatchArgs) -> Result<Exit, CliError> {
+    let opened = app.open(app.service()?, None)?;
+    let (release, view) = opened.release(args.release.as_deref()).await?;
+    let progress = Progress::new(app.output);
+    let stream = view.stream();
+    let mut next = 1;
+    loop {
+        let records = opened.engine.records(&stream, next, PAGE).await?;
+        for record in &records {
+            next = record.sequence + 1;
+            if let Ok(entry) = Entry::decode(&stream, &record.event) {
+                progress.show(&entry);
+            }
+        }
+        if records.len() == PAGE {
+            continue;
+        }
+        let row = opened.row(release).await?;
+        let exit = of_status(&row.status);
+        let over = match args.to_end {
+            true => matches!(row.status.as_str(), "done" | "aborted"),
+            false => exit != Exit::WaitsForTime,
+        };
+        if over {
+            progress.end();
+            return opened.tell(app, release, WorkEnd::Elsewhere).await;
+        }
+        tokio::select! {
+            () = opened.engine.store.changed(SignedDuration::from_secs(2)) => {}
+            _ = tokio::signal::ctrl_c() => {
+                progress.end();
+                return Ok(exit);
+            }
+        }
+    }
+}

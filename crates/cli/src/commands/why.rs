@@ -1,0 +1,77 @@
+//! `tollgate why`: everything that holds a release, who can act, and how.
+
+use clap::Args;
+use serde::Serialize;
+use tollgate_core::explain::{Holding, explain};
+use tollgate_engine::ReleaseRow;
+
+use crate::app::App;
+use crate::carry_on::{summary_line, who};
+use crate::describe::command;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{FAINT, GOOD, HEAD, NAME, WAITS, plain, styled};
+use crate::when;
+
+/// Which release.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhyArgs {
+    /// The release, by version or tag; without it, the one that is under way
+    #[arg(value_name = "VERSION")]
+    release: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Why<'a> {
+    release: &'a ReleaseRow,
+    holds: Vec<Held<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Held<'a> {
+    #[serde(flatten)]
+    holding: &'a Holding,
+    commands: Vec<String>,
+}
+
+pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
+    let opened = app.open(app.service()?, None)?;
+    let (release, view) = opened.release(args.release.as_deref()).await?;
+    let row = opened.row(release).await?;
+    let now = opened.engine.world.clock.now();
+    let holdings = explain(&view, now);
+    let commands = |holding: &Holding| holding.hold.how.iter().filter_map(command).collect();
+    let held = holdings.iter().map(|holding| Held { holding, commands: commands(holding) }).collect();
+    app.output.data(&Why { release: &row, holds: held }, || {
+        let mut text = format!("{}\n", summary_line(&row));
+        if holdings.is_empty() {
+            text.push_str(&format!("{} nothing holds it\n", styled(GOOD, "✓")));
+        }
+        for holding in &holdings {
+            text.push_str(&one(holding, now));
+        }
+        text
+    })?;
+    Ok(Exit::Done)
+}
+
+fn one(holding: &Holding, now: jiff::Timestamp) -> String {
+    let hold = &holding.hold;
+    let what = styled(HEAD, plain(&hold.what));
+    let since = hold.since.map(|since| format!(" since {} ({})", when::at(since), when::ago(since, now)));
+    let mut text = format!("\n{} {what}{}\n", styled(WAITS, "●"), styled(FAINT, since.unwrap_or_default()));
+    for line in plain(&hold.why).lines() {
+        text.push_str(&format!("    {line}\n"));
+    }
+    if let Some(earliest) = hold.earliest {
+        text.push_str(&format!("    {} {}\n", styled(FAINT, "at the earliest"), when::at(earliest)));
+    }
+    let commands: Vec<String> = hold.how.iter().filter_map(command).collect();
+    if !commands.is_empty() || !hold.who.is_empty() {
+        let who = if hold.anybody { "anybody: ".to_owned() } else { who(&hold.who, false) };
+        text.push_str(&format!("    {}{}\n", styled(FAINT, who), styled(NAME, commands.join("  or  "))));
+    }
+    text
+}

@@ -1,0 +1,226 @@
+//! Events and steps in words.
+
+use tollgate_core::act::Outcome;
+use tollgate_core::event::{
+    ApprovalTarget, Asked, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
+    RunOutcome, Skipped, StepResult, WaiverTarget,
+};
+use tollgate_core::gate::Action;
+use tollgate_core::journal::StreamId;
+
+use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
+
+/// What an event is about, in one line: a mark, and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Described {
+    pub(crate) mark: &'static str,
+    pub(crate) style: anstyle::Style,
+    pub(crate) text: String,
+    /// Whether it is of interest while a release goes on, or only in the whole log.
+    pub(crate) detail: bool,
+}
+
+fn say(mark: &'static str, style: anstyle::Style, text: impl Into<String>) -> Described {
+    Described { mark, style, text: text.into(), detail: false }
+}
+
+fn detail(text: impl Into<String>) -> Described {
+    Described { mark: "·", style: FAINT, text: text.into(), detail: true }
+}
+
+impl Described {
+    /// The line for a terminal.
+    pub(crate) fn line(&self) -> String {
+        format!("{} {}", styled(self.style, self.mark), line(&self.text))
+    }
+}
+
+/// An entry in words.
+pub(crate) fn describe(entry: &Entry) -> Described {
+    match &entry.event {
+        Event::Release(event) => release(entry, event),
+        Event::Environment(event) => environment(entry, event),
+        Event::Policy(event) => match event {
+            PolicyEvent::Proposed { hash, .. } => {
+                say("●", WAITS, format!("{} proposed policy {}", entry.actor, hash.short()))
+            }
+            PolicyEvent::SignedOff { hash } => {
+                say("✓", GOOD, format!("{} agreed to policy {}", entry.actor, hash.short()))
+            }
+            PolicyEvent::Adopted { hash, .. } => {
+                say("✓", GOOD, format!("policy {} is in force", hash.short()))
+            }
+        },
+    }
+}
+
+fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
+    let who = &entry.actor;
+    match event {
+        ReleaseEvent::Opened { service, version, tag } => {
+            say("▶", NAME, format!("{service} {version} (tag {tag}), started by {who}"))
+        }
+        ReleaseEvent::CandidateOpened { candidate, base, .. } => {
+            detail(format!("candidate {candidate}, cut from {}", base.short()))
+        }
+        ReleaseEvent::FacetsSet { candidate, facets } => {
+            let set: Vec<String> =
+                facets.iter().map(|(facet, value)| format!("{facet} = {}", value.shown)).collect();
+            detail(format!("candidate {candidate}: {}", set.join(", ")))
+        }
+        ReleaseEvent::CandidateSealed { candidate, fingerprint } => {
+            say("✓", GOOD, format!("candidate {candidate} is sealed as {}", fingerprint.short()))
+        }
+        ReleaseEvent::RunStarted { procedure, .. } => detail(format!("{who} started `{procedure}`")),
+        ReleaseEvent::StepOpened { step, .. } => detail(format!("{step} waits")),
+        ReleaseEvent::EffectWanted { step, act, .. } => detail(format!("{step}: {} is wanted", act.kind())),
+        ReleaseEvent::EffectLeased { step, epoch, .. } => detail(match epoch {
+            1 => format!("{step} began"),
+            _ => format!("{step} was taken up again ({epoch})"),
+        }),
+        ReleaseEvent::EffectFailed { step, failure, again_at, .. } => {
+            say("↻", WAITS, format!("{step}: {}; tried again at {}", failure.why, crate::when::at(*again_at)))
+        }
+        ReleaseEvent::StepStuck { step, failure, .. } => say("✗", BAD, format!("{step}: {}", failure.why)),
+        ReleaseEvent::Seen { step, seen, .. } => detail(match (&seen.value, &seen.problem) {
+            (Some(value), _) => format!("{step}: it answers `{value}`"),
+            (None, Some(problem)) => format!("{step}: {problem}"),
+            (None, None) => format!("{step}: it answers without a version"),
+        }),
+        ReleaseEvent::StepDone { step, result, .. } => done(entry, step.as_str(), result),
+        ReleaseEvent::StepSkipped { step, because, .. } => match because {
+            Skipped::Condition { clauses, .. } => {
+                say("−", FAINT, format!("{step} skipped: {}", clauses.join("; ")))
+            }
+            Skipped::Waiver(_) => say("−", WAITS, format!("{step} skipped by a waiver of {who}")),
+        },
+        ReleaseEvent::StepExpired { step, .. } => {
+            say("⌛", WAITS, format!("{step} expired: it did not come in time"))
+        }
+        ReleaseEvent::StepRetried { step, .. } => say("↻", NAME, format!("{who} tries {step} again")),
+        ReleaseEvent::Approved { target, .. } => {
+            say("✓", GOOD, format!("{who} approved {}", approval(target)))
+        }
+        ReleaseEvent::Rejected { target, why, .. } => {
+            say("✗", BAD, format!("{who} said no to {}: {why}", approval(target)))
+        }
+        ReleaseEvent::Revoked { target } => {
+            say("↩", WAITS, format!("{who} took back their word on {}", approval(target)))
+        }
+        ReleaseEvent::Answered { question, answer } => {
+            say("✓", GOOD, format!("{who} answered {}: {answer}", asked(question)))
+        }
+        ReleaseEvent::Waived { target, why, .. } => {
+            say("!", WAITS, format!("{who} waived {}: {why}", waived(target)))
+        }
+        ReleaseEvent::RunHeld { why, .. } => say("‖", WAITS, format!("{who} holds the run: {why}")),
+        ReleaseEvent::RunResumed { .. } => say("▶", NAME, format!("{who} lets the run go on")),
+        ReleaseEvent::RunFinished { outcome, .. } => match outcome {
+            RunOutcome::Done => say("✓", GOOD, "the run is done"),
+            RunOutcome::Aborted { why } => say("✗", BAD, format!("given up: {why}")),
+        },
+    }
+}
+
+fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
+    let text = match result {
+        StepResult::Act(outcome) => act(outcome),
+        StepResult::Nothing(why) => why.clone(),
+        StepResult::Branch(branch) => format!("branch {branch}"),
+        StepResult::Person { evidence: Some(evidence), .. } => format!("done by {}: {evidence}", entry.actor),
+        StepResult::Person { evidence: None, .. } => format!("done by {}", entry.actor),
+        StepResult::Answered => "answered".into(),
+        StepResult::Approved(people) => {
+            let names: Vec<String> = people.iter().map(ToString::to_string).collect();
+            format!("approved by {}", names.join(", "))
+        }
+        StepResult::Entered(reports) => format!("{} gates open", reports.len()),
+        StepResult::Live(seen) => format!("it answers `{}`", seen.value.as_deref().unwrap_or_default()),
+        StepResult::Unprobed => "no probe; the deployer's word was taken".into(),
+        StepResult::Settled => "verified".into(),
+    };
+    say("✓", GOOD, if text.is_empty() { step.to_owned() } else { format!("{step}  {text}") })
+}
+
+fn act(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Done => String::new(),
+        Outcome::Fit => "clean and in step with the remote".into(),
+        Outcome::Edited { files, .. } if files.is_empty() => "nothing to change".into(),
+        Outcome::Edited { files, .. } => format!("edited {}", files.join(", ")),
+        Outcome::Committed { commit } => format!("commit {}", commit.short()),
+        Outcome::Tagged { signed: true, .. } => "signed tag made".into(),
+        Outcome::Tagged { .. } => "tag made".into(),
+        Outcome::Pushed { .. } => "pushed".into(),
+        Outcome::Ran { took_ms, tail, .. } => {
+            let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let took =
+                crate::when::length(jiff::SignedDuration::from_millis((*took_ms).try_into().unwrap_or(0)));
+            if last.is_empty() { took } else { format!("{} ({took})", last.trim()) }
+        }
+        Outcome::Sent { .. } => "sent".into(),
+    }
+}
+
+fn environment(entry: &Entry, event: &EnvironmentEvent) -> Described {
+    let name = match &entry.stream {
+        StreamId::Environment(_, name) => name.to_string(),
+        other => other.to_string(),
+    };
+    match event {
+        EnvironmentEvent::Recorded { deployed } => {
+            let what: Vec<String> =
+                deployed.iter().map(|(part, what)| format!("{part} {}", what.version)).collect();
+            say("●", NAME, format!("{} told that {name} runs {}", entry.actor, what.join(", ")))
+        }
+        EnvironmentEvent::DeploymentStarted { deploying, .. } => {
+            let version = deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();
+            say("▶", NAME, format!("deploying {version} to {name}"))
+        }
+        EnvironmentEvent::DeploymentEnded { outcome: DeploymentOutcome::Live, .. } => {
+            say("●", GOOD, format!("live in {name}"))
+        }
+        EnvironmentEvent::DeploymentEnded { outcome: DeploymentOutcome::GivenUp, .. } => {
+            say("✗", BAD, format!("the deployment to {name} was given up; what runs there is not certain"))
+        }
+        EnvironmentEvent::Verified { version, .. } => detail(format!("{version} is verified in {name}")),
+    }
+}
+
+fn approval(target: &ApprovalTarget) -> String {
+    match target {
+        ApprovalTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
+        ApprovalTarget::Step(_, step) => step.to_string(),
+    }
+}
+
+fn waived(target: &WaiverTarget) -> String {
+    match target {
+        WaiverTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
+        WaiverTarget::Step(_, step) => step.to_string(),
+    }
+}
+
+fn asked(question: &Asked) -> String {
+    match question {
+        Asked::Question(name) => name.to_string(),
+        Asked::Gate(environment, gate, _) => format!("{environment}/{gate}"),
+    }
+}
+
+/// The command that does something about a hold; `None` where nothing has to be done.
+pub(crate) fn command(action: &Action) -> Option<String> {
+    Some(match action {
+        Action::Approve(target) => format!("tollgate approve {}", approval(target)),
+        Action::Revoke(target) => format!("tollgate revoke {}", approval(target)),
+        Action::Answer(question) => format!("tollgate answer {} ANSWER", asked(question)),
+        Action::Done(_, step) => format!("tollgate done {step}"),
+        Action::Retry(_, step) => format!("tollgate retry {step}"),
+        Action::Waive(target) => format!("tollgate waive {} --why REASON", waived(target)),
+        Action::Abort(_) => "tollgate abort --why REASON".into(),
+        Action::Resume(_) => "tollgate resume".into(),
+        Action::Promote(environment) => format!("tollgate promote {environment}"),
+        Action::AdoptPolicy => "tollgate policy adopt".into(),
+        Action::Wait => return None,
+    })
+}

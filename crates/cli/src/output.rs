@@ -1,0 +1,135 @@
+//! What people and programs read: data on standard output, everything else on standard error.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+use tollgate_core::commits::{Lines, plain_text};
+
+use crate::error::CliError;
+
+/// Green: done, open.
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+/// Red: failed, stuck.
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// Yellow: waits for somebody.
+pub(crate) const WAITS: Style = AnsiColor::Yellow.on_default();
+/// Cyan: names.
+pub(crate) const NAME: Style = AnsiColor::Cyan.on_default();
+/// Bold: headings.
+pub(crate) const HEAD: Style = Style::new().bold();
+/// Faint: what is of less interest.
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
+/// A text in a style.
+pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Where a command writes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    /// Data as JSON.
+    pub(crate) json: bool,
+    /// Nothing on standard error beside errors.
+    pub(crate) quiet: bool,
+    /// Standard error is a terminal.
+    pub(crate) live: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet, live: std::io::stderr().is_terminal() && !quiet && !json }
+    }
+
+    /// Data: as JSON where that was asked for, else as text.
+    pub(crate) fn data<T: Serialize>(
+        &self,
+        value: &T,
+        human: impl FnOnce() -> String,
+    ) -> Result<(), CliError> {
+        let text = if self.json {
+            let mut text = serde_json::to_string_pretty(value)
+                .map_err(|error| CliError::error("json", error.to_string()))?;
+            text.push('\n');
+            text
+        } else {
+            human()
+        };
+        write_out(&text)
+    }
+
+    /// A remark for people.
+    pub(crate) fn say(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            write_err(text.as_ref());
+        }
+    }
+
+    /// An error.
+    pub(crate) fn error(&self, error: &CliError) {
+        if self.json {
+            let json = serde_json::json!({
+                "error": { "code": error.code, "message": error.message, "hint": error.hint }
+            });
+            // Nothing is left to do if even this cannot be written.
+            let _ = write_out(&format!("{json:#}\n"));
+            return;
+        }
+        let mut text = format!("{} {}", styled(BAD, "error:"), plain(&error.message));
+        if let Some(hint) = &error.hint {
+            text.push_str(&format!("\n{} {}", styled(NAME, "hint:"), plain(hint)));
+        }
+        write_err(&text);
+    }
+}
+
+/// Outside text without anything that could steer a terminal.
+pub(crate) fn plain(text: &str) -> String {
+    plain_text(text, Lines::Keep).into_owned()
+}
+
+/// The same on one line.
+pub(crate) fn line(text: &str) -> String {
+    plain_text(text, Lines::Join).into_owned()
+}
+
+fn write_out(text: &str) -> Result<(), CliError> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read this has seen enough (`| head`).
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(CliError::error("output", format!("standard output cannot be written: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn write_err(text: &str) {
+    let mut err = anstream::stderr().lock();
+    // A closed standard error is no reason to stop a release.
+    let _ = writeln!(err, "{text}");
+}
+
+/// A table: columns as wide as their widest cell, two spaces between.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let width = |text: &str| anstream::adapter::strip_str(text).to_string().chars().count();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            line.push_str(cell);
+            if column + 1 < row.len() {
+                line.push_str(&" ".repeat(widths[column] - width(cell) + 2));
+            }
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

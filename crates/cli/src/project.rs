@@ -1,0 +1,148 @@
+//! The procedure file, and where it is.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use tollgate_core::ids::ServiceName;
+use tollgate_core::model::{Definition, Policy};
+use tollgate_engine::planning::Surveyed;
+use tollgate_engine::{Engine, EngineError};
+use tollgate_procedure::Loaded;
+
+use crate::app::{App, variable};
+use crate::error::CliError;
+use crate::exit::Exit;
+
+/// The name of the procedure file.
+pub(crate) const FILE: &str = "tollgate.yaml";
+
+/// A procedure file on disk, read.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) file: PathBuf,
+    pub(crate) text: String,
+    pub(crate) loaded: Loaded,
+}
+
+/// What a procedure file says, without mistakes.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) definition: Definition,
+    pub(crate) policy: Policy,
+}
+
+impl Project {
+    /// The folder of the file.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.file.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// What it says; its mistakes are an error.
+    pub(crate) fn rules(&self, app: &App) -> Result<Rules, CliError> {
+        rules(&self.loaded, &self.file.display().to_string(), app)
+    }
+}
+
+/// What a file that was read says; its mistakes are shown, and are an error.
+pub(crate) fn rules(loaded: &Loaded, name: &str, app: &App) -> Result<Rules, CliError> {
+    match (&loaded.definition, &loaded.policy) {
+        (Some(definition), Some(policy)) => {
+            Ok(Rules { definition: definition.clone(), policy: policy.clone() })
+        }
+        _ => {
+            app.output.say(loaded.render(true));
+            let count = loaded.diagnostics.iter().filter(|one| one.is_error()).count();
+            let mistakes = if count == 1 { "1 mistake".into() } else { format!("{count} mistakes") };
+            Err(CliError::new(Exit::Refused, "procedure", format!("{name} has {mistakes}"))
+                .hint("see them with `tollgate check`"))
+        }
+    }
+}
+
+impl App {
+    /// The procedure file of this folder or one above it.
+    pub(crate) fn project(&self) -> Result<Project, CliError> {
+        self.find_project()?.ok_or_else(|| {
+            CliError::refused("no-procedure", format!("there is no {FILE} here or in any folder above"))
+                .hint("write one with `tollgate init`, or name the service with `--service`")
+        })
+    }
+
+    fn find_project(&self) -> Result<Option<Project>, CliError> {
+        let file = match &self.global.file {
+            Some(file) => Some(file.clone()),
+            None => {
+                let folder = self.folder()?;
+                folder.ancestors().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+            }
+        };
+        let Some(file) = file else { return Ok(None) };
+        let bytes = std::fs::read(&file)
+            .map_err(|error| CliError::refused("no-procedure", format!("{}: {error}", file.display())))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            CliError::refused("procedure", format!("{}: byte {at} is not UTF-8", file.display()))
+        })?;
+        let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
+        let loader =
+            |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let loaded = tollgate_procedure::load(&text, &name, &loader);
+        Ok(Some(Project { file, text, loaded }))
+    }
+
+    /// The service a command is about: named, or of the procedure file here.
+    pub(crate) fn service(&self) -> Result<ServiceName, CliError> {
+        if let Some(service) = self.global.service.clone().or_else(|| variable("TOLLGATE_SERVICE")) {
+            return Ok(service.parse()?);
+        }
+        let project = self.project()?;
+        if let Some(definition) = &project.loaded.definition {
+            return Ok(definition.service.clone());
+        }
+        // A file with mistakes still tells which service it is: what is under way can be looked at all the same.
+        let told = project.text.lines().find_map(|line| line.strip_prefix("service:"));
+        match told
+            .map(|name| name.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']).parse())
+        {
+            Some(Ok(service)) => Ok(service),
+            _ => Err(project.rules(self).err().unwrap_or_else(|| {
+                CliError::refused("procedure", format!("{} names no service", project.file.display()))
+            })),
+        }
+    }
+}
+
+/// Reads the procedure file of the commit that would be released.
+pub(crate) async fn load_from_commit(
+    engine: &Engine,
+    surveyed: &Surveyed,
+) -> Result<Option<Loaded>, EngineError> {
+    let Some(text) = engine.surveyed_file(surveyed, FILE).await? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut files: BTreeMap<String, Result<String, String>> = BTreeMap::new();
+    loop {
+        let missing: RefCell<BTreeSet<String>> = RefCell::default();
+        let loader = |path: &str| {
+            files.get(path).cloned().unwrap_or_else(|| {
+                missing.borrow_mut().insert(path.to_owned());
+                Err("it is being read".into())
+            })
+        };
+        let loaded = tollgate_procedure::load(&text, FILE, &loader);
+        let missing = missing.into_inner();
+        if missing.is_empty() {
+            return Ok(Some(loaded));
+        }
+        // The files that it names are read from the same commit, and it is loaded anew.
+        for path in missing {
+            let found = engine.surveyed_file(surveyed, &path).await?;
+            let content = match found {
+                Some(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
+                None => Err(format!("it is not in commit {}", surveyed.base.short())),
+            };
+            files.insert(path, content);
+        }
+    }
+}

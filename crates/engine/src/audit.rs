@@ -1,0 +1,53 @@
+//! Proving that the state is what the journal says.
+
+use tollgate_core::journal::{Hash, StreamId};
+use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState};
+
+use crate::load::{Loaded, Replay, replay};
+use crate::store::StreamRead;
+use crate::{Engine, EngineError};
+
+/// How many streams are looked at at a time.
+const PAGE: usize = 500;
+
+impl Engine {
+    /// Replays every stream from its first event and compares what comes out with what is read when a decision is taken.
+    /// Each difference is named.
+    pub async fn replay_differences(&self) -> Result<Vec<String>, EngineError> {
+        let mut differences = Vec::new();
+        let mut after: Option<StreamId> = None;
+        loop {
+            let heads = self.store.heads("", after.as_ref(), PAGE).await?;
+            for head in &heads {
+                let same = match &head.stream {
+                    StreamId::Policy(_) => self.replays::<PolicyState>(&head.stream).await?,
+                    StreamId::Environment(..) => self.replays::<EnvironmentState>(&head.stream).await?,
+                    StreamId::Release(..) => self.replays::<ReleaseState>(&head.stream).await?,
+                    StreamId::Checkpoint => true,
+                };
+                if !same {
+                    differences
+                        .push(format!("{}: replaying it does not give the state that is kept", head.stream));
+                }
+            }
+            match heads.last() {
+                Some(last) if heads.len() == PAGE => after = Some(last.stream.clone()),
+                _ => return Ok(differences),
+            }
+        }
+    }
+
+    async fn replays<S: Replay + PartialEq>(&self, stream: &StreamId) -> Result<bool, EngineError> {
+        let kept: Loaded<S> = self.load(stream).await?;
+        let records = self.store.records(stream, 1, usize::MAX).await?;
+        let version = kept.version;
+        let whole = StreamRead { stream: stream.clone(), snapshot: None, records, version };
+        Ok(replay::<S>(&whole)?.state == kept.state)
+    }
+
+    /// The hash of the newest checkpoint: kept elsewhere, it proves later that nothing before it was changed.
+    pub async fn newest_checkpoint(&self) -> Result<Option<Hash>, EngineError> {
+        let heads = self.store.heads(&StreamId::Checkpoint.to_string(), None, 1).await?;
+        Ok(heads.first().map(|head| head.hash))
+    }
+}
