@@ -162,3 +162,104 @@ fn address_schema() -> Value {
         "pattern": "^https?://[^@\\s/?#]+([/?#]\\S*)?$",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::diagnostic::Report;
+    use crate::tree::{self, Kind, Node};
+
+    fn folder(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+    }
+
+    /// The file as an editor sees it: scalars by the core schema of YAML 1.2.
+    fn to_json(node: &Node) -> Value {
+        match &node.kind {
+            Kind::List(items) => items.iter().map(to_json).collect(),
+            Kind::Map(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), to_json(&entry.value))).collect()
+            }
+            Kind::Scalar(scalar) if scalar.is_null() => Value::Null,
+            Kind::Scalar(scalar) if scalar.plain => match (scalar.as_bool(), node.integer()) {
+                (Some(boolean), _) => json!(boolean),
+                (None, Some(integer)) => json!(integer),
+                (None, None) => scalar.text.parse::<f64>().map_or(json!(scalar.text), |number| json!(number)),
+            },
+            Kind::Scalar(scalar) => json!(scalar.text),
+        }
+    }
+
+    fn files(folder: &Path) -> Vec<(String, Option<Value>)> {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        files.sort();
+        let read = |path: &PathBuf| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let mut report = Report::new("t");
+            let tree = tree::parse(&text, &mut report).filter(|_| !report.has_errors());
+            (path.file_name().unwrap().to_string_lossy().into_owned(), tree.as_ref().map(to_json))
+        };
+        files.iter().map(read).collect()
+    }
+
+    #[test]
+    fn the_published_schema_is_fresh() {
+        let path = folder("schema/tollgate.schema.json");
+        let fresh = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
+        #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
+        if std::env::var("UPDATE_SCHEMA").is_ok() {
+            std::fs::write(&path, &fresh).unwrap();
+        }
+        let published = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(published == fresh, "the grammar changed: run this test with UPDATE_SCHEMA=1");
+    }
+
+    #[test]
+    fn the_schema_takes_what_is_valid() {
+        let schema = json_schema();
+        jsonschema::meta::validate(&schema).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let valid = files(&folder("tests/valid")).into_iter().filter(|(name, _)| name != "people.yaml");
+        for (name, value) in valid.chain(files(&folder("../../templates"))) {
+            let value = value.unwrap();
+            let mistakes: Vec<String> = validator
+                .iter_errors(&value)
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(mistakes.is_empty(), "{name}: {}", mistakes.join("\n"));
+        }
+    }
+
+    /// What an editor can see without knowing names and orders: everything that the grammar alone finds.
+    #[test]
+    fn the_schema_refuses_what_the_grammar_refuses() {
+        let validator = jsonschema::validator_for(&json_schema()).unwrap();
+        let mut differ = Vec::new();
+        let mut refused = 0;
+        for path in std::fs::read_dir(folder("tests/invalid")).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut report = Report::new("t");
+            let Some(tree) = tree::parse(&text, &mut report).filter(|_| !report.has_errors()) else {
+                continue;
+            };
+            crate::check::check(&tree, &FILE, &mut report);
+            let found = report.finish();
+            let valid = validator.is_valid(&to_json(&tree));
+            if valid && !found.is_empty() {
+                differ.push(format!("{}: {}", path.display(), found[0]));
+            }
+            refused += usize::from(!valid);
+        }
+        // Two kinds of mistake that a pattern cannot say without becoming a riddle.
+        differ.retain(|one| !one.contains("is empty") && !one.contains("cannot be seen"));
+        assert!(differ.is_empty(), "the schema takes what the grammar refuses:\n{}", differ.join("\n"));
+        assert!(refused > 60, "{refused}");
+    }
+}

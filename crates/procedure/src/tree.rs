@@ -359,7 +359,7 @@ impl<'a, 'r> Builder<'a, 'r> {
 
 fn key_text(kind: Kind, span: Span, report: &mut Report) -> String {
     match kind {
-        Kind::Scalar(scalar) if scalar.is_null() => {
+        Kind::Scalar(scalar) if scalar.is_null() || scalar.text.is_empty() => {
             report.error(Code::Syntax, span, "a key is missing here");
             String::new()
         }

@@ -33,35 +33,28 @@ impl Lower<'_> {
         self.declare_people(root);
         let mut files: BTreeMap<String, Option<PeopleFile>> = BTreeMap::new();
         let mut elsewhere = Vec::new();
-        for entry in root.get("groups").map(Node::entries).unwrap_or_default() {
+        // Groups from files first: they bring people that the lists here may name.
+        let entries = root.get("groups").map(Node::entries).unwrap_or_default();
+        let (from_files, lists): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().partition(|entry| entry.value.get("file").is_some());
+        for entry in from_files.into_iter().chain(lists) {
             let Some(name) = self.name(&entry.key, entry.key_span, GroupName::new) else { continue };
             let members = match entry.value.get("file") {
-                Some(file) => {
-                    let Some(path) = self.relative(file) else {
-                        self.broken(&entry.key);
-                        continue;
-                    };
+                None => self.members(&entry.value),
+                Some(file) => self.relative(file).and_then(|path| {
                     let loaded = files
                         .entry(path.clone())
                         .or_insert_with(|| self.read(&path, file, loader, sources, &mut elsewhere));
-                    match loaded {
-                        Some(loaded) => self.group_from(&name, &path, loaded, file),
-                        None => None,
-                    }
-                }
-                None => self.members(&entry.value),
+                    loaded.as_ref().and_then(|loaded| self.group_from(&name, &path, loaded, file))
+                }),
             };
             match members {
                 Some(members) => drop(self.declared.groups.insert(name, members)),
-                None => self.broken(&entry.key),
+                None => drop(self.declared.broken.insert(entry.key.clone())),
             }
             self.ambiguous(entry);
         }
         elsewhere
-    }
-
-    fn broken(&mut self, name: &str) {
-        self.declared.broken.insert(name.to_owned());
     }
 
     fn ambiguous(&mut self, entry: &Entry) {
