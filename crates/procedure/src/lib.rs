@@ -1,7 +1,7 @@
 //! Reads `tollgate.yaml`: a text in, a checked [`Definition`] and [`Policy`] out, or every mistake in it with its place.
 //!
-//! The way of a file: [`tree`] makes YAML a tree in which everything knows where it stands; [`check`] holds it against
-//! the [`grammar`], which is data and also makes the published JSON Schema; [`lower`] resolves names, checks texts and
+//! The way of a file: `tree` makes YAML a tree in which everything knows where it stands; `check` holds it against
+//! the `grammar`, which is data and also makes the published JSON Schema; `lower` resolves names, checks texts and
 //! conditions, and makes the model. Every stage reports all it finds, and the next one goes on with what is sound.
 //!
 //! Nothing here reads a file or looks at the clock: a file that another one names comes through the caller's loader.
@@ -34,8 +34,10 @@ pub struct Loaded {
     pub definition: Option<Definition>,
     /// What must hold; only there when nothing is wrong.
     pub policy: Option<Policy>,
-    /// Everything that is wrong, in the order of the files, at most a hundred.
+    /// What is wrong, in the order of the files, at most a hundred.
     pub diagnostics: Vec<Diagnostic>,
+    /// How many more there are, none of them an error when there is no error among the others.
+    pub omitted: usize,
     /// The texts that the diagnostics point into, without the secrets that were found in them.
     pub sources: Sources,
 }
@@ -48,7 +50,11 @@ impl Loaded {
 
     /// The mistakes as text for a terminal.
     pub fn render(&self, colour: bool) -> String {
-        render(&self.diagnostics, &self.sources, colour)
+        let mut text = render(&self.diagnostics, &self.sources, colour);
+        if self.omitted > 0 {
+            text.push_str(&format!("{} more not shown\n", self.omitted));
+        }
+        text
     }
 }
 
@@ -78,6 +84,23 @@ pub fn load(text: &str, file_name: &str, loader: &dyn Fn(&str) -> Result<String,
     if diagnostics.iter().any(Diagnostic::is_error) {
         (definition, policy) = (None, None);
     }
+    let all = diagnostics.len();
+    let diagnostics = the_first(diagnostics);
+    Loaded { definition, policy, omitted: all - diagnostics.len(), diagnostics, sources }
+}
+
+/// As many as are shown, errors before warnings, in the order of the files.
+fn the_first(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let errors = diagnostics.iter().filter(|one| one.is_error()).count();
+    let mut warnings_left = MAX_DIAGNOSTICS.saturating_sub(errors);
+    diagnostics.retain(|one| {
+        if one.is_error() {
+            return true;
+        }
+        let kept = warnings_left > 0;
+        warnings_left = warnings_left.saturating_sub(1);
+        kept
+    });
     diagnostics.truncate(MAX_DIAGNOSTICS);
-    Loaded { definition, policy, diagnostics, sources }
+    diagnostics
 }

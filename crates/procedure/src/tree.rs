@@ -296,28 +296,24 @@ impl<'a, 'r> Builder<'a, 'r> {
         Some(())
     }
 
+    /// Closes a list or mapping. It reaches from its bracket, or the first thing in it, to the last or its bracket.
     fn close(&mut self, end: Span) -> Option<()> {
-        let node = match self.stack.pop()? {
+        let (kind, span, first, last) = match self.stack.pop()? {
             Open::List { items, span } => {
-                let last = items.last().map_or(span.end, |item| item.span.end);
-                Node { kind: Kind::List(items), span: Span { end: last.max(end.end.min(last + 1)), ..span } }
+                let ends = (items.first().map(|item| item.span), items.last().map(|item| item.span.end));
+                (Kind::List(items), span, ends.0, ends.1)
             }
             Open::Map { entries, span, .. } => {
-                let start = entries.first().map_or(span, |entry| Span { end: span.end, ..entry.key_span });
-                let start = if span.start < start.start && span.end > span.start { span } else { start };
-                let last = entries.last().map_or(start.end, |entry| entry.value.span.end);
-                Node { kind: Kind::Map(entries), span: Span { end: last.max(start.end), ..start } }
+                let ends =
+                    (entries.first().map(|one| one.key_span), entries.last().map(|one| one.value.span.end));
+                (Kind::Map(entries), span, ends.0, ends.1)
             }
         };
-        // In the flow form the closing bracket belongs to it.
-        let node = self.with_bracket(node, end);
-        self.value(node.kind, node.span)
-    }
-
-    fn with_bracket(&self, node: Node, end: Span) -> Node {
-        let closes = self.text.get(end.range()).is_some_and(|piece| piece == "]" || piece == "}");
-        let end = if closes { end.end } else { node.span.end };
-        Node { span: Span { end: end.max(node.span.end), ..node.span }, ..node }
+        let bracket =
+            |at: Span| self.text.get(at.range()).is_some_and(|piece| piece.starts_with(['[', ']', '{', '}']));
+        let start = if bracket(span) { span } else { first.unwrap_or(span) };
+        let end = if bracket(end) { end.start + 1 } else { last.unwrap_or(span.end) };
+        self.value(kind, Span { end: end.max(start.start), ..start })
     }
 
     /// Puts a finished value where it belongs.
@@ -429,6 +425,19 @@ mod tests {
         assert_eq!(node.get("e").unwrap().text(), None);
         assert_eq!(node.get("f").unwrap().integer(), Some(7));
         assert_eq!(node.get("g").unwrap().integer(), None);
+    }
+
+    #[test]
+    fn lines_of_windows_are_read_alike() {
+        let text = "a: |\n  one\n  two\nb: 'x\n  y'\nc: [1,\n  2]\n";
+        let (one, two) = (read(text), read(&text.replace('\n', "\r\n")));
+        assert!(one.1.is_empty() && two.1.is_empty());
+        for key in ["a", "b"] {
+            assert_eq!(
+                one.0.as_ref().unwrap().get(key).unwrap().text(),
+                two.0.as_ref().unwrap().get(key).unwrap().text()
+            );
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) fn shown(text: &str) -> String {
 /// The valid name that was probably meant.
 pub(crate) fn nearest<'a>(given: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 80;
+    // A file with thousands of names and thousands of mistakes would otherwise take its time.
+    const MOST: usize = 300;
     if given.len() > LONGEST {
         return None;
     }
@@ -26,7 +28,7 @@ pub(crate) fn nearest<'a>(given: &str, valid: impl IntoIterator<Item = &'a str>)
         let edits = strsim::osa_distance(&lower, &name.to_lowercase().replace('_', "-"));
         (edits <= 2 && edits < name.chars().count() || score > 0.88).then_some((edits, name))
     };
-    valid.into_iter().filter_map(near).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
+    valid.into_iter().take(MOST).filter_map(near).min_by_key(|(edits, _)| *edits).map(|(_, name)| name)
 }
 
 /// "Did you mean", when there is something near.

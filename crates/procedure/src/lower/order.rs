@@ -13,6 +13,10 @@ pub(super) struct Order {
     branch: Option<Span>,
     commit: Option<Span>,
     tag: Option<Span>,
+    /// What was edited and is in no commit yet.
+    edited: Option<Span>,
+    /// The tag was pushed, or a command may have done it.
+    pushed: bool,
     /// The promotions, each with what was asked before it.
     pub(super) promotions: Vec<(EnvironmentName, Span, BTreeSet<QuestionName>)>,
 }
@@ -38,10 +42,21 @@ impl Order {
                 }
                 if kind == "git.commit" {
                     self.commit.get_or_insert(at);
+                    self.edited = None;
+                } else {
+                    self.edited.get_or_insert(at);
                 }
             }
+            "shell" => self.pushed |= self.tag.is_some(),
             "git.tag" => match self.tag {
-                None => self.tag = Some(at),
+                None => {
+                    self.tag = Some(at);
+                    if let Some(edited) = self.edited {
+                        let message =
+                            format!("what line {} edits is not committed before the tag", edited.line);
+                        report.error(Code::StepOrder, at, message).hint("put a `git.commit` step before it");
+                    }
+                }
                 Some(tag) => {
                     let message = format!("a release has one tag, and line {} makes it", tag.line);
                     report.error(Code::StepOrder, at, message).hint("remove one of them");
@@ -63,7 +78,16 @@ impl Order {
         self.branch.get_or_insert(at);
     }
 
-    fn push(&self, value: &Node, report: &mut Report) {
+    /// Looks back when the procedure is over.
+    pub(super) fn end(&self, report: &mut Report) {
+        if let Some(tag) = self.tag.filter(|_| !self.pushed) {
+            report
+                .warning(Code::StepOrder, tag, "the tag is never pushed")
+                .hint("put a step `git.push: [branch, tag]` after it");
+        }
+    }
+
+    fn push(&mut self, value: &Node, report: &mut Report) {
         let mut seen = BTreeSet::new();
         for item in value.items() {
             let Some(text) = item.text() else { continue };
@@ -71,6 +95,7 @@ impl Order {
                 let message = "there is no tag to push yet";
                 report.error(Code::StepOrder, item.span, message).hint("put a `git.tag` step before it");
             }
+            self.pushed |= text == "tag";
             if !seen.insert(text) {
                 report.error(Code::DoubledKey, item.span, format!("`{text}` is here twice"));
             }

@@ -30,6 +30,7 @@ impl Lower<'_> {
             let mut flow = Flow::of_procedure(&entry.value);
             self.take_ids(&entry.value, &mut flow);
             let steps = self.steps(steps, &mut flow);
+            flow.order.end(self.report);
             self.promotions(&flow, uses);
             if let Some(name) = name {
                 procedures.insert(name, Procedure { start, steps });
