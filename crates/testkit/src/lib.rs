@@ -4,6 +4,7 @@ pub mod git;
 pub mod memory_store;
 pub mod sshd;
 pub mod store_conformance;
+pub mod world;
 
 pub use memory_store::MemoryStore;
 pub use store_conformance::store_conformance;

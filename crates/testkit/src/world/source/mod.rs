@@ -1,0 +1,194 @@
+//! A git repository in memory, with a remote that others push to as well.
+
+mod port;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use tollgate_core::ids::ObjectId;
+use tollgate_core::journal::Hash;
+use tollgate_engine::ports::{Checkout, PushOutcome, PushRefusal, RefUpdate, TagFound};
+
+use super::SimWorld;
+
+/// Reads and writes the world's repository.
+#[derive(Debug, Clone)]
+pub struct SimSource(pub SimWorld);
+
+/// The files of a tree.
+pub type Files = BTreeMap<String, Vec<u8>>;
+
+/// The repository: one store of objects, the refs of the remote, and those of Tollgate's clone.
+#[derive(Debug, Default)]
+pub struct Git {
+    objects: BTreeMap<ObjectId, Object>,
+    /// The refs of the remote, by full name.
+    pub remote: BTreeMap<String, ObjectId>,
+    /// The refs of Tollgate's clone, by full name.
+    pub clone: BTreeMap<String, ObjectId>,
+    /// Every ref that Tollgate wrote on the remote, in order.
+    pub written: Vec<(String, ObjectId)>,
+    /// Starts of refs that the remote's hooks decline.
+    pub declined: BTreeSet<String>,
+    /// The user's working copy, if there is one.
+    pub checkout: Option<Checkout>,
+    signatures: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Object {
+    Tree(Files),
+    Commit(Commit),
+    Tag { target: ObjectId },
+}
+
+#[derive(Debug, Clone)]
+struct Commit {
+    tree: ObjectId,
+    parents: Vec<ObjectId>,
+    author: (String, String),
+    at: Timestamp,
+    message: String,
+}
+
+impl Git {
+    /// A remote with one commit on `main`, and no clone yet.
+    pub fn new() -> Self {
+        let mut git = Self::default();
+        let files = [("VERSION", "0.1.0\n"), ("app.txt", "an app\n"), ("CHANGELOG.md", "# Changes\n\n")];
+        let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+        let tree = git.add_tree(files.into_iter().collect());
+        let first = Commit {
+            tree,
+            parents: Vec::new(),
+            author: ("First".into(), "first@example.org".into()),
+            at: Timestamp::UNIX_EPOCH,
+            message: "feat: the first commit".into(),
+        };
+        let id = git.add_commit(first, None);
+        git.remote.insert("refs/heads/main".into(), id);
+        git
+    }
+
+    fn add(&mut self, parts: &[&[u8]], object: Object) -> ObjectId {
+        let id = ObjectId(Hash::of_parts(parts.iter().copied()).to_string()[..40].to_owned());
+        self.objects.insert(id.clone(), object);
+        id
+    }
+
+    fn add_tree(&mut self, files: Files) -> ObjectId {
+        let parts: Vec<&[u8]> = [b"tree".as_slice()]
+            .into_iter()
+            .chain(files.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]))
+            .collect();
+        self.add(&parts, Object::Tree(files.clone()))
+    }
+
+    fn add_commit(&mut self, commit: Commit, signature: Option<u64>) -> ObjectId {
+        let parents: Vec<&str> = commit.parents.iter().map(|parent| parent.0.as_str()).collect();
+        let text = format!(
+            "{} {parents:?} {:?} {} {} {signature:?}",
+            commit.tree, commit.author, commit.at, commit.message
+        );
+        self.add(&[b"commit", text.as_bytes()], Object::Commit(commit))
+    }
+
+    /// A signature is another one each time.
+    fn signature(&mut self, signed: bool) -> Option<u64> {
+        self.signatures += u64::from(signed);
+        signed.then_some(self.signatures)
+    }
+
+    fn commit(&self, id: &ObjectId) -> Option<(&ObjectId, &Commit)> {
+        match self.objects.get_key_value(id)? {
+            (id, Object::Commit(commit)) => Some((id, commit)),
+            (_, Object::Tag { target }) => self.commit(target),
+            (_, Object::Tree(_)) => None,
+        }
+    }
+
+    fn files(&self, id: &ObjectId) -> Option<&Files> {
+        match self.objects.get(id)? {
+            Object::Tree(files) => Some(files),
+            Object::Commit(commit) => self.files(&commit.tree),
+            Object::Tag { target } => self.files(target),
+        }
+    }
+
+    /// A commit and everything before it, each with its distance, the nearest first.
+    fn ancestry(&self, from: &ObjectId) -> Vec<(ObjectId, u64)> {
+        let mut found: Vec<(ObjectId, u64)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        let mut next = VecDeque::from([(from.clone(), 0)]);
+        while let Some((id, distance)) = next.pop_front() {
+            let Some((id, commit)) = self.commit(&id) else { continue };
+            if !seen.insert(id.clone()) {
+                continue;
+            }
+            found.push((id.clone(), distance));
+            next.extend(commit.parents.iter().map(|parent| (parent.clone(), distance + 1)));
+        }
+        found
+    }
+
+    fn is_ancestor(&self, old: &ObjectId, new: &ObjectId) -> bool {
+        self.ancestry(new).iter().any(|(id, _)| id == old)
+    }
+
+    fn tag_found(&self, object: &ObjectId) -> Option<TagFound> {
+        let annotated = matches!(self.objects.get(object)?, Object::Tag { .. });
+        Some(TagFound { object: object.clone(), commit: self.commit(object)?.0.clone(), annotated })
+    }
+
+    /// Somebody else commits to a branch of the remote.
+    pub fn others_commit(&mut self, branch: &str, email: &str, message: &str, at: Timestamp) -> ObjectId {
+        let name = format!("refs/heads/{branch}");
+        let parent = self.remote.get(&name).or_else(|| self.remote.get("refs/heads/main")).cloned();
+        let mut files = parent.as_ref().and_then(|parent| self.files(parent)).cloned().unwrap_or_default();
+        files.insert("app.txt".into(), format!("{message} at {at}\n").into_bytes());
+        let tree = self.add_tree(files);
+        let parents = parent.into_iter().collect();
+        let author = (email.to_owned(), email.to_owned());
+        let id = self.add_commit(Commit { tree, parents, author, at, message: message.into() }, None);
+        self.remote.insert(name, id.clone());
+        id
+    }
+
+    /// Somebody else puts a tag on the remote's `main`, where there is none of that name.
+    pub fn others_tag(&mut self, name: &str) {
+        if let Some(main) = self.remote.get("refs/heads/main").cloned() {
+            self.remote.entry(format!("refs/tags/{name}")).or_insert(main);
+        }
+    }
+
+    /// What a push comes to: nothing is written when anything is refused.
+    fn push(&mut self, refs: &[RefUpdate]) -> PushOutcome {
+        let new: Vec<&RefUpdate> =
+            refs.iter().filter(|update| self.remote.get(&update.name) != Some(&update.object)).collect();
+        let refusals: Vec<(String, Option<PushRefusal>)> =
+            new.iter().map(|update| (update.name.clone(), self.refusal(update))).collect();
+        if refusals.iter().any(|(_, refusal)| refusal.is_some()) {
+            let words = |(name, refusal): (String, Option<PushRefusal>)| {
+                (name, refusal.unwrap_or(PushRefusal::WithTheOthers))
+            };
+            return PushOutcome::Rejected { refs: refusals.into_iter().map(words).collect() };
+        }
+        let new: Vec<RefUpdate> = new.into_iter().cloned().collect();
+        for update in new {
+            self.written.push((update.name.clone(), update.object.clone()));
+            self.remote.insert(update.name, update.object);
+        }
+        PushOutcome::Done
+    }
+
+    fn refusal(&self, update: &RefUpdate) -> Option<PushRefusal> {
+        if self.declined.iter().any(|start| update.name.starts_with(start.as_str())) {
+            return Some(PushRefusal::Declined("the branch is locked".into()));
+        }
+        let there = self.remote.get(&update.name)?;
+        if update.name.starts_with("refs/tags/") {
+            return self.tag_found(there).map(PushRefusal::TagExists);
+        }
+        (!self.is_ancestor(there, &update.object)).then(|| PushRefusal::NotFastForward(Some(there.clone())))
+    }
+}

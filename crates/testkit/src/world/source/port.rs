@@ -1,0 +1,219 @@
+//! The port to the repository in memory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+use tollgate_core::act::FailureClass;
+use tollgate_core::ids::ObjectId;
+use tollgate_engine::ports::{
+    Checkout, CommitRequest, FileEdit, PortError, PushOutcome, RawCommit, ReachableTag, RefUpdate,
+    Repository, Sign, Source, TagFound, TagRequest,
+};
+
+use super::super::{error, lost_answer};
+use super::{Commit, Object, SimSource};
+
+const HEADS: &str = "refs/heads/";
+const TAGS: &str = "refs/tags/";
+
+fn unknown(what: &str, id: &ObjectId) -> PortError {
+    error(FailureClass::Permanent, what, &format!("there is no {id} in the clone"))
+}
+
+impl SimSource {
+    /// An act that reaches the remote: its answer may be lost.
+    async fn remote<T: Send>(
+        &self,
+        what: &str,
+        act: impl FnOnce(&mut super::super::State) -> T + Send,
+    ) -> Result<T, PortError> {
+        let lost = self.0.outside(what).await?;
+        let done = act(&mut self.0.state());
+        if lost { Err(lost_answer(what)) } else { Ok(done) }
+    }
+}
+
+#[async_trait]
+impl Source for SimSource {
+    async fn checkout(&self, path: &Path) -> Result<Checkout, PortError> {
+        self.0.outside("look at the working copy").await?;
+        let none =
+            || error(FailureClass::Permanent, &path.display().to_string(), "it is not in a repository");
+        self.0.state().git.checkout.clone().ok_or_else(none)
+    }
+
+    async fn refresh(&self, _: &Repository) -> Result<(), PortError> {
+        let fetch = |state: &mut super::super::State| {
+            let git = &mut state.git;
+            for (name, object) in &git.remote {
+                if let Some(branch) = name.strip_prefix(HEADS) {
+                    git.clone.insert(format!("refs/remotes/origin/{branch}"), object.clone());
+                } else {
+                    // One that the remote has moved stays as it was.
+                    git.clone.entry(name.clone()).or_insert_with(|| object.clone());
+                }
+            }
+        };
+        self.remote("fetch", fetch).await
+    }
+
+    async fn resolve(&self, _: &Repository, revision: &str) -> Result<Option<ObjectId>, PortError> {
+        let git = &self.0.state().git;
+        let object = git.clone.get(revision).cloned().unwrap_or_else(|| ObjectId(revision.to_owned()));
+        Ok(git.commit(&object).map(|(id, _)| id.clone()))
+    }
+
+    async fn history(
+        &self,
+        _: &Repository,
+        from: Option<&ObjectId>,
+        to: &ObjectId,
+        limit: usize,
+    ) -> Result<(Vec<RawCommit>, bool), PortError> {
+        let git = &self.0.state().git;
+        let known = from.map(|from| git.ancestry(from)).unwrap_or_default();
+        let all = git.ancestry(to);
+        let new: Vec<RawCommit> = all
+            .iter()
+            .filter(|(id, _)| !known.iter().any(|(other, _)| other == id))
+            .filter_map(|(id, _)| git.commit(id))
+            .map(|(id, commit)| RawCommit {
+                id: id.clone(),
+                parents: commit.parents.clone(),
+                author_name: commit.author.0.clone(),
+                author_email: commit.author.1.clone(),
+                authored_at: commit.at,
+                message: commit.message.clone(),
+            })
+            .collect();
+        let more = new.len() > limit;
+        Ok((new.into_iter().take(limit).collect(), more))
+    }
+
+    async fn reachable_tags(&self, _: &Repository, from: &ObjectId) -> Result<Vec<ReachableTag>, PortError> {
+        let git = &self.0.state().git;
+        let near = git.ancestry(from);
+        let tags = git.clone.iter().filter_map(|(name, object)| {
+            let name = name.strip_prefix(TAGS)?.to_owned();
+            let commit = git.commit(object)?.0.clone();
+            let (_, distance) = near.iter().find(|(id, _)| *id == commit)?;
+            Some(ReachableTag { name, commit, distance: *distance })
+        });
+        Ok(tags.collect())
+    }
+
+    async fn remote_refs(
+        &self,
+        _: &Repository,
+        prefixes: &[String],
+    ) -> Result<BTreeMap<String, ObjectId>, PortError> {
+        let list = |state: &mut super::super::State| {
+            let wanted = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix.as_str()));
+            let mut found = BTreeMap::new();
+            for (name, object) in state.git.remote.iter().filter(|(name, _)| wanted(name)) {
+                found.insert(name.clone(), object.clone());
+                if let Some(tag) = state.git.tag_found(object).filter(|tag| tag.annotated) {
+                    found.insert(format!("{name}^{{}}"), tag.commit);
+                }
+            }
+            found
+        };
+        self.remote("list the refs of the remote", list).await
+    }
+
+    async fn changed_paths(
+        &self,
+        _: &Repository,
+        from: &ObjectId,
+        to: &ObjectId,
+    ) -> Result<Vec<String>, PortError> {
+        let git = &self.0.state().git;
+        let (from, to) = (git.files(from).cloned(), git.files(to).cloned());
+        let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+        let all = from.keys().chain(to.keys().filter(|path| !from.contains_key(*path)));
+        Ok(all.filter(|path| from.get(*path) != to.get(*path)).cloned().collect())
+    }
+
+    async fn read_file(
+        &self,
+        _: &Repository,
+        tree: &ObjectId,
+        path: &str,
+    ) -> Result<Option<Vec<u8>>, PortError> {
+        let git = &self.0.state().git;
+        let files = git.files(tree).ok_or_else(|| unknown("read a file", tree))?;
+        Ok(files.get(path).cloned())
+    }
+
+    async fn edit_tree(
+        &self,
+        _: &Repository,
+        base: &ObjectId,
+        edits: &[FileEdit],
+    ) -> Result<ObjectId, PortError> {
+        let lost = self.0.outside("edit files").await?;
+        let git = &mut self.0.state().git;
+        let mut files = git.files(base).cloned().ok_or_else(|| unknown("edit files", base))?;
+        files.extend(edits.iter().map(|edit| (edit.path.clone(), edit.content.clone())));
+        let tree = git.add_tree(files);
+        if lost { Err(lost_answer("edit files")) } else { Ok(tree) }
+    }
+
+    async fn commit(&self, _: &Repository, request: &CommitRequest) -> Result<ObjectId, PortError> {
+        let lost = self.0.outside("commit").await?;
+        let git = &mut self.0.state().git;
+        let signature = git.signature(request.sign == Sign::Always);
+        let commit = Commit {
+            tree: request.tree.clone(),
+            parents: request.parents.clone(),
+            author: ("Tollgate".into(), "tollgate@example.org".into()),
+            at: request.at,
+            message: request.message.clone(),
+        };
+        git.files(&request.tree).ok_or_else(|| unknown("commit", &request.tree))?;
+        let id = git.add_commit(commit, signature);
+        if lost { Err(lost_answer("commit")) } else { Ok(id) }
+    }
+
+    async fn find_tag(&self, _: &Repository, name: &str) -> Result<Option<TagFound>, PortError> {
+        let git = &self.0.state().git;
+        Ok(git.clone.get(&format!("{TAGS}{name}")).and_then(|object| git.tag_found(object)))
+    }
+
+    async fn tag(&self, _: &Repository, request: &TagRequest) -> Result<TagFound, PortError> {
+        let lost = self.0.outside("tag").await?;
+        let git = &mut self.0.state().git;
+        let full = format!("{TAGS}{}", request.name);
+        let found = match git.clone.get(&full).and_then(|object| git.tag_found(object)) {
+            Some(found) if found.commit == request.target => found,
+            Some(found) => {
+                let why = format!("the tag {} is on {} already", request.name, found.commit.short());
+                return Err(error(FailureClass::Permanent, "tag", &why));
+            }
+            None => {
+                let signature = git.signature(request.sign == Sign::Always);
+                let text = format!("{} {} {} {signature:?}", request.target, request.message, request.at);
+                let parts = [b"tag".as_slice(), request.name.as_bytes(), text.as_bytes()];
+                let object = git.add(&parts, Object::Tag { target: request.target.clone() });
+                git.clone.insert(full, object.clone());
+                TagFound { object, commit: request.target.clone(), annotated: true }
+            }
+        };
+        if lost { Err(lost_answer("tag")) } else { Ok(found) }
+    }
+
+    async fn push(&self, _: &Repository, refs: &[RefUpdate]) -> Result<PushOutcome, PortError> {
+        let push = |state: &mut super::super::State| {
+            let outcome = state.git.push(refs);
+            state.note(|| format!("push {refs:?}: {outcome:?}"));
+            outcome
+        };
+        self.remote("push", push).await
+    }
+
+    async fn lay_out(&self, _: &Repository, tree: &ObjectId, _: &Path) -> Result<(), PortError> {
+        self.0.outside("lay out files").await?;
+        self.0.state().git.files(tree).map(|_| ()).ok_or_else(|| unknown("lay out files", tree))
+    }
+}
