@@ -1,0 +1,129 @@
+//! A world in which nothing takes time: what is measured is Tollgate and its store.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use tollgate_connect::process::{Supervised, SupervisorProgram};
+use tollgate_connect::system::{RandomIds, SystemClock};
+use tollgate_engine::ports::{
+    Checkout, CommitRequest, FileEdit, Mail, Mailer, ObjectId, PortError, ProbeAnswer, ProbeRequest, Prober,
+    PushOutcome, RawCommit, ReachableTag, RefUpdate, Repository, Source, TagFound, TagRequest,
+};
+use tollgate_engine::{Engine, Places, World};
+use tollgate_store::SqliteStore;
+
+/// Counts mails instead of sending them.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(pub(crate) AtomicU64);
+
+#[async_trait]
+impl Mailer for Counter {
+    async fn delivered(&self, _: &Mail) -> Result<Option<bool>, PortError> {
+        Ok(Some(false))
+    }
+    async fn deliver(&self, _: &Mail) -> Result<(), PortError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+fn nothing(what: &str) -> PortError {
+    PortError {
+        class: tollgate_core::act::FailureClass::Permanent,
+        what: what.into(),
+        why: "there is none in this benchmark".into(),
+        hint: None,
+        retry_at: None,
+    }
+}
+
+#[async_trait]
+impl Prober for Nothing {
+    async fn probe(&self, _: &ProbeRequest) -> ProbeAnswer {
+        ProbeAnswer { status: None, value: None, problem: None }
+    }
+}
+
+#[async_trait]
+impl Source for Nothing {
+    async fn checkout(&self, _: &Path) -> Result<Checkout, PortError> {
+        Err(nothing("checkout"))
+    }
+    async fn refresh(&self, _: &Repository) -> Result<(), PortError> {
+        Err(nothing("refresh"))
+    }
+    async fn resolve(&self, _: &Repository, _: &str) -> Result<Option<ObjectId>, PortError> {
+        Err(nothing("resolve"))
+    }
+    async fn history(
+        &self,
+        _: &Repository,
+        _: Option<&ObjectId>,
+        _: &ObjectId,
+        _: usize,
+    ) -> Result<(Vec<RawCommit>, bool), PortError> {
+        Err(nothing("history"))
+    }
+    async fn reachable_tags(&self, _: &Repository, _: &ObjectId) -> Result<Vec<ReachableTag>, PortError> {
+        Err(nothing("tags"))
+    }
+    async fn remote_refs(
+        &self,
+        _: &Repository,
+        _: &[String],
+    ) -> Result<BTreeMap<String, ObjectId>, PortError> {
+        Err(nothing("refs"))
+    }
+    async fn changed_paths(
+        &self,
+        _: &Repository,
+        _: &ObjectId,
+        _: &ObjectId,
+    ) -> Result<Vec<String>, PortError> {
+        Err(nothing("paths"))
+    }
+    async fn read_file(&self, _: &Repository, _: &ObjectId, _: &str) -> Result<Option<Vec<u8>>, PortError> {
+        Err(nothing("file"))
+    }
+    async fn edit_tree(&self, _: &Repository, _: &ObjectId, _: &[FileEdit]) -> Result<ObjectId, PortError> {
+        Err(nothing("tree"))
+    }
+    async fn commit(&self, _: &Repository, _: &CommitRequest) -> Result<ObjectId, PortError> {
+        Err(nothing("commit"))
+    }
+    async fn find_tag(&self, _: &Repository, _: &str) -> Result<Option<TagFound>, PortError> {
+        Err(nothing("tag"))
+    }
+    async fn tag(&self, _: &Repository, _: &TagRequest) -> Result<TagFound, PortError> {
+        Err(nothing("tag"))
+    }
+    async fn push(&self, _: &Repository, _: &[RefUpdate]) -> Result<PushOutcome, PortError> {
+        Err(nothing("push"))
+    }
+    async fn lay_out(&self, _: &Repository, _: &ObjectId, _: &Path) -> Result<(), PortError> {
+        Err(nothing("files"))
+    }
+}
+
+/// An engine on a state file, with mails that are only counted.
+pub(crate) fn engine(store: Arc<SqliteStore>, folder: &Path) -> (Arc<Engine>, Arc<Counter>) {
+    let mailer = Arc::new(Counter::default());
+    let supervisor = SupervisorProgram { program: "/nonexistent".into(), arguments: Vec::new() };
+    let secrets: Arc<dyn tollgate_connect::process::Secrets> = Arc::new(BTreeMap::new());
+    let world = World {
+        source: Arc::new(Nothing),
+        runner: Arc::new(Supervised::new(folder, supervisor, Vec::new(), secrets)),
+        prober: Arc::new(Nothing),
+        mailer: mailer.clone(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+    };
+    let places = Places { work: folder.to_path_buf(), holder: "bench".into() };
+    (Arc::new(Engine::new(store, world, places)), mailer)
+}
