@@ -1,0 +1,93 @@
+//! What the tests need beside a Rust toolchain: found, or installed where that can be done without asking.
+
+use std::process::Command;
+
+use crate::shell::{cargo, find, in_ci, program, quietly_succeeds, succeeds};
+
+/// A program that tests start.
+struct Needed {
+    program: &'static str,
+    /// Its package on Debian and what comes from it.
+    package: &'static str,
+}
+
+const fn needed(program: &'static str, package: &'static str) -> Needed {
+    Needed { program, package }
+}
+
+/// Programs and their packages on Debian.
+const NEEDED: &[Needed] = &[
+    needed("git", "git"),
+    needed("ssh", "openssh-client"),
+    needed("ssh-keygen", "openssh-client"),
+    needed("sshd", "openssh-server"),
+    needed("gpg", "gnupg"),
+    needed("python3", "python3"),
+    needed("make", "make"),
+];
+
+/// The runner of the tests. Without its own updater it needs half the crates.
+const NEXTEST: &[&str] =
+    &["install", "cargo-nextest", "--locked", "--no-default-features", "--features", "default-no-update"];
+
+/// Finds or installs everything. With `CI` set, whatever is missing in the end is a failure; without, it is told.
+pub(crate) fn run() -> bool {
+    install_packages();
+    for part in ["rustfmt", "clippy"] {
+        if !has_part(part) {
+            succeeds(&mut program("rustup", &["component", "add", part]));
+        }
+    }
+    if !has_nextest() && !succeeds(&mut cargo(NEXTEST)) {
+        println!("cargo-nextest cannot be had here: the tests run with `cargo test`");
+    }
+    let missing = missing_programs();
+    for one in &missing {
+        println!("missing: {} (Debian: {})", one.program, one.package);
+    }
+    let parts = ["rustfmt", "clippy"].into_iter().filter(|part| !has_part(part)).count();
+    (missing.is_empty() && parts == 0) || !in_ci()
+}
+
+/// Whether the toolchain has `rustfmt` or `clippy`.
+pub(crate) fn has_part(name: &str) -> bool {
+    let command = if name == "rustfmt" { "fmt" } else { name };
+    quietly_succeeds(&mut cargo(&[command, "--version"]))
+}
+
+/// Whether cargo-nextest is there.
+pub(crate) fn has_nextest() -> bool {
+    quietly_succeeds(&mut cargo(&["nextest", "--version"]))
+}
+
+fn missing_programs() -> Vec<&'static Needed> {
+    NEEDED.iter().filter(|one| find(one.program).is_none()).collect()
+}
+
+/// Installs what is missing, where that needs nobody's password.
+fn install_packages() {
+    let missing = missing_programs();
+    if missing.is_empty() || find("apt-get").is_none() {
+        return;
+    }
+    if !is_root() {
+        println!("not root: packages are left as they are");
+        return;
+    }
+    let mut packages: Vec<&str> = missing.iter().map(|one| one.package).collect();
+    packages.dedup();
+    succeeds(&mut apt(&["update"]));
+    let arguments = [&["install", "--yes", "--no-install-recommends"][..], &packages].concat();
+    succeeds(&mut apt(&arguments));
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = program("apt-get", &["-qq"]);
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn is_root() -> bool {
+    let id = program("id", &["-u"]).output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
