@@ -11,6 +11,7 @@ pub mod inject;
 mod load;
 pub mod planning;
 pub mod ports;
+mod reconcile;
 mod rules;
 pub mod store;
 mod submit;
@@ -29,6 +30,7 @@ use tollgate_core::plan::Plan;
 
 pub use error::EngineError;
 pub use follow::ReleaseRow;
+pub use reconcile::Repair;
 pub use rules::{AdoptOutcome, PolicyInForce};
 pub use submit::Submitted;
 pub use work::{Idle, WorkEnd};

@@ -15,6 +15,7 @@ mod watch;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -66,6 +67,8 @@ pub struct State {
     trace: VecDeque<String>,
     sleepers: BTreeMap<u64, (Timestamp, Option<Waker>)>,
     sleeper_next: u64,
+    /// Whether the future that is being polled waits for the clock.
+    slept: bool,
 }
 
 impl SimWorld {
@@ -87,6 +90,7 @@ impl SimWorld {
             trace: VecDeque::new(),
             sleepers: BTreeMap::new(),
             sleeper_next: 0,
+            slept: false,
         })))
     }
 
@@ -131,6 +135,34 @@ impl SimWorld {
         self.state().sleepers.values().map(|(until, _)| *until).min()
     }
 
+    /// Polls a future until it is done, or waits for the clock. What it waits for outside of this world is waited for.
+    pub async fn step<F: Future + Unpin>(&self, future: &mut F) -> Option<F::Output> {
+        poll_fn(|context| {
+            self.state().slept = false;
+            match Pin::new(&mut *future).poll(context) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.state().slept => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Lets a future come to its end, moving the clock whenever it waits for it.
+    pub async fn finish<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        loop {
+            if let Some(output) = self.step(&mut future).await {
+                return output;
+            }
+            let now = self.now();
+            // Others may wait for the clock as well: they are not polled here, and wait on.
+            let next =
+                self.state().sleepers.values().map(|(until, _)| *until).filter(|until| *until > now).min();
+            self.advance(next.unwrap_or(now + SignedDuration::from_secs(1)));
+        }
+    }
+
     /// Writes down what happened, for people who look for a failure.
     pub fn note(&self, what: impl FnOnce() -> String) {
         self.state().note(what);
@@ -155,6 +187,7 @@ impl SimWorld {
                 return Poll::Ready(());
             }
             state.sleepers.insert(id, (at, Some(context.waker().clone())));
+            state.slept = true;
             Poll::Pending
         })
         .await;

@@ -1,0 +1,567 @@
+//! One simulation: a team, its releases, faults and crashes, from one seed.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_core::act::{Failure, FailureClass, Outcome, Report};
+use tollgate_core::actor::Actor;
+use tollgate_core::event::Seen;
+use tollgate_core::ids::{EnvironmentName, ReleaseId};
+use tollgate_core::model::Policy;
+use tollgate_core::plan::Plan;
+use tollgate_core::state::StepStatus;
+use tollgate_core::view::{Stimulus, watch_key};
+use tollgate_engine::planning::Origin;
+use tollgate_engine::store::Store;
+use tollgate_engine::{Engine, EngineError, Places};
+use tollgate_testkit::world::{Chance, Faults, SimInject, SimWorld, WatchedStore};
+
+use crate::oracle::Oracle;
+use crate::people::{self, Deed};
+use crate::team::{PEOPLE, PROCEDURE, SERVICE, Team, named};
+
+/// A turn of the engine that is under way.
+type Turn = Pin<Box<dyn Future<Output = Result<usize, EngineError>> + Send>>;
+/// What others do in the middle of somebody's decision.
+type Queue = Arc<Mutex<VecDeque<Meanwhile>>>;
+
+/// Something that happens in the middle of somebody's decision.
+#[derive(Debug, Clone)]
+pub(crate) enum Meanwhile {
+    Submit(ReleaseId, Stimulus, Actor),
+    Adopt(Box<Policy>, Actor),
+}
+
+/// What came of a seed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ended {
+    pub(crate) done: u32,
+    pub(crate) aborted: u32,
+    pub(crate) events: u64,
+    pub(crate) impatient: u32,
+}
+
+/// A simulation under way.
+pub(crate) struct Sim {
+    pub(crate) world: SimWorld,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) chance: Chance,
+    pub(crate) team: Team,
+    pub(crate) oracle: Oracle,
+    pub(crate) desk: Arc<Engine>,
+    worker: Arc<Engine>,
+    turn: Option<Turn>,
+    queue: Queue,
+    versions: u32,
+    /// Whether the store answers at once, so that others can come in between.
+    immediate: bool,
+    pub(crate) steps: u64,
+    pub(crate) ended: Ended,
+}
+
+impl Sim {
+    pub(crate) fn new(seed: u64, inner: Arc<dyn Store>, immediate: bool) -> Self {
+        let start: Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
+        let world = SimWorld::new(seed, start);
+        let store: Arc<dyn Store> = Arc::new(WatchedStore::new(inner, &world));
+        let mut chance = Chance::new(seed, "people");
+        let team = Team::by(&mut Chance::new(seed, "team"));
+        if chance.percent(85) {
+            world.state().faults = Faults::some();
+        }
+        let desk = Arc::new(Engine::new(store.clone(), world.ports(), places()));
+        let worker = desk.clone();
+        let (oracle, queue) = (Oracle::default(), Queue::default());
+        let ended = Ended::default();
+        let mut sim = Self {
+            world,
+            store,
+            chance,
+            team,
+            oracle,
+            desk,
+            worker,
+            turn: None,
+            queue,
+            versions: 0,
+            immediate,
+            steps: 0,
+            ended,
+        };
+        sim.desk = sim.engine();
+        sim.worker = sim.engine();
+        sim
+    }
+
+    /// An engine as a new process has it.
+    fn engine(&self) -> Arc<Engine> {
+        let inject = SimInject::new(&self.world);
+        let engine = Engine::new(self.store.clone(), self.world.ports(), places());
+        if !self.immediate {
+            return Arc::new(engine.with_faults(Arc::new(inject)));
+        }
+        let other = Arc::new(Engine::new(self.store.clone(), self.world.ports(), places()));
+        let (queue, world) = (self.queue.clone(), self.world.clone());
+        let interloper = Arc::new(move || {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if let Some(next) = next {
+                meanwhile(&other, &world, next);
+            }
+        });
+        Arc::new(engine.with_faults(Arc::new(inject.with_interloper(interloper))))
+    }
+
+    pub(crate) fn fail(&self, what: impl Into<String>) {
+        self.world.state().violation(what.into());
+    }
+
+    /// Everything from the first rules to the end.
+    pub(crate) async fn run(&mut self) {
+        self.begin().await;
+        let steps = self.chance.between(40, 160);
+        for _ in 0..steps {
+            self.step().await;
+            self.check().await;
+            if !self.world.state().violations.is_empty() {
+                return;
+            }
+        }
+        self.end().await;
+    }
+
+    async fn begin(&mut self) {
+        for email in ["ann@example.org", "stranger@example.org", "cat@example.org"] {
+            if self.chance.percent(40) {
+                let now = self.world.now();
+                self.world.state().git.others_commit("main", email, "fix: something", now);
+            }
+        }
+        let first = self.team.policy.clone();
+        let by = people::actor(&named("ann"));
+        for _ in 0..50 {
+            self.adopt(&first, &by).await;
+            if self.oracle.policy.adopted.is_some() {
+                break;
+            }
+        }
+        for _ in 0..10 {
+            self.start_release().await;
+            if !self.oracle.unfinished().is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// One thing happens.
+    async fn step(&mut self) {
+        self.steps += 1;
+        self.prepare_meanwhile();
+        match self.chance.below(100) {
+            0..45 => self.work(true).await,
+            45..62 => self.pass_time().await,
+            62..84 => self.somebody().await,
+            84..87 => self.late().await,
+            87..89 => self.start_release().await,
+            89..91 => self.change_rules().await,
+            91 => self.promote_by_hand().await,
+            92 => {
+                let now = self.world.now();
+                self.world.state().git.others_commit("main", "bob@example.org", "feat: more", now);
+            }
+            93 => {
+                let mut state = self.world.state();
+                if !state.git.declined.remove("refs/heads/") {
+                    state.git.declined.insert("refs/heads/".into());
+                }
+            }
+            94 => self.world.state().reboot(),
+            95 => self.crash(),
+            96..99 => self.others_deploy(),
+            _ => {
+                let now = self.world.now();
+                if let Err(error) = self.store.checkpoint(now).await {
+                    self.fail(format!("the checkpoint: {error}"));
+                }
+            }
+        }
+    }
+
+    /// The engine does what is due, as far as it gets without time passing.
+    pub(crate) async fn work(&mut self, crashes: bool) {
+        let worker = self.worker.clone();
+        let turn = self.turn.get_or_insert_with(|| Box::pin(async move { worker.turn().await }));
+        match self.world.step(turn).await {
+            Some(Ok(_)) => self.turn = None,
+            Some(Err(EngineError::Crashed)) => self.crash(),
+            Some(Err(error)) => {
+                self.turn = None;
+                self.fail(format!("the engine stopped: {error}"));
+            }
+            None if crashes && self.chance.percent(10) => self.crash(),
+            None => {}
+        }
+    }
+
+    /// Whether the engine waits for the clock in the middle of a turn.
+    pub(crate) fn in_turn(&self) -> bool {
+        self.turn.is_some()
+    }
+
+    /// The process dies, and another one takes over.
+    fn crash(&mut self) {
+        self.world.note(|| "the engine is started anew".into());
+        self.turn = None;
+        self.worker = self.engine();
+    }
+
+    async fn pass_time(&mut self) {
+        let now = self.world.now();
+        let to = match self.chance.below(20) {
+            0 => now - SignedDuration::from_secs(self.chance.between(1, 300)),
+            1 => now + SignedDuration::from_hours(self.chance.between(1, 80)),
+            2..6 => now + SignedDuration::from_secs(self.chance.between(1, 1_800)),
+            _ => self.next_moment().await.unwrap_or(now).max(now),
+        };
+        self.world.note(|| format!("the clock moves to {to}"));
+        self.world.advance(to);
+    }
+
+    /// The next moment at which something happens by itself.
+    pub(crate) async fn next_moment(&mut self) -> Option<Timestamp> {
+        let due = match self.store.next_due().await {
+            Ok(due) => due,
+            Err(error) => {
+                self.fail(format!("what is due next: {error}"));
+                None
+            }
+        };
+        // While a turn waits for something, what is due waits for its end.
+        match (self.in_turn(), self.world.next_sleeper()) {
+            (true, Some(until)) => Some(until),
+            _ => due,
+        }
+    }
+
+    async fn somebody(&mut self) {
+        let unfinished = self.oracle.unfinished();
+        let Some(release) = self.chance.pick(&unfinished).copied() else { return };
+        let view = self.oracle.view(release);
+        if let Some(deed) = people::whatever(&view, &mut self.chance, self.world.now()) {
+            self.perform(deed).await;
+        }
+    }
+
+    /// Does it, as a command on the command line would; gives whether it was accepted.
+    pub(crate) async fn perform(&mut self, deed: Deed) -> bool {
+        match deed {
+            Deed::Submit(release, stimulus, by) => self.submit(release, stimulus, &by).await,
+            Deed::Deploy(release, environment, stimulus, by) => {
+                let version = self.version_held(release, &environment);
+                let accepted = self.submit(release, stimulus, &by).await;
+                if let (true, Some(version)) = (accepted, version) {
+                    self.put(&environment, &version);
+                }
+                accepted
+            }
+            Deed::Promote(release, environment, by) => self.promote(release, &environment, &by).await,
+            Deed::AdoptFirst(by) => {
+                let first = self.team.policy.clone();
+                self.adopt(&first, &by).await
+            }
+            Deed::Wait => false,
+        }
+    }
+
+    fn version_held(&self, release: ReleaseId, environment: &EnvironmentName) -> Option<String> {
+        let held = self.oracle.environments.get(environment)?.held.as_ref()?;
+        let version = held.deploying.values().next()?.version.clone();
+        (held.by.release == release).then_some(version)
+    }
+
+    /// Somebody puts a version where an environment runs.
+    pub(crate) fn put(&mut self, environment: &EnvironmentName, version: &str) {
+        let delay = SignedDuration::from_secs(self.chance.between(0, 100));
+        self.world.state().deploy(environment.as_str(), version, delay);
+    }
+
+    async fn submit(&mut self, release: ReleaseId, stimulus: Stimulus, by: &Actor) -> bool {
+        let aborts = matches!(stimulus, Stimulus::Abort { .. });
+        let (desk, service) = (self.desk.clone(), named(SERVICE));
+        let under_way = match aborts {
+            true => desk.commands_under_way(&service, release).await.unwrap_or_default(),
+            false => Vec::new(),
+        };
+        let what = format!("{by}: {stimulus:?}");
+        let result = desk.submit(&service, release, stimulus, by).await.map(|_| ());
+        let accepted = self.told(&what, result);
+        if accepted && aborts {
+            for _ in 0..20 {
+                if self.world.finish(desk.stop_commands(&under_way)).await.is_ok() {
+                    break;
+                }
+            }
+        }
+        self.catch_up();
+        accepted
+    }
+
+    /// What somebody is told; gives whether it was a yes.
+    fn told(&mut self, what: &str, result: Result<(), EngineError>) -> bool {
+        self.world.note(|| match &result {
+            Ok(()) => format!("accepted: {what}"),
+            Err(error) => format!("refused: {what}: {error}"),
+        });
+        match result {
+            Ok(()) => true,
+            Err(EngineError::Crashed) => {
+                self.desk = self.engine();
+                false
+            }
+            Err(EngineError::Refused(_) | EngineError::Planning(_) | EngineError::Port(_)) => false,
+            Err(error) => {
+                self.fail(format!("{what}: {error}"));
+                false
+            }
+        }
+    }
+
+    /// The oracle hears what happened.
+    pub(crate) fn catch_up(&mut self) {
+        self.oracle.take_in(self.world.take_log());
+        for violation in std::mem::take(&mut self.oracle.violations) {
+            self.fail(violation);
+        }
+    }
+
+    async fn adopt(&mut self, policy: &Policy, by: &Actor) -> bool {
+        self.oracle.policies.insert(policy.hash(), Arc::new(policy.clone()));
+        let result = self.desk.clone().adopt(policy, by).await.map(|_| ());
+        let adopted = self.told(&format!("{by}: adopt {}", policy.hash().short()), result);
+        self.catch_up();
+        adopted
+    }
+
+    async fn start_release(&mut self) {
+        if self.versions >= 3 {
+            return;
+        }
+        let Some(policy) = self.oracle.in_force() else { return };
+        let version = format!("1.{}.0", self.versions);
+        let by = people::anybody(&mut self.chance);
+        let (desk, definition) = (self.desk.clone(), self.team.definition.clone());
+        let world = self.world.clone();
+        let starting = async {
+            let origin =
+                Origin { url: "sim://repository".into(), checkout: None, folder: Some("/sim".into()) };
+            let surveyed = desk.survey(&definition.service, origin, "main").await?;
+            let plan = desk.plan(&surveyed, &definition, &policy, &named(PROCEDURE), Some(&version)).await?;
+            Ok::<Plan, EngineError>(plan)
+        };
+        let result = match world.finish(starting).await {
+            Ok(plan) => self.start(plan, None, &by).await,
+            Err(error) => Err(error),
+        };
+        if self.told(&format!("{by}: start {version}"), result) {
+            self.versions += 1;
+        }
+        self.catch_up();
+    }
+
+    async fn start(&mut self, plan: Plan, release: Option<ReleaseId>, by: &Actor) -> Result<(), EngineError> {
+        let plan = Arc::new(plan);
+        self.oracle.plans.insert(plan.id(), plan.clone());
+        self.desk.clone().start(plan, release, by).await.map(|_| ())
+    }
+
+    async fn promote_by_hand(&mut self) {
+        let releases: Vec<ReleaseId> = self.oracle.releases.keys().copied().collect();
+        let Some(release) = self.chance.pick(&releases).copied() else { return };
+        let names: Vec<EnvironmentName> =
+            self.oracle.in_force().iter().flat_map(|policy| policy.environments.keys().cloned()).collect();
+        let Some(environment) = self.chance.pick(&names).cloned() else { return };
+        let by = people::anybody(&mut self.chance);
+        self.promote(release, &environment, &by).await;
+    }
+
+    async fn promote(&mut self, release: ReleaseId, environment: &EnvironmentName, by: &Actor) -> bool {
+        let Some(policy) = self.oracle.in_force() else { return false };
+        let Some(state) = self.oracle.releases.get(&release).cloned() else { return false };
+        if state.runs.len() > 8 {
+            return false;
+        }
+        let desk = self.desk.clone();
+        let result = match desk.plan_promotion(&state, &policy, environment).await {
+            Ok(plan) => self.start(plan, Some(release), by).await,
+            Err(error) => Err(error),
+        };
+        let accepted = self.told(&format!("{by}: promote {release} to {environment}"), result);
+        self.catch_up();
+        accepted
+    }
+
+    /// The rules change, mostly for the stricter.
+    async fn change_rules(&mut self) {
+        let Some(policy) = self.changed_rules() else { return };
+        for _ in 0..2 {
+            let by = people::actor(&named(PEOPLE[2 + self.chance.below(3)]));
+            self.adopt(&policy, &by).await;
+        }
+    }
+
+    fn changed_rules(&mut self) -> Option<Policy> {
+        let mut policy = (*self.oracle.in_force()?).clone();
+        let names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
+        let name = self.chance.pick(&names)?.clone();
+        match self.chance.below(10) {
+            0..4 => {
+                let rules = Team::by(&mut self.chance).policy;
+                let new = rules.environments.values().flat_map(|environment| environment.gates.clone());
+                let new: Vec<_> = new.collect();
+                let (_, gate) = self.chance.pick(&new)?.clone();
+                let number = self.chance.below(3);
+                policy.environments.get_mut(&name)?.gates.insert(named(&format!("new-{number}")), gate);
+            }
+            4..6 => {
+                policy.environments.get_mut(&name)?.gates.pop();
+            }
+            6..8 => {
+                let groups = policy.groups.len();
+                let (_, members) = policy.groups.get_index_mut(self.chance.below(groups))?;
+                if members.len() > 2 {
+                    members.remove(0);
+                }
+            }
+            8 => {
+                let person = named(PEOPLE[self.chance.below(PEOPLE.len())]);
+                let groups = policy.groups.len();
+                let (_, members) = policy.groups.get_index_mut(self.chance.below(groups))?;
+                if !members.contains(&person) {
+                    members.push(person);
+                }
+            }
+            _ => {
+                if policy.environments.len() > 1 {
+                    policy.environments.shift_remove(&name);
+                }
+            }
+        }
+        Some(policy)
+    }
+
+    /// Answers that come late, twice, or in another order.
+    async fn late(&mut self) {
+        let leases = self.oracle.leases.clone();
+        if self.chance.percent(30) {
+            return self.late_look().await;
+        }
+        let index = self.chance.below(leases.len());
+        let Some((release, effect, epoch)) = leases.get(index).copied() else { return };
+        let newest = leases.iter().rposition(|(_, leased, _)| *leased == effect) == Some(index);
+        let state = self.oracle.releases.get(&release).cloned().unwrap_or_default();
+        let under_way = state.step_of(effect).is_some_and(
+            |(_, _, step)| matches!(step.status, StepStatus::Leased { epoch: now, .. } if now == epoch),
+        );
+        if newest && under_way {
+            return;
+        }
+        let report = match self.chance.percent(50) {
+            true => Report::Done(Outcome::Done),
+            false => Report::Failed(Failure {
+                class: FailureClass::Permanent,
+                why: "a late answer".into(),
+                hint: None,
+                retry_at: None,
+                output: None,
+            }),
+        };
+        let stimulus = match self.chance.percent(70) {
+            true => Stimulus::Reported { effect, epoch, report },
+            false => Stimulus::Lease { effect, epoch },
+        };
+        let what = format!("{stimulus:?}");
+        if self.submit(release, stimulus, &Actor::Tollgate).await {
+            self.fail(format!("a late answer was taken: {what}"));
+        }
+    }
+
+    async fn late_look(&mut self) {
+        let unfinished = self.oracle.unfinished();
+        let Some(release) = self.chance.pick(&unfinished).copied() else { return };
+        let probes: Vec<_> = self
+            .team
+            .policy
+            .environments
+            .values()
+            .filter_map(|environment| environment.probe.as_ref().map(watch_key))
+            .collect();
+        let Some(key) = self.chance.pick(&probes).cloned() else { return };
+        let seen = match self.chance.percent(50) {
+            true => Seen { value: Some("0.9.9".into()), problem: None },
+            false => Seen { value: None, problem: Some("no route to host".into()) },
+        };
+        self.submit(release, Stimulus::Observed { key, seen }, &Actor::Tollgate).await;
+    }
+
+    /// Others deploy where Tollgate only watches.
+    fn others_deploy(&mut self) {
+        let unfinished = self.oracle.unfinished();
+        let Some(release) = self.chance.pick(&unfinished).copied() else { return };
+        for (environment, version) in people::awaited(&self.oracle.view(release)) {
+            self.put(&environment, &version);
+        }
+    }
+
+    /// What others are about to do in the middle of somebody's decision.
+    fn prepare_meanwhile(&mut self) {
+        if !self.immediate {
+            return;
+        }
+        let mut prepared = VecDeque::new();
+        let unfinished = self.oracle.unfinished();
+        for _ in 0..2 {
+            let Some(release) = self.chance.pick(&unfinished).copied() else { break };
+            let view = self.oracle.view(release);
+            let deed = people::whatever(&view, &mut self.chance, self.world.now());
+            if let Some(Deed::Submit(release, stimulus, by)) = deed {
+                prepared.push_back(Meanwhile::Submit(release, stimulus, by));
+            }
+        }
+        if self.chance.percent(3)
+            && let Some(policy) = self.changed_rules()
+        {
+            self.oracle.policies.insert(policy.hash(), Arc::new(policy.clone()));
+            let by = people::actor(&named(PEOPLE[2 + self.chance.below(3)]));
+            prepared.push_front(Meanwhile::Adopt(Box::new(policy), by));
+        }
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = prepared;
+    }
+}
+
+/// Something that happens between another one's decision and its commit, and is over at once.
+fn meanwhile(engine: &Arc<Engine>, world: &SimWorld, what: Meanwhile) {
+    world.note(|| format!("meanwhile: {what:?}").chars().take(400).collect());
+    let service = named(SERVICE);
+    let mut doing: Pin<Box<dyn Future<Output = Result<(), EngineError>> + Send>> = match what {
+        Meanwhile::Submit(release, stimulus, by) => {
+            let engine = engine.clone();
+            Box::pin(async move { engine.submit(&service, release, stimulus, &by).await.map(|_| ()) })
+        }
+        Meanwhile::Adopt(policy, by) => {
+            let engine = engine.clone();
+            Box::pin(async move { engine.adopt(&policy, &by).await.map(|_| ()) })
+        }
+    };
+    match doing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(()) | Err(EngineError::Refused(_))) => {}
+        Poll::Ready(Err(error)) => world.state().violation(format!("meanwhile: {error}")),
+        Poll::Pending => world.state().violation("meanwhile: it was not done at once".into()),
+    }
+}
+
+fn places() -> Places {
+    Places { work: PathBuf::from("/nowhere/tollgate-simulation"), holder: "simulation".into() }
+}

@@ -1,0 +1,196 @@
+//! Faults stop, and helpful people do what `explain` says: everybody gets through.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use tollgate_core::event::RunOutcome;
+use tollgate_core::explain::explain;
+use tollgate_core::gate::Action;
+use tollgate_core::ids::{ReleaseId, RunId, StepId};
+use tollgate_core::plan::Body;
+use tollgate_core::state::{RunStatus, StepStatus};
+use tollgate_core::view::View;
+use tollgate_engine::store::latest_storable;
+use tollgate_testkit::world::Faults;
+
+use crate::drive::Sim;
+use crate::people::{self, Deed};
+
+/// How many rounds of help a run may take.
+const ROUNDS_MAX: u32 = 600;
+/// How often somebody tries the same step again before they give up.
+const RETRIES_MAX: u32 = 3;
+/// After so many rounds people lose their patience.
+const PATIENCE: u32 = 400;
+
+impl Sim {
+    /// From here on nothing goes wrong.
+    pub(crate) async fn end(&mut self) {
+        {
+            let mut state = self.world.state();
+            state.note(|| "from here on nothing goes wrong".into());
+            state.faults = Faults::none();
+            state.git.declined.clear();
+        }
+        let mut retries = BTreeMap::new();
+        let mut rounds = 0;
+        while !self.oracle.unfinished().is_empty() {
+            rounds += 1;
+            if rounds > ROUNDS_MAX {
+                let left: Vec<String> = self
+                    .oracle
+                    .unfinished()
+                    .iter()
+                    .map(|release| format!("{:#?}", explain(&self.oracle.view(*release), self.world.now())))
+                    .collect();
+                return self.fail(format!("it never ends: {}", left.join("\n")));
+            }
+            self.settle().await;
+            for release in self.oracle.unfinished() {
+                self.help(release, &mut retries, rounds).await;
+                if !self.world.state().violations.is_empty() {
+                    return;
+                }
+            }
+            self.steps += 1;
+            self.check().await;
+            if !self.world.state().violations.is_empty() {
+                return;
+            }
+            let now = self.world.now();
+            let next = self.next_moment().await.unwrap_or(now + SignedDuration::from_mins(5));
+            self.world.advance(next.max(now));
+        }
+        self.settle().await;
+        self.check_end().await;
+    }
+
+    /// The engine does what is due, until nothing is.
+    async fn settle(&mut self) {
+        for _ in 0..200 {
+            self.work(false).await;
+            self.catch_up();
+            if self.in_turn() {
+                let next = self.world.next_sleeper().unwrap_or(self.world.now());
+                self.world.advance(next);
+                continue;
+            }
+            let due = self.store.next_due().await.unwrap();
+            if due.is_none_or(|due| due > self.world.now()) {
+                return;
+            }
+        }
+    }
+
+    async fn help(
+        &mut self,
+        release: ReleaseId,
+        retries: &mut BTreeMap<(RunId, Option<StepId>), u32>,
+        rounds: u32,
+    ) {
+        self.put_what_is_awaited(release);
+        let view = self.oracle.view(release);
+        for holding in explain(&view, self.world.now()) {
+            let tried = retries.entry((holding.run, holding.step.clone())).or_default();
+            let mut how = holding.hold.how.clone();
+            if rounds > PATIENCE {
+                self.ended.impatient += 1;
+                how = vec![Action::Abort(holding.run)];
+            } else if *tried >= RETRIES_MAX {
+                how.retain(|action| !matches!(action, Action::Retry(..)));
+            }
+            for action in how {
+                // The other ways come before giving up.
+                if let Action::Retry(..) = action {
+                    *tried += 1;
+                }
+                if self.try_action(release, &holding, &action).await {
+                    break;
+                }
+                if self.oracle.view(release).active().all(|(run, _)| run.id != holding.run) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Does one thing that is offered, by as many people as it takes.
+    async fn try_action(
+        &mut self,
+        release: ReleaseId,
+        holding: &tollgate_core::explain::Holding,
+        action: &Action,
+    ) -> bool {
+        let view = self.oracle.view(release);
+        let mut accepted = false;
+        for person in people::who(&view, holding, action) {
+            let deed = people::deed(&view, action, people::actor(&person));
+            if matches!(deed, Deed::Wait) {
+                return true;
+            }
+            accepted |= self.perform(deed).await;
+            // Approvals and sign-offs may take several.
+            if accepted && !matches!(action, Action::Approve(_) | Action::Revoke(_) | Action::AdoptPolicy) {
+                return true;
+            }
+        }
+        accepted
+    }
+
+    /// Ops people deploy what is looked for and never came.
+    fn put_what_is_awaited(&mut self, release: ReleaseId) {
+        let view = self.oracle.view(release);
+        for (environment, version) in looked_for(&view) {
+            let coming = self
+                .world
+                .state()
+                .services
+                .get(environment.as_str())
+                .is_some_and(|service| service.versions.last().is_some_and(|(_, last)| *last == version));
+            if !coming {
+                self.put(&environment, &version);
+            }
+        }
+    }
+
+    /// What must hold when all is over.
+    async fn check_end(&mut self) {
+        for (name, state) in self.oracle.environments.clone() {
+            if let Some(held) = state.held {
+                self.fail(format!("{name} is held for ever by {:?}", held.by));
+            }
+        }
+        let tasks = self.store.due_tasks(latest_storable(), true, 100).await.unwrap();
+        let timers = self.store.due_timers(latest_storable(), 100).await.unwrap();
+        let polls = self.store.due_polls(latest_storable(), 100).await.unwrap();
+        if !tasks.is_empty() || !timers.is_empty() || !polls.is_empty() {
+            self.fail(format!("all is over, and there is left: {tasks:?} {timers:?} {polls:?}"));
+        }
+        for state in self.oracle.releases.values() {
+            for run in &state.runs {
+                match &run.status {
+                    RunStatus::Finished { outcome: RunOutcome::Done, .. } => self.ended.done += 1,
+                    _ => self.ended.aborted += 1,
+                }
+            }
+        }
+        self.ended.events = self.oracle.events;
+        self.check_outbox().await;
+        self.check_journal().await;
+    }
+}
+
+/// What is looked for right now: environments and versions.
+fn looked_for(view: &View) -> Vec<(tollgate_core::ids::EnvironmentName, String)> {
+    let mut found = Vec::new();
+    for (run, plan) in view.active() {
+        for planned in &plan.steps {
+            let open =
+                run.steps.get(&planned.id).is_some_and(|step| matches!(step.status, StepStatus::Open { .. }));
+            if let (true, Body::Live(Some(_)), Some(name)) = (open, &planned.body, &planned.environment) {
+                found.push((name.clone(), plan.version.text.clone()));
+            }
+        }
+    }
+    found
+}

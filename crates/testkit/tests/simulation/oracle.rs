@@ -1,0 +1,500 @@
+//! What must always hold, told from the journal and the world alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tollgate_core::context::RunFacts;
+use tollgate_core::event::{
+    AnswerValue, ApprovalTarget, Asked, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
+    WaiverTarget,
+};
+use tollgate_core::expr::eval_condition;
+use tollgate_core::ids::{EffectId, EnvironmentName, GateName, PersonName, ReleaseId, RunId};
+use tollgate_core::journal::{Hash, StreamId, StreamVersion};
+use tollgate_core::model::{ApprovalRule, Gate, GateKind, Policy};
+use tollgate_core::plan::{Body, Plan};
+use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, Run, RunStatus, Says};
+use tollgate_core::view::{View, effect_id};
+use tollgate_testkit::world::{Appended, Happened, Started};
+
+use crate::team::{SERVICE, named};
+
+/// Its own idea of everything, from what was committed.
+#[derive(Debug, Default)]
+pub(crate) struct Oracle {
+    pub(crate) releases: BTreeMap<ReleaseId, ReleaseState>,
+    pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentState>,
+    pub(crate) policy: PolicyState,
+    /// Rules and plans that were ever made, by hash.
+    pub(crate) policies: BTreeMap<Hash, Arc<Policy>>,
+    pub(crate) plans: BTreeMap<Hash, Arc<Plan>>,
+    pub(crate) versions: BTreeMap<String, StreamVersion>,
+    /// Every lease, in order.
+    pub(crate) leases: Vec<(ReleaseId, EffectId, u64)>,
+    /// What must not happen, and did.
+    pub(crate) violations: Vec<String>,
+    /// How many events there were.
+    pub(crate) events: u64,
+}
+
+impl Oracle {
+    /// Takes in what happened.
+    pub(crate) fn take_in(&mut self, log: Vec<Happened>) {
+        for happened in log {
+            match happened {
+                Happened::Committed(appended) => self.committed(&appended),
+                Happened::Started(started) => self.started(&started),
+            }
+        }
+    }
+
+    fn violation(&mut self, what: impl Into<String>) {
+        self.violations.push(what.into());
+    }
+
+    pub(crate) fn in_force(&self) -> Option<Arc<Policy>> {
+        let adopted = self.policy.adopted.as_ref()?;
+        self.policies.get(&adopted.hash).cloned()
+    }
+
+    pub(crate) fn plan(&self, run: &Run) -> Option<&Arc<Plan>> {
+        self.plans.get(&run.plan_id)
+    }
+
+    /// What a decision about a release would look at.
+    pub(crate) fn view(&self, release: ReleaseId) -> View {
+        let state = self.releases.get(&release).cloned().unwrap_or_default();
+        let unfinished = state.runs.iter().filter(|run| !matches!(run.status, RunStatus::Finished { .. }));
+        let plans = unfinished.filter_map(|run| Some((run.id, self.plan(run)?.clone()))).collect();
+        let mut environments = self.environments.clone();
+        for name in self.in_force().iter().flat_map(|policy| policy.environments.keys()) {
+            environments.entry(name.clone()).or_default();
+        }
+        View {
+            service: named(SERVICE),
+            release_id: release,
+            release: state,
+            plans,
+            policy: self.in_force(),
+            environments,
+            versions: Vec::new(),
+        }
+    }
+
+    pub(crate) fn unfinished(&self) -> Vec<ReleaseId> {
+        let open = |state: &ReleaseState| {
+            state.runs.iter().any(|run| !matches!(run.status, RunStatus::Finished { .. }))
+        };
+        self.releases.iter().filter(|(_, state)| open(state)).map(|(id, _)| *id).collect()
+    }
+
+    fn committed(&mut self, appended: &[Appended]) {
+        let mut entries = Vec::new();
+        for append in appended {
+            let version = self.versions.entry(append.stream.to_string()).or_default();
+            version.0 += append.events.len() as u64;
+            for event in &append.events {
+                match Entry::decode(&append.stream, event) {
+                    Ok(entry) => entries.push(entry),
+                    Err(error) => self.violations.push(format!("{}: {error}", append.stream)),
+                }
+            }
+        }
+        self.events += entries.len() as u64;
+        // A commit holds the events of one decision stream by stream: those of the release first, then what follows from them.
+        for entry in &entries {
+            if let (Event::Release(event), StreamId::Release(_, id)) = (&entry.event, &entry.stream) {
+                self.before_release(*id, entry, event);
+                self.releases.entry(*id).or_default().apply(entry.at, &entry.actor, event);
+            }
+            if let Event::Policy(event) = &entry.event {
+                self.before_policy(entry, event);
+                self.policy.apply(entry.at, &entry.actor, event);
+            }
+        }
+        for entry in &entries {
+            if let (Event::Environment(event), StreamId::Environment(_, name)) = (&entry.event, &entry.stream)
+            {
+                self.before_environment(name, entry.at, event);
+                self.environments.entry(name.clone()).or_default().apply(entry.at, &entry.actor, event);
+            }
+        }
+        for entry in &entries {
+            if let (Event::Release(ReleaseEvent::EffectLeased { run, step, .. }), StreamId::Release(_, id)) =
+                (&entry.event, &entry.stream)
+            {
+                self.leased_deployment(*id, *run, step);
+            }
+        }
+    }
+
+    fn before_policy(&mut self, entry: &Entry, event: &PolicyEvent) {
+        let PolicyEvent::Adopted { hash, signed, .. } = event else { return };
+        let Some(in_force) = self.in_force() else { return };
+        let Some(rule) = in_force.changes.clone() else { return };
+        let counted: BTreeSet<&PersonName> =
+            signed.iter().filter(|person| in_force.includes(&rule.by, person)).collect();
+        if counted.len() < rule.count as usize {
+            self.violation(format!(
+                "{hash} was adopted by {} with too few sign-offs: {signed:?}",
+                entry.actor
+            ));
+        }
+    }
+
+    fn before_release(&mut self, id: ReleaseId, entry: &Entry, event: &ReleaseEvent) {
+        let state = self.releases.entry(id).or_default().clone();
+        if let Some(run) = run_of(event)
+            && !matches!(event, ReleaseEvent::RunStarted { .. })
+        {
+            match state.run(&run).map(|run| &run.status) {
+                None => self.violation(format!("an event of a run that never started: {event:?}")),
+                Some(RunStatus::Finished { .. }) => {
+                    self.violation(format!("an event of a run that is finished: {event:?}"));
+                }
+                Some(RunStatus::Held { .. }) if begins(event) => {
+                    self.violation(format!("a run that is held goes on: {event:?}"));
+                }
+                _ => {}
+            }
+            self.order(&state, run, event);
+        }
+        match event {
+            ReleaseEvent::RunFinished { run, outcome: tollgate_core::event::RunOutcome::Done } => {
+                if let Some((run, plan)) = state.run(run).and_then(|run| Some((run, self.plan(run)?.clone())))
+                {
+                    let over = |step| run.steps.get(step).is_some_and(|state| state.status.is_over());
+                    if let Some(step) = plan.steps.iter().find(|step| !over(&step.id)) {
+                        self.violation(format!("a run was done without `{}`", step.id));
+                    }
+                }
+            }
+            ReleaseEvent::EffectWanted { run, step, effect, attempt, .. } => {
+                let now = state.run(run).and_then(|run| run.steps.get(step)).map_or(1, |step| step.attempt);
+                if *attempt != now || *effect != effect_id(*run, step, *attempt) {
+                    self.violation(format!("`{step}` wants {effect} as attempt {attempt}, not {now}"));
+                }
+            }
+            ReleaseEvent::EffectLeased { effect, epoch, .. } => {
+                let before = self.leases.iter().rev().find(|(_, leased, _)| leased == effect);
+                if before.is_some_and(|(_, _, before)| before >= epoch) {
+                    self.violation(format!("{effect} is leased at epoch {epoch} again"));
+                }
+                self.leases.push((id, *effect, *epoch));
+            }
+            ReleaseEvent::Approved { target, candidate, covers, .. } => {
+                let now = state.candidate(*candidate).map(|candidate| candidate.fingerprint());
+                if matches!(target, ApprovalTarget::Gate(..)) && now.as_ref() != Some(covers) {
+                    self.violation(format!("{} approved something else than there is", entry.actor));
+                }
+            }
+            ReleaseEvent::Waived { .. } => {
+                let policy = self.in_force();
+                let allowed = policy.zip(entry.actor.person()).is_some_and(|(policy, person)| {
+                    policy.waivers.as_ref().is_some_and(|who| policy.includes(who, person))
+                });
+                if !allowed {
+                    self.violation(format!("{} waived something and may not", entry.actor));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A step is reached after those before it are over.
+    fn order(&mut self, state: &ReleaseState, run: RunId, event: &ReleaseEvent) {
+        let step = match event {
+            ReleaseEvent::StepOpened { step, .. }
+            | ReleaseEvent::EffectWanted { step, .. }
+            | ReleaseEvent::StepDone { step, .. }
+            | ReleaseEvent::StepSkipped { step, .. } => step,
+            _ => return,
+        };
+        let Some(run) = state.run(&run) else { return };
+        let Some(plan) = self.plan(run).cloned() else { return self.violation("a run without a known plan") };
+        let Some(planned) = plan.step(step) else {
+            return self.violation(format!("the plan has no step `{step}`"));
+        };
+        let over = |step| run.steps.get(step).is_some_and(|state| state.status.is_over());
+        if let Some(before) = planned.after.iter().find(|before| !over(before)) {
+            self.violation(format!("`{step}` is reached before `{before}` is over"));
+        }
+        if run.steps.get(step).is_some_and(|state| state.status.is_over()) {
+            self.violation(format!("`{step}` is over, and then: {event:?}"));
+        }
+    }
+
+    fn before_environment(&mut self, name: &EnvironmentName, at: Timestamp, event: &EnvironmentEvent) {
+        let state = self.environments.entry(name.clone()).or_default().clone();
+        match event {
+            EnvironmentEvent::DeploymentStarted { by, deploying, gates } => {
+                if let Some(held) = &state.held {
+                    self.violation(format!("{by:?} deploys into {name}, which {:?} holds", held.by));
+                }
+                if let Some(closed) = gates.iter().find(|report| !report.is_open()) {
+                    self.violation(format!("{by:?} deploys into {name} past {closed:?}"));
+                }
+                let release = self.releases.get(&by.release).cloned().unwrap_or_default();
+                let sealed = release.candidate(by.candidate).and_then(|candidate| candidate.sealed);
+                let wrong =
+                    |what: &&tollgate_core::event::Deployed| what.fingerprint != sealed || sealed.is_none();
+                if deploying.values().find(wrong).is_some() || deploying.is_empty() {
+                    self.violation(format!("{deploying:?} goes to {name}, the candidate is {sealed:?}"));
+                }
+                let found = release.run(&by.run).and_then(|run| Some((run, self.plan(run)?.clone())));
+                match found.zip(self.in_force()) {
+                    Some(((run, plan), in_force)) => {
+                        let judging = Judging {
+                            oracle: self,
+                            release: &release,
+                            run,
+                            plan: &plan,
+                            name,
+                            at,
+                            id: by.release,
+                        };
+                        let wrong: Vec<String> = [&in_force, &Arc::new(plan.policy.clone())]
+                            .into_iter()
+                            .filter_map(|policy| judging.enter(policy, &in_force))
+                            .collect();
+                        self.violations.extend(wrong);
+                    }
+                    None => self.violation("a deployment without a run or without rules"),
+                }
+            }
+            EnvironmentEvent::DeploymentEnded { by, .. } => {
+                if state.held.as_ref().is_none_or(|held| held.by != *by) {
+                    self.violation(format!("{by:?} gives {name} back and does not hold it"));
+                }
+            }
+            EnvironmentEvent::Verified { fingerprint, .. } => {
+                if !state.runs(fingerprint) {
+                    self.violation(format!("{fingerprint} was verified in {name} and does not run there"));
+                }
+            }
+            EnvironmentEvent::Recorded { .. } => {}
+        }
+    }
+
+    /// Whoever is about to deploy holds the environment.
+    fn leased_deployment(&mut self, id: ReleaseId, run: RunId, step: &tollgate_core::ids::StepId) {
+        let view = self.view(id);
+        let Some((run, plan)) = view.active().find(|(active, _)| active.id == run) else { return };
+        let Some(planned) = plan.step(step).filter(|step| matches!(step.body, Body::Deploy(_))) else {
+            return;
+        };
+        let Some(name) = &planned.environment else { return };
+        let held = self.environments.get(name).and_then(|state| state.held.as_ref());
+        if held.is_none_or(|held| held.by != view.holder(run, planned)) {
+            self.violation(format!("`{step}` is leased without holding {name}"));
+        }
+    }
+
+    /// A command that deploys was started for a deployment that is in the journal.
+    fn started(&mut self, started: &Started) {
+        let variable = |name: &str| started.variables.get(name).cloned().unwrap_or_default();
+        let leased = self.leases.iter().rev().find(|(_, effect, _)| *effect == started.key.0).copied();
+        let Some((release, ..)) = leased else {
+            return self.violation(format!("the command of {} was started without a lease", started.key.0));
+        };
+        let state = self.releases.get(&release).cloned().unwrap_or_default();
+        let over = state.runs.iter().find_map(|run| {
+            let step = run.steps.iter().find(|(id, state)| {
+                (1..=state.attempt).any(|attempt| effect_id(run.id, id, attempt) == started.key.0)
+            });
+            step.map(|(_, state)| state.status.is_over())
+        });
+        if over == Some(true) {
+            self.violation(format!("the command of {} was started after its step was over", started.key.0));
+        }
+        if !started.command.starts_with(tollgate_testkit::world::DEPLOY) {
+            return;
+        }
+        let Ok(name) = variable("TOLLGATE_ENVIRONMENT").parse::<EnvironmentName>() else {
+            return self.violation("a deployment without an environment");
+        };
+        let held = self.environments.get(&name).and_then(|state| state.held.clone());
+        let aborted = state.runs.iter().any(|run| {
+            matches!(run.status, RunStatus::Finished { .. })
+                && run.steps.iter().any(|(_, step)| step.status.effect() == Some(started.key.0))
+        });
+        // Given up between the lease and the start: it was started while it was allowed, and is stopped.
+        if aborted {
+            return;
+        }
+        match held {
+            Some(held) => {
+                let version = variable("TOLLGATE_VERSION");
+                let candidate = variable("TOLLGATE_CANDIDATE");
+                let fits = held.by.release == release
+                    && held.by.candidate.to_string() == candidate
+                    && held.deploying.values().all(|what| what.version == version)
+                    && variable("TOLLGATE_STEP").starts_with(held.by.step.as_str());
+                if !fits {
+                    self.violation(format!(
+                        "{:?} was started while {:?} holds {name}",
+                        started.variables, held.by
+                    ));
+                }
+            }
+            None => self.violation(format!("{:?} was started, and nobody holds {name}", started.variables)),
+        }
+    }
+}
+
+/// The run that an event belongs to.
+fn run_of(event: &ReleaseEvent) -> Option<RunId> {
+    match event {
+        ReleaseEvent::StepOpened { run, .. }
+        | ReleaseEvent::EffectWanted { run, .. }
+        | ReleaseEvent::EffectLeased { run, .. }
+        | ReleaseEvent::EffectFailed { run, .. }
+        | ReleaseEvent::StepStuck { run, .. }
+        | ReleaseEvent::Seen { run, .. }
+        | ReleaseEvent::StepDone { run, .. }
+        | ReleaseEvent::StepSkipped { run, .. }
+        | ReleaseEvent::StepExpired { run, .. }
+        | ReleaseEvent::StepRetried { run, .. }
+        | ReleaseEvent::RunHeld { run, .. }
+        | ReleaseEvent::RunResumed { run }
+        | ReleaseEvent::RunStarted { run, .. }
+        | ReleaseEvent::RunFinished { run, .. } => Some(*run),
+        _ => None,
+    }
+}
+
+/// Whether something new begins with it.
+fn begins(event: &ReleaseEvent) -> bool {
+    matches!(event, ReleaseEvent::EffectWanted { .. })
+        || matches!(event, ReleaseEvent::EffectLeased { epoch: 1, .. })
+}
+
+/// Judges an entry by the rules, anew and in its own words.
+struct Judging<'a> {
+    oracle: &'a Oracle,
+    release: &'a ReleaseState,
+    id: ReleaseId,
+    run: &'a Run,
+    plan: &'a Arc<Plan>,
+    name: &'a EnvironmentName,
+    at: Timestamp,
+}
+
+impl Judging<'_> {
+    /// What speaks against it, by these rules.
+    fn enter(&self, policy: &Policy, in_force: &Policy) -> Option<String> {
+        let environment = policy.environments.get(self.name)?;
+        let sealed = self.release.candidate(self.run.candidate)?.sealed?;
+        if let Some(from) = &environment.from
+            && !self.waived("from")
+            && self.oracle.environments.get(from).is_none_or(|state| state.verified(&sealed).is_none())
+        {
+            return Some(format!("{} was entered without verification in {from}", self.name));
+        }
+        let mut slots: Vec<BTreeSet<PersonName>> = Vec::new();
+        for (name, gate) in policy.gates.iter().chain(&environment.gates) {
+            if self.waived(name.as_str()) || !self.applies(gate) {
+                continue;
+            }
+            let fine = match &gate.kind {
+                GateKind::Approval(rule) => {
+                    let yes = self.approvals(name, rule, in_force);
+                    let count = rule.count as usize;
+                    let enough = yes.as_ref().is_some_and(|yes| yes.len() >= count);
+                    slots.extend(std::iter::repeat_n(yes.unwrap_or_default(), count));
+                    enough
+                }
+                GateKind::Ask { by, valid, .. } => {
+                    let asked = Asked::Gate(self.name.clone(), name.clone(), self.run.candidate);
+                    self.release.answer(&asked).is_some_and(|answer| {
+                        answer.value == AnswerValue::YesNo(true)
+                            && valid.is_none_or(|valid| self.at < answer.at + valid)
+                            && answer.by.person().is_some_and(|person| {
+                                by.as_ref().map_or(in_force.people.contains_key(person), |who| {
+                                    in_force.includes(who, person)
+                                })
+                            })
+                    })
+                }
+                GateKind::Require { that } => self.holds(that),
+            };
+            if !fine {
+                return Some(format!("{} was entered past `{name}`", self.name));
+            }
+        }
+        (!different_people(&slots))
+            .then(|| format!("{} was entered with one person in two places", self.name))
+    }
+
+    fn waived(&self, gate: &str) -> bool {
+        let target = WaiverTarget::Gate(self.name.clone(), named(gate));
+        self.release.waivers.iter().any(|waiver| {
+            waiver.target == target
+                && waiver.candidate == self.run.candidate
+                && waiver.until.is_none_or(|until| self.at < until)
+        })
+    }
+
+    fn holds(&self, expr: &tollgate_core::expr::Expr) -> bool {
+        let view = self.oracle.view(self.id);
+        let facts = RunFacts { view: &view, run: self.run, plan: self.plan };
+        eval_condition(expr, &facts) == Ok(true)
+    }
+
+    fn applies(&self, gate: &Gate) -> bool {
+        let view = self.oracle.view(self.id);
+        let facts = RunFacts { view: &view, run: self.run, plan: self.plan };
+        gate.condition.as_ref().is_none_or(|condition| eval_condition(condition, &facts) != Ok(false))
+    }
+
+    /// Whose yes counts; `None` when somebody said no.
+    fn approvals(
+        &self,
+        gate: &GateName,
+        rule: &ApprovalRule,
+        in_force: &Policy,
+    ) -> Option<BTreeSet<PersonName>> {
+        let target = ApprovalTarget::Gate(self.name.clone(), gate.clone());
+        let fingerprint = self.release.candidate(self.run.candidate)?.fingerprint();
+        let mut yes = BTreeSet::new();
+        for opinion in self.release.opinions.iter().filter(|opinion| {
+            opinion.target == target && opinion.candidate == self.run.candidate && opinion.revoked.is_none()
+        }) {
+            let Some(person) = opinion.by.person().filter(|person| in_force.includes(&rule.by, person))
+            else {
+                continue;
+            };
+            let own = self.run.started_by.person() == Some(person) || self.plan.authors.contains(person);
+            if own && !rule.allow_self {
+                continue;
+            }
+            match &opinion.says {
+                Says::No { .. } => return None,
+                Says::Yes { covers, .. } => {
+                    let fresh = rule.valid.is_none_or(|valid| self.at < opinion.at + valid);
+                    if fresh && *covers == fingerprint {
+                        yes.insert(person.clone());
+                    }
+                }
+            }
+        }
+        Some(yes)
+    }
+}
+
+/// Whether every place can be filled with somebody of its own.
+fn different_people(slots: &[BTreeSet<PersonName>]) -> bool {
+    fn fill<'a>(slots: &'a [BTreeSet<PersonName>], taken: &mut BTreeSet<&'a PersonName>) -> bool {
+        let Some((first, rest)) = slots.split_first() else { return true };
+        first.iter().any(|person| {
+            let new = taken.insert(person);
+            let filled = new && fill(rest, taken);
+            if new && !filled {
+                taken.remove(person);
+            }
+            filled
+        })
+    }
+    fill(slots, &mut BTreeSet::new())
+}

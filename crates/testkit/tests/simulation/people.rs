@@ -1,0 +1,198 @@
+//! What people do: what `explain` tells them, and also what it does not.
+
+use std::collections::BTreeMap;
+
+use tollgate_core::actor::{Actor, Known};
+use tollgate_core::event::{ApprovalTarget, Asked, WaiverTarget};
+use tollgate_core::explain::{Holding, explain};
+use tollgate_core::gate::Action;
+use tollgate_core::ids::{EnvironmentName, PersonName, ReleaseId, RunId, StepId};
+use tollgate_core::model::Deploy;
+use tollgate_core::plan::Body;
+use tollgate_core::state::{Says, StepStatus};
+use tollgate_core::view::{Stimulus, View};
+use tollgate_testkit::world::Chance;
+
+use crate::team::{PEOPLE, named};
+
+/// Something that somebody is about to do.
+#[derive(Debug, Clone)]
+pub(crate) enum Deed {
+    /// To a release.
+    Submit(ReleaseId, Stimulus, Actor),
+    /// Puts a version where an environment runs, then says so.
+    Deploy(ReleaseId, EnvironmentName, Stimulus, Actor),
+    /// Promotes a release by hand.
+    Promote(ReleaseId, EnvironmentName, Actor),
+    /// Puts the rules in force that were there in the beginning.
+    AdoptFirst(Actor),
+    /// Nothing.
+    Wait,
+}
+
+pub(crate) fn actor(person: &PersonName) -> Actor {
+    Actor::Person { name: person.clone(), known: Known::Login(person.to_string()) }
+}
+
+pub(crate) fn anybody(chance: &mut Chance) -> Actor {
+    match chance.percent(5) {
+        true => Actor::Login("stranger".into()),
+        false => actor(&named(PEOPLE[chance.below(PEOPLE.len())])),
+    }
+}
+
+/// What somebody does about a hold, and who can.
+pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
+    let submit = |stimulus| Deed::Submit(view.release_id, stimulus, by.clone());
+    match action.clone() {
+        Action::Approve(target) => submit(Stimulus::Approve { target, note: None }),
+        Action::Revoke(target) => submit(Stimulus::Revoke { target }),
+        Action::Answer(question) => {
+            let text = good_answer(&question);
+            submit(Stimulus::Answer { question, text })
+        }
+        Action::Done(run, step) => done(view, run, step, by.clone()),
+        Action::Retry(run, step) => submit(Stimulus::Retry { run, step }),
+        Action::Waive(target) => submit(Stimulus::Waive { target, why: "it is fine".into(), until: None }),
+        Action::Abort(run) => submit(Stimulus::Abort { run, why: "enough".into() }),
+        Action::Resume(run) => submit(Stimulus::Resume { run }),
+        Action::Promote(environment) => Deed::Promote(view.release_id, environment, by),
+        Action::AdoptPolicy => Deed::AdoptFirst(by),
+        Action::Wait => Deed::Wait,
+    }
+}
+
+fn good_answer(asked: &Asked) -> String {
+    match asked {
+        Asked::Question(name) if name.as_str() == "risk" => "low".into(),
+        _ => "yes".into(),
+    }
+}
+
+fn done(view: &View, run: RunId, step: StepId, by: Actor) -> Deed {
+    let planned =
+        view.active().find(|(active, _)| active.id == run).and_then(|(_, plan)| plan.step(&step).cloned());
+    let outputs = planned.iter().flat_map(|planned| planned.outputs.keys());
+    let outputs: BTreeMap<_, _> = outputs.map(|name| (name.clone(), "42".to_owned())).collect();
+    let evidence = Some("seen".to_owned());
+    let stimulus = Stimulus::Done { run, step, evidence, outputs };
+    match planned {
+        Some(planned) if matches!(planned.body, Body::Deploy(_)) => match planned.environment {
+            Some(environment) => Deed::Deploy(view.release_id, environment, stimulus, by),
+            None => Deed::Wait,
+        },
+        _ => Deed::Submit(view.release_id, stimulus, by),
+    }
+}
+
+/// The people whom a hold names for an action.
+pub(crate) fn who(view: &View, holding: &Holding, action: &Action) -> Vec<PersonName> {
+    let policy = view.policy.clone();
+    let everybody = || PEOPLE.iter().map(|person| named(person)).collect();
+    match action {
+        // Whoever said no takes it back.
+        Action::Revoke(target) => {
+            let no = view.release.opinions.iter().filter(|opinion| {
+                opinion.target == *target
+                    && opinion.revoked.is_none()
+                    && matches!(opinion.says, Says::No { .. })
+            });
+            no.filter_map(|opinion| opinion.by.person().cloned()).collect()
+        }
+        Action::Waive(_) => {
+            let who =
+                policy.as_ref().and_then(|policy| policy.waivers.as_ref().map(|who| policy.members(who)));
+            who.unwrap_or_default()
+        }
+        Action::AdoptPolicy => {
+            let who = policy
+                .as_ref()
+                .and_then(|policy| policy.changes.as_ref().map(|changes| policy.members(&changes.by)));
+            who.unwrap_or_else(everybody)
+        }
+        Action::Promote(_) | Action::Abort(_) => everybody(),
+        _ if holding.hold.anybody => everybody(),
+        _ => holding.hold.who.clone(),
+    }
+}
+
+/// Something that somebody might do to a release, wise or not.
+pub(crate) fn whatever(view: &View, chance: &mut Chance, now: jiff::Timestamp) -> Option<Deed> {
+    let holdings = explain(view, now);
+    if chance.percent(75) {
+        let holding = chance.pick(&holdings)?.clone();
+        let action = chance.pick(&holding.hold.how)?.clone();
+        // Giving up ends what is to be watched.
+        if matches!(action, Action::Abort(_)) && chance.percent(85) {
+            return None;
+        }
+        let by = match chance.percent(80) {
+            true => chance.pick(&who(view, &holding, &action)).map(actor)?,
+            false => anybody(chance),
+        };
+        if let (Action::Approve(target), true) = (&action, chance.percent(20)) {
+            let stimulus = Stimulus::Reject { target: target.clone(), why: "not yet".into() };
+            return Some(Deed::Submit(view.release_id, stimulus, by));
+        }
+        return Some(deed(view, &action, by));
+    }
+    let by = anybody(chance);
+    stray(view, chance).map(|stimulus| Deed::Submit(view.release_id, stimulus, by))
+}
+
+/// Something that nobody asked for.
+fn stray(view: &View, chance: &mut Chance) -> Option<Stimulus> {
+    let runs: Vec<_> = view.active().map(|(run, plan)| (run.clone(), plan.clone())).collect();
+    let (run, plan) = chance.pick(&runs)?;
+    let step = chance.pick(&plan.steps)?.clone();
+    let approvals: Vec<ApprovalTarget> =
+        view.release.opinions.iter().map(|opinion| opinion.target.clone()).collect();
+    Some(match chance.below(12) {
+        0 => Stimulus::Hold { run: run.id, why: "wait a moment".into() },
+        1 | 2 => Stimulus::Resume { run: run.id },
+        3 => Stimulus::Revoke { target: chance.pick(&approvals)?.clone() },
+        4 => Stimulus::Reject { target: chance.pick(&approvals)?.clone(), why: "no".into() },
+        5 => Stimulus::Approve { target: ApprovalTarget::Step(run.id, step.id), note: Some("!".into()) },
+        6 => Stimulus::Retry { run: run.id, step: step.id },
+        7 => Stimulus::Done { run: run.id, step: step.id, evidence: None, outputs: BTreeMap::new() },
+        8 if chance.percent(20) => {
+            let target = WaiverTarget::Step(run.id, step.id);
+            Stimulus::Waive { target, why: "it is late".into(), until: None }
+        }
+        9 => Stimulus::Answer {
+            question: Asked::Question(named("go")),
+            text: word(chance, &["yes", "no", "no"]),
+        },
+        10 => {
+            let text = word(chance, &["low", "high", "what"]);
+            Stimulus::Answer { question: Asked::Question(named("risk")), text }
+        }
+        11 if chance.percent(6) => Stimulus::Abort { run: run.id, why: "never mind".into() },
+        _ => Stimulus::Wake,
+    })
+}
+
+fn word(chance: &mut Chance, of: &[&str]) -> String {
+    (*chance.pick(of).unwrap_or(&"yes")).to_owned()
+}
+
+/// The environments into which others are to deploy right now.
+pub(crate) fn awaited(view: &View) -> Vec<(EnvironmentName, String)> {
+    let mut found = Vec::new();
+    for (run, plan) in view.active() {
+        for planned in &plan.steps {
+            let looking =
+                run.steps.get(&planned.id).is_some_and(|step| matches!(step.status, StepStatus::Open { .. }));
+            let observed = plan.steps.iter().any(|other| {
+                other.environment == planned.environment
+                    && matches!(other.body, Body::Deploy(Deploy::Observed | Deploy::Manual { .. }))
+            });
+            if let (true, true, Body::Live(Some(_)), Some(name)) =
+                (looking, observed, &planned.body, &planned.environment)
+            {
+                found.push((name.clone(), plan.version.text.clone()));
+            }
+        }
+    }
+    found
+}
