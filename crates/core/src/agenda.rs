@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::decide::{Entering, gates};
+use crate::act::Act;
+use crate::decide::{Entering, conditions_left, gates_of_step, live_until};
 use crate::gate::GateAnswer;
 use crate::ids::EffectId;
 use crate::model::Probe;
-use crate::plan::Body;
-use crate::state::{RunStatus, StepStatus};
-use crate::view::{View, watch_key};
+use crate::plan::{Body, Plan, PlannedStep};
+use crate::state::{Run, RunStatus, StepState, StepStatus};
+use crate::view::{View, later, watch_key};
 
 /// What a release wants.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,53 +38,80 @@ pub struct TaskWanted {
 }
 
 /// What a release wants at a moment.
+///
+/// Every wake-up is a moment at which something follows for a step: once it was decided about, it is not wanted again.
 pub fn agenda(view: &View, now: Timestamp) -> Agenda {
     let mut agenda = Agenda::default();
-    let mut wake = |at: Timestamp| agenda.wake = Some(agenda.wake.map_or(at, |other| other.min(at)));
-    let mut tasks = BTreeMap::new();
-    let mut watches = BTreeMap::new();
     for (run, plan) in view.active() {
-        let held = matches!(run.status, RunStatus::Held { .. });
         for planned in &plan.steps {
             let Some(state) = run.steps.get(&planned.id) else { continue };
-            match &state.status {
-                StepStatus::Wanted { effect, act, due } if !held => {
-                    let command = matches!(act, crate::act::Act::Run(_));
-                    tasks.insert(
-                        *effect,
-                        TaskWanted { lane: act.lane().into(), due: *due, leased: None, command },
-                    );
-                }
-                StepStatus::Leased { effect, act, epoch } => {
-                    let command = matches!(act, crate::act::Act::Run(_));
-                    let (lane, due) = (act.lane().into(), state.since);
-                    tasks.insert(*effect, TaskWanted { lane, due, leased: Some(*epoch), command });
-                }
-                StepStatus::Open { .. } if !held => {
-                    if let Body::Live(Some(probe)) = &planned.body {
-                        watches.insert(watch_key(probe), probe.clone());
-                        wake(state.opened_at + probe.within);
-                    }
-                    if let Some(timeout) = planned.timeout {
-                        wake(state.opened_at + timeout);
-                    }
-                    if let (Body::Enter | Body::Deploy(_), Some(environment)) =
-                        (&planned.body, &planned.environment)
-                    {
-                        for report in gates(Entering { view, run, plan, environment, now }) {
-                            if let GateAnswer::Closed(hold) = report.answer
-                                && let Some(earliest) = hold.earliest
-                            {
-                                wake(earliest);
-                            }
-                        }
-                    }
-                }
-                _ => {}
-            }
+            agenda.step(Entry { view, run, plan, planned, state, now });
         }
     }
-    agenda.tasks = tasks;
-    agenda.watches = watches;
     agenda
+}
+
+/// A step that was reached.
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    view: &'a View,
+    run: &'a Run,
+    plan: &'a Plan,
+    planned: &'a PlannedStep,
+    state: &'a StepState,
+    now: Timestamp,
+}
+
+impl Agenda {
+    fn step(&mut self, entry: Entry<'_>) {
+        let Entry { run, planned, state, .. } = entry;
+        let held = matches!(run.status, RunStatus::Held { .. });
+        let task = |act: &Act, due, leased| {
+            let command = matches!(act, Act::Run(_));
+            TaskWanted { lane: act.lane().into(), due, leased, command }
+        };
+        match &state.status {
+            StepStatus::Wanted { effect, act, due } if !held => {
+                self.tasks.insert(*effect, task(act, *due, None));
+            }
+            StepStatus::Leased { effect, act, epoch } => {
+                self.tasks.insert(*effect, task(act, state.since, Some(*epoch)));
+            }
+            StepStatus::Open { .. } => {
+                // A look is no act: also while the run is held it is seen when the environment is live.
+                if let Body::Live(Some(probe)) = &planned.body
+                    && conditions_left(run, entry.plan, planned).is_ok_and(<[_]>::is_empty)
+                {
+                    self.watches.insert(watch_key(probe), probe.clone());
+                }
+                if !held {
+                    self.wakes(entry);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wakes(&mut self, entry: Entry<'_>) {
+        let Entry { view, run, plan, planned, state, now } = entry;
+        self.wake_at(planned.timeout.map(|timeout| later(state.opened_at, timeout)));
+        match &planned.body {
+            Body::Live(Some(probe)) => self.wake_at(live_until(plan, planned, state, probe)),
+            Body::Enter | Body::Deploy(_) if !view.holds(run, planned) => {
+                let Some(environment) = &planned.environment else { return };
+                for report in gates_of_step(Entering { view, run, plan, environment, now }, planned) {
+                    if let GateAnswer::Closed(hold) = report.answer {
+                        self.wake_at(hold.earliest.filter(|earliest| *earliest > now));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wake_at(&mut self, at: Option<Timestamp>) {
+        if let Some(at) = at {
+            self.wake = Some(self.wake.map_or(at, |other| other.min(at)));
+        }
+    }
 }

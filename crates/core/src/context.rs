@@ -9,7 +9,7 @@ use crate::act::Failure;
 use crate::act::FailureClass;
 use crate::event::{AnswerValue, Asked, StepResult};
 use crate::expr::{CallError, Facts, Value};
-use crate::ids::OutputName;
+use crate::ids::{EnvironmentName, OutputName};
 use crate::model::Template;
 use crate::plan::{Item, Plan, PlannedStep};
 use crate::state::{Run, StepStatus};
@@ -49,7 +49,7 @@ pub struct Context {
     pub item: Option<Item>,
     /// The answers, by question: numbers as numbers, to be counted with, everything else as text.
     pub answers: BTreeMap<String, serde_json::Value>,
-    /// The outputs, by step.
+    /// The outputs, by step. A step of an environment knows those beside it by their short ids.
     pub steps: BTreeMap<String, BTreeMap<OutputName, String>>,
 }
 
@@ -69,13 +69,23 @@ impl Context {
         let mut context = Self::planned(plan, step);
         context.starter = run.started_by.to_string();
         context.answers = answers(view);
-        context.steps = outputs(run);
+        context.steps = outputs(run, plan, step);
         if let Some(candidate) = candidate {
             context.commit = candidate.commit.to_string();
             context.notes = candidate.notes.clone().unwrap_or_default();
             context.branch = candidate.branch.clone().unwrap_or(context.branch);
         }
         context
+    }
+
+    /// The names of the gates of an environment.
+    pub fn within(view: &View, run: &Run, plan: &Plan, environment: &EnvironmentName) -> Self {
+        let in_force = view.policy.as_deref();
+        let mut policies = [Some(&plan.policy), in_force].into_iter().flatten();
+        let found = policies.find_map(|policy| policy.environments.get(environment));
+        let url = found.and_then(|environment| environment.url.clone()).unwrap_or_default();
+        let env = Some(EnvironmentContext { name: environment.to_string(), url });
+        Self { env, ..Self::of(view, run, plan, None) }
     }
 
     /// The same before the run: what only the run knows is empty, and answers and outputs are not known.
@@ -189,13 +199,29 @@ fn filled(answer: &AnswerValue) -> serde_json::Value {
     }
 }
 
-fn outputs(run: &Run) -> BTreeMap<String, BTreeMap<OutputName, String>> {
-    let of = |status: &StepStatus| match status {
-        StepStatus::Done { result, .. } => StepResult::outputs(result),
-        _ => BTreeMap::new(),
-    };
-    let all = run.steps.iter().map(|(id, step)| (id.to_string(), of(&step.status)));
-    all.filter(|(_, outputs)| !outputs.is_empty()).collect()
+/// The outputs of the steps that are over; those of a step that was skipped are empty.
+fn outputs(
+    run: &Run,
+    plan: &Plan,
+    step: Option<&PlannedStep>,
+) -> BTreeMap<String, BTreeMap<OutputName, String>> {
+    let beside = step.and_then(PlannedStep::promotion);
+    let mut all = BTreeMap::new();
+    for planned in plan.steps.iter().filter(|planned| !planned.outputs.is_empty()) {
+        let of = match run.steps.get(&planned.id).map(|state| &state.status) {
+            Some(StepStatus::Done { result, .. }) => StepResult::outputs(result),
+            Some(StepStatus::Skipped(_)) => {
+                planned.outputs.keys().map(|name| (name.clone(), String::new())).collect()
+            }
+            _ => continue,
+        };
+        if let Some(short) = planned.short_id().filter(|_| planned.promotion() == beside) {
+            all.insert(short.to_owned(), of.clone());
+        }
+        // A step of the procedure does not take the place of one beside the step that is called the same.
+        all.entry(planned.id.to_string()).or_insert(of);
+    }
+    all
 }
 
 /// What conditions can ask for: the names of [`crate::expr`] at this moment.
@@ -207,6 +233,65 @@ pub struct RunFacts<'a> {
     pub run: &'a Run,
     /// Its plan.
     pub plan: &'a Plan,
+}
+
+impl<'a> RunFacts<'a> {
+    /// The step that an output is asked of: one beside the step that asks first, where that is a part of a promotion.
+    fn source(&self, name: &str, asking: Option<&PlannedStep>) -> Option<&'a PlannedStep> {
+        let (id, _) = name.strip_prefix("steps.")?.rsplit_once('.')?;
+        let promotion = asking.and_then(PlannedStep::promotion);
+        let is_beside = |planned: &&PlannedStep| {
+            promotion.is_some() && planned.promotion() == promotion && planned.short_id() == Some(id)
+        };
+        let beside = self.plan.steps.iter().find(is_beside);
+        beside.or_else(|| self.plan.step(&id.parse().ok()?))
+    }
+
+    fn output(&self, of: &PlannedStep, name: &str) -> Option<Value> {
+        let (_, output) = name.rsplit_once('.')?;
+        match &self.run.steps.get(&of.id)?.status {
+            StepStatus::Done { result, .. } => {
+                result.outputs().get(&output.parse().ok()?).map(|text| Value::String(text.clone()))
+            }
+            // A step that was skipped has no outputs, and will never have any.
+            StepStatus::Skipped(_) => Some(Value::String(String::new())),
+            _ => None,
+        }
+    }
+}
+
+/// What the conditions of a step can ask for.
+#[derive(Debug)]
+pub struct StepFacts<'a> {
+    /// What those of the run can ask for.
+    pub run: RunFacts<'a>,
+    /// The step.
+    pub step: &'a PlannedStep,
+}
+
+impl<'a> StepFacts<'a> {
+    /// The facts of a step.
+    pub fn of(view: &'a View, run: &'a Run, plan: &'a Plan, step: &'a PlannedStep) -> Self {
+        Self { run: RunFacts { view, run, plan }, step }
+    }
+
+    /// The step that an output is asked of, if there is one.
+    pub fn source(&self, name: &str) -> Option<&'a PlannedStep> {
+        self.run.source(name, Some(self.step))
+    }
+}
+
+impl Facts for StepFacts<'_> {
+    fn value(&self, name: &str) -> Option<Value> {
+        match self.source(name) {
+            Some(source) => self.run.output(source, name),
+            None => self.run.value(name),
+        }
+    }
+
+    fn call(&self, function: &str, arguments: &[Value]) -> Result<Option<Value>, CallError> {
+        self.run.call(function, arguments)
+    }
 }
 
 impl Facts for RunFacts<'_> {
@@ -224,17 +309,7 @@ impl Facts for RunFacts<'_> {
             let asked = Asked::Question(question.parse().ok()?);
             return self.view.release.answer(&asked).map(|answer| value_of(&answer.value));
         }
-        let (step, output) = name.strip_prefix("steps.")?.rsplit_once('.')?;
-        let state = self.run.steps.get(&step.parse().ok()?)?;
-        match &state.status {
-            StepStatus::Done { result, .. } => {
-                let outputs = result.outputs();
-                text(outputs.get(&output.parse().ok()?)?)
-            }
-            // A step that was skipped has no outputs: its conditions have to be asked for first.
-            StepStatus::Skipped(_) => text(""),
-            _ => None,
-        }
+        self.output(self.source(name, None)?, name)
     }
 
     fn call(&self, function: &str, arguments: &[Value]) -> Result<Option<Value>, CallError> {

@@ -3,14 +3,17 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::act::{Failure, FailureClass};
-use crate::context::{Context, RunFacts};
-use crate::decide::{Counting, Entering, gates, second};
+use crate::act::{Act, Failure, FailureClass};
+use crate::context::{Context, StepFacts};
+use crate::decide::{
+    Counting, Entering, GOING, approval_actions, changes_history, conditions_left, expected, gates_of_step,
+    knowing, never_waived, nowhere, saw, second, waivers,
+};
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
-use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
-use crate::ids::{EnvironmentName, RunId, StepId};
-use crate::model::{Deploy, Policy, StepKind, Who};
+use crate::gate::{Action, GateAnswer, GateOrigin, Hold, WaitsOn};
+use crate::ids::{EnvironmentName, QuestionName, RunId, StepId};
+use crate::model::{ApprovalRule, Deploy, Probe, StepKind, Template, Who};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::View;
@@ -31,17 +34,14 @@ pub struct Holding {
     pub hold: Hold,
 }
 
-/// Everything that holds the runs of a release, in the order of their plans. Never empty while a run is not finished.
+/// Everything that holds the runs of a release, in the order in which it binds: that of their plans. Never empty while a run
+/// is not finished.
 pub fn explain(view: &View, now: Timestamp) -> Vec<Holding> {
     let mut found = Vec::new();
     for (run, plan) in view.active() {
         let explaining = Explaining { view, run, plan, now };
-        if let RunStatus::Held { since, by, why } = &run.status {
-            let mut hold = explaining.hold("the run", format!("{by} holds it: {why}"), Some(*since));
-            hold.anybody = true;
-            hold.how = vec![Action::Resume(run.id), Action::Abort(run.id)];
-            found.push(explaining.holding(None, None, hold));
-        }
+        let held = explaining.held();
+        found.extend(held);
         for planned in &plan.steps {
             if let Some(state) = run.steps.get(&planned.id) {
                 found.extend(explaining.step(planned, state));
@@ -59,13 +59,23 @@ struct Explaining<'a> {
 }
 
 impl Explaining<'_> {
-    fn policy(&self) -> &Policy {
-        self.view.policy.as_deref().unwrap_or(&self.plan.policy)
+    fn hold(&self, what: impl Into<String>, why: impl Into<String>, since: Timestamp) -> Hold {
+        let (who, how) = (Vec::new(), Vec::new());
+        Hold {
+            what: what.into(),
+            why: why.into(),
+            since: Some(since),
+            who,
+            anybody: false,
+            how,
+            earliest: None,
+            on: WaitsOn::Person,
+        }
     }
 
-    fn hold(&self, what: &str, why: String, since: Option<Timestamp>) -> Hold {
-        let (who, how) = (Vec::new(), Vec::new());
-        Hold { what: what.into(), why, since, who, anybody: false, how, earliest: None, on: WaitsOn::Person }
+    /// Nobody has to do anything about it.
+    fn wait(&self, on: WaitsOn, what: impl Into<String>, why: impl Into<String>, since: Timestamp) -> Hold {
+        Hold { on, how: vec![Action::Wait], ..self.hold(what, why, since) }
     }
 
     fn holding(&self, planned: Option<&PlannedStep>, gate: Option<String>, hold: Hold) -> Holding {
@@ -74,60 +84,38 @@ impl Explaining<'_> {
             step: planned.map(|planned| planned.id.clone()),
             environment: planned.and_then(|planned| planned.environment.clone()),
             gate,
-            hold,
+            hold: hold.or_abort(self.run.id),
+        }
+    }
+
+    fn held(&self) -> Option<Holding> {
+        let RunStatus::Held { since, by, why } = &self.run.status else { return None };
+        let mut hold = self.hold("the run", format!("{by} holds it: {why}"), *since);
+        hold.anybody = true;
+        hold.how = vec![Action::Resume(self.run.id), Action::Abort(self.run.id)];
+        Some(self.holding(None, None, hold))
+    }
+
+    /// What a step is called: by its id, and its name where it has one.
+    fn what(&self, planned: &PlannedStep) -> String {
+        let name = planned
+            .name
+            .as_ref()
+            .and_then(|name| Context::of(self.view, self.run, self.plan, Some(planned)).fill(name).ok());
+        match name {
+            Some(name) => format!("step `{}` ({name})", planned.id),
+            None => format!("step `{}`", planned.id),
         }
     }
 
     fn waiving(&self, planned: &PlannedStep) -> Option<Action> {
-        let who = self.policy().waivers.as_ref()?;
-        let target = WaiverTarget::Step(self.run.id, planned.id.clone());
-        (!self.policy().members(who).is_empty()).then_some(Action::Waive(target))
+        let can =
+            !waivers(self.view, self.plan).is_empty() && never_waived(self.view, self.run, planned).is_none();
+        can.then(|| Action::Waive(WaiverTarget::Step(self.run.id, planned.id.clone())))
     }
 
-    fn step(&self, planned: &PlannedStep, state: &StepState) -> Vec<Holding> {
-        let one = |hold: Hold| vec![self.holding(Some(planned), None, hold)];
-        let what = format!("step `{}`", planned.id);
-        match &state.status {
-            StepStatus::Done { .. } | StepStatus::Skipped(_) => Vec::new(),
-            StepStatus::Wanted { act, due, .. } => {
-                let mut hold = self.hold(&what, format!("{} is next", act.kind()), Some(state.since));
-                if let Some((_, failure)) = state.failures.last().filter(|_| state.failed_tries > 0) {
-                    hold.why = format!("{}; it is tried again at {}", failure.why, second(*due));
-                    hold.earliest = Some(*due);
-                }
-                hold.on = WaitsOn::World;
-                hold.how = vec![Action::Wait];
-                one(hold)
-            }
-            StepStatus::Leased { act, .. } => {
-                let mut hold = self.hold(&what, format!("{} is under way", act.kind()), Some(state.since));
-                hold.on = WaitsOn::World;
-                hold.how = vec![Action::Wait];
-                one(hold)
-            }
-            StepStatus::Stuck { failure, .. } => one(self.stuck(planned, state, failure, &what)),
-            StepStatus::Expired => {
-                let why = "what it waited for did not come in time".to_owned();
-                let mut hold = self.hold(&what, why, Some(state.since));
-                hold.anybody = true;
-                hold.how = vec![Action::Retry(self.run.id, planned.id.clone())];
-                hold.how.extend(self.waiving(planned));
-                hold.how.push(Action::Abort(self.run.id));
-                one(hold)
-            }
-            StepStatus::Open { .. } => self.open(planned, state, &what),
-        }
-    }
-
-    fn stuck(&self, planned: &PlannedStep, state: &StepState, failure: &Failure, what: &str) -> Hold {
-        let mut why = failure.why.clone();
-        if failure.class == FailureClass::InDoubt {
-            why = format!("{why}; whether it happened is not known, so it is not repeated by itself");
-        }
-        if let Some(hint) = &failure.hint {
-            why = format!("{why} ({hint})");
-        }
-        let mut hold = self.hold(what, why, Some(state.since));
+    /// The ways out of a step that goes on only when somebody says how.
+    fn ways_out(&self, planned: &PlannedStep, mut hold: Hold) -> Hold {
         hold.anybody = true;
         hold.how = vec![Action::Retry(self.run.id, planned.id.clone())];
         hold.how.extend(self.waiving(planned));
@@ -135,115 +123,177 @@ impl Explaining<'_> {
         hold
     }
 
-    fn open(&self, planned: &PlannedStep, state: &StepState, what: &str) -> Vec<Holding> {
-        let mut hold = self.hold(what, String::new(), Some(state.opened_at));
-        hold.earliest = None;
-        if let Some(name) = self.unknown(planned) {
-            hold.why = format!("whether it is done depends on `{name}`, which is not known yet");
-            if let Some(question) = name.strip_prefix("answers.").and_then(|name| name.parse().ok()) {
-                hold.how = vec![Action::Answer(Asked::Question(question))];
+    fn step(&self, planned: &PlannedStep, state: &StepState) -> Vec<Holding> {
+        let one = |hold: Hold| vec![self.holding(Some(planned), None, hold)];
+        let what = self.what(planned);
+        match &state.status {
+            StepStatus::Done { .. } | StepStatus::Skipped(_) => Vec::new(),
+            StepStatus::Wanted { act, due, .. } => one(self.wanted(state, act, *due, what)),
+            StepStatus::Leased { act, .. } => {
+                let why = format!("{} is under way", doing(act));
+                one(self.wait(WaitsOn::World, what, why, state.since))
             }
-            hold.anybody = true;
-            return vec![self.holding(Some(planned), None, hold)];
+            StepStatus::Stuck { failure, .. } => one(self.stuck(planned, state, failure, what)),
+            StepStatus::Expired => {
+                let why = "what it waited for did not come in time";
+                one(self.ways_out(planned, self.hold(what, why, state.since)))
+            }
+            StepStatus::Open { .. } => self.open(planned, state, what),
+        }
+    }
+
+    fn wanted(&self, state: &StepState, act: &Act, due: Timestamp, what: String) -> Hold {
+        let failed = state.failures.last().filter(|_| state.failed_tries > 0);
+        let why = match failed {
+            Some((_, failure)) => {
+                format!("{}; it is tried again at {}", failure.why, second(due))
+            }
+            None => format!("{} is next", doing(act)),
+        };
+        match due > self.now {
+            true => Hold { earliest: Some(due), ..self.wait(WaitsOn::Time, what, why, state.since) },
+            false => self.wait(WaitsOn::World, what, why, state.since),
+        }
+    }
+
+    fn stuck(&self, planned: &PlannedStep, state: &StepState, failure: &Failure, what: String) -> Hold {
+        let mut why = failure.why.clone();
+        if failure.class == FailureClass::InDoubt {
+            why = format!("{why}; whether it happened is not known, so it is not repeated by itself");
+        }
+        if let Some(hint) = &failure.hint {
+            why = format!("{why} ({hint})");
+        }
+        self.ways_out(planned, self.hold(what, why, state.since))
+    }
+
+    fn open(&self, planned: &PlannedStep, state: &StepState, what: String) -> Vec<Holding> {
+        let one = |hold: Hold| vec![self.holding(Some(planned), None, hold)];
+        if let Some(name) = self.unknown(planned) {
+            let why = format!("whether it is to be done depends on `{name}`, which is not known yet");
+            let mut hold = self.hold(what, why, state.opened_at);
+            knowing(self.view, self.plan, &name, &mut hold);
+            return one(hold);
         }
         match &planned.body {
-            Body::Enter => return self.gates(planned, state),
-            Body::Deploy(deploy) => {
+            Body::Deploy(Deploy::Manual { instruction, by }) if self.view.holds(self.run, planned) => {
+                let by = by.as_ref().or(planned.by.as_ref());
+                let what = format!("deployment to {}", self.environment(planned));
+                one(self.person(planned, by, instruction, self.hold(what, "", state.opened_at)))
+            }
+            Body::Enter | Body::Deploy(_) => {
                 let closed = self.gates(planned, state);
-                if !closed.is_empty() {
-                    return closed;
-                }
-                if let Deploy::Manual { instruction, by } = deploy {
-                    self.person(&mut hold, planned, by.as_ref(), &instruction.0);
-                }
+                if closed.is_empty() { one(self.goes_on(what, state)) } else { closed }
             }
-            Body::Live(Some(probe)) => {
-                let saw = match &state.status {
-                    StepStatus::Open { seen: Some(seen), .. } => match (&seen.value, &seen.problem) {
-                        (Some(value), _) => format!("it answers `{value}`"),
-                        (None, Some(problem)) => problem.clone(),
-                        (None, None) => "it answers without a version".into(),
-                    },
-                    _ => "it was not looked at yet".into(),
-                };
-                hold.why = format!("{} has to answer with {}: {saw}", probe.url, self.plan.version.text);
-                hold.on = WaitsOn::World;
-                hold.how = vec![Action::Wait];
-            }
-            Body::Live(None) | Body::Settle => {
-                hold.why = "it goes on by itself".into();
-                hold.on = WaitsOn::World;
-                hold.how = vec![Action::Wait];
-            }
-            Body::Step(kind) => return self.people(planned, kind, hold),
-        }
-        vec![self.holding(Some(planned), None, hold)]
-    }
-
-    fn people(&self, planned: &PlannedStep, kind: &StepKind, mut hold: Hold) -> Vec<Holding> {
-        match kind {
-            StepKind::Manual { instruction, .. } => {
-                self.person(&mut hold, planned, planned.by.as_ref(), &instruction.0);
-            }
-            StepKind::Ask { questions } => {
-                return questions
-                    .iter()
-                    .filter(|name| self.view.release.answer(&Asked::Question((*name).clone())).is_none())
-                    .map(|name| {
-                        let question = self.plan.definition.questions.get(name);
-                        let mut hold = hold.clone();
-                        hold.what = format!("question `{name}`");
-                        let text = question.map(|question| question.ask.clone()).unwrap_or_default();
-                        hold.why = format!("“{text}” is not answered");
-                        self.whoever(&mut hold, question.and_then(|question| question.by.as_ref()));
-                        hold.how = vec![Action::Answer(Asked::Question(name.clone()))];
-                        self.holding(Some(planned), None, hold)
-                    })
-                    .collect();
-            }
-            StepKind::Approval(rule) => {
-                let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
-                let Ok(nowhere) = EnvironmentName::new("none") else { return Vec::new() };
-                let environment = planned.environment.as_ref().unwrap_or(&nowhere);
-                let entering =
-                    Entering { view: self.view, run: self.run, plan: self.plan, environment, now: self.now };
-                let count = Counting { entering, rule, target: &target }.count();
-                hold.what = format!("approval `{}`", planned.id);
-                hold.why = count.why(rule);
-                hold.who = count.can;
-                hold.how = vec![Action::Approve(target)];
-                hold.how.extend(self.waiving(planned));
-            }
-            _ => {
-                hold.why = "it goes on by itself".into();
-                hold.on = WaitsOn::World;
-                hold.how = vec![Action::Wait];
+            Body::Live(Some(probe)) => one(self.live(planned, state, probe)),
+            Body::Live(None) | Body::Settle => one(self.goes_on(what, state)),
+            Body::Step(kind) => {
+                let waiting = self.people(planned, kind, state, &what);
+                if waiting.is_empty() { one(self.goes_on(what, state)) } else { waiting }
             }
         }
-        vec![self.holding(Some(planned), None, hold)]
     }
 
-    fn person(&self, hold: &mut Hold, planned: &PlannedStep, by: Option<&Who>, instruction: &str) {
+    /// Nothing holds it any more: it goes on with the next look, unless the run as a whole is held.
+    fn goes_on(&self, what: String, state: &StepState) -> Hold {
+        self.wait(WaitsOn::World, what, "nothing holds it any more; it goes on by itself", state.opened_at)
+    }
+
+    fn environment(&self, planned: &PlannedStep) -> String {
+        planned.environment.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn live(&self, planned: &PlannedStep, state: &StepState, probe: &Probe) -> Hold {
+        let seen = match &state.status {
+            StepStatus::Open { seen, .. } => saw(seen.as_ref()),
+            _ => saw(None),
+        };
         let context = Context::of(self.view, self.run, self.plan, Some(planned));
-        let template = crate::model::Template(instruction.to_owned());
-        hold.why = context.fill(&template).unwrap_or_else(|_| instruction.to_owned());
-        self.whoever(hold, by);
-        hold.how = vec![Action::Done(self.run.id, planned.id.clone())];
-        hold.how.extend(self.waiving(planned));
+        let wanted = expected(probe, &context).unwrap_or_else(|_| self.plan.version.text.clone());
+        let times = if probe.times > 1 { format!(" {} times in a row", probe.times) } else { String::new() };
+        let why = format!("{} has to answer with `{wanted}`{times}; {seen}", probe.url);
+        self.wait(WaitsOn::World, format!("version in {}", self.environment(planned)), why, state.opened_at)
     }
 
-    fn whoever(&self, hold: &mut Hold, by: Option<&Who>) {
-        hold.who = by.map(|who| self.policy().members(who)).unwrap_or_default();
-        hold.anybody = by.is_none();
+    fn people(&self, planned: &PlannedStep, kind: &StepKind, state: &StepState, what: &str) -> Vec<Holding> {
+        let hold = self.hold(what, "", state.opened_at);
+        let hold = match kind {
+            StepKind::Manual { instruction, .. } => {
+                self.person(planned, planned.by.as_ref(), instruction, hold)
+            }
+            StepKind::Ask { questions } => return self.questions(planned, questions, state),
+            StepKind::Approval(rule) => match self.approval(planned, rule, hold) {
+                Some(hold) => hold,
+                None => return Vec::new(),
+            },
+            _ => match changes_history(self.run, self.plan, planned) {
+                Some(other) => {
+                    let why =
+                        format!("step `{}` is changing what is released; this one comes after it", other.id);
+                    self.wait(WaitsOn::Release, what, why, state.opened_at)
+                }
+                None => return Vec::new(),
+            },
+        };
+        vec![self.holding(Some(planned), None, hold)]
+    }
+
+    fn questions(&self, planned: &PlannedStep, names: &[QuestionName], state: &StepState) -> Vec<Holding> {
+        let open =
+            |name: &&QuestionName| self.view.release.answer(&Asked::Question((*name).clone())).is_none();
+        let one = |name: &QuestionName| {
+            let question = self.plan.definition.questions.get(name);
+            let text = question.map(|question| question.ask.as_str()).unwrap_or_default();
+            let why = format!("“{text}” is not answered");
+            let mut hold = self.hold(format!("question `{name}`"), why, state.opened_at);
+            knowing(self.view, self.plan, &format!("answers.{name}"), &mut hold);
+            hold.how.extend(self.waiving(planned));
+            self.holding(Some(planned), None, hold)
+        };
+        names.iter().filter(open).map(one).collect()
+    }
+
+    fn approval(&self, planned: &PlannedStep, rule: &ApprovalRule, hold: Hold) -> Option<Hold> {
+        let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
+        let nowhere = nowhere()?;
+        let environment = planned.environment.as_ref().unwrap_or(&nowhere);
+        let entering =
+            Entering { view: self.view, run: self.run, plan: self.plan, environment, now: self.now };
+        let count = Counting { entering, rule, target: &target }.count();
+        if count.open(rule).is_some() {
+            return None;
+        }
+        let mut how = approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0);
+        how.extend(self.waiving(planned));
+        let what = format!("approval `{}`", planned.id);
+        Some(Hold { what, why: count.why(rule), who: count.who(rule), how, ..hold })
+    }
+
+    fn person(&self, planned: &PlannedStep, by: Option<&Who>, instruction: &Template, hold: Hold) -> Hold {
+        let context = Context::of(self.view, self.run, self.plan, Some(planned));
+        let mut how = vec![Action::Done(self.run.id, planned.id.clone())];
+        how.extend(self.waiving(planned));
+        Hold {
+            why: context.fill(instruction).unwrap_or_else(|_| instruction.0.clone()),
+            who: by.map(|who| self.view.members(self.plan, who)).unwrap_or_default(),
+            anybody: by.is_none(),
+            how,
+            ..hold
+        }
     }
 
     fn gates(&self, planned: &PlannedStep, state: &StepState) -> Vec<Holding> {
         let Some(environment) = &planned.environment else { return Vec::new() };
         let entering =
             Entering { view: self.view, run: self.run, plan: self.plan, environment, now: self.now };
-        let closed = gates(entering).into_iter().filter_map(|report| match report.answer {
+        // That the run is held is said once, before its steps.
+        let reports = gates_of_step(entering, planned).into_iter().filter(|report| report.gate != GOING);
+        let closed = reports.filter_map(|report| match report.answer {
             GateAnswer::Closed(mut hold) => {
                 hold.since = hold.since.or(Some(state.opened_at));
+                if report.origin == GateOrigin::AtStart {
+                    hold.what = format!("{}, as it was when the run started", hold.what);
+                }
                 Some(self.holding(Some(planned), Some(report.gate), hold))
             }
             GateAnswer::Open(_) => None,
@@ -253,10 +303,25 @@ impl Explaining<'_> {
 
     /// The first name in the step's conditions that is not known yet.
     fn unknown(&self, planned: &PlannedStep) -> Option<String> {
-        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
-        planned.conditions.iter().find_map(|condition| match eval_condition(condition, &facts) {
+        let facts = StepFacts::of(self.view, self.run, self.plan, planned);
+        let conditions = conditions_left(self.run, self.plan, planned).ok()?;
+        conditions.iter().find_map(|condition| match eval_condition(condition, &facts) {
             Err(EvalError::Unknown { name, .. }) => Some(name),
             _ => None,
         })
+    }
+}
+
+/// An act in a few words, as the start of a sentence.
+fn doing(act: &Act) -> String {
+    match act {
+        Act::CheckCopy { .. } => "looking at the working copy".into(),
+        Act::EditVersion { version, .. } => format!("writing the version {version} into its files"),
+        Act::EditChangelog { spec, .. } => format!("writing the changelog `{}`", spec.file),
+        Act::Commit { .. } => "making the commit".into(),
+        Act::Tag { name, .. } => format!("making the tag `{name}`"),
+        Act::Push { .. } => "pushing".into(),
+        Act::Run(_) => "running the command".into(),
+        Act::Mail { subject, .. } => format!("sending the message “{subject}”"),
     }
 }

@@ -69,6 +69,19 @@ pub struct Hold {
     pub on: WaitsOn,
 }
 
+impl Hold {
+    /// The same, with a way out where nobody is left who could act: anybody who is known can give the run up.
+    pub fn or_abort(mut self, run: RunId) -> Self {
+        if self.on == WaitsOn::Person && self.who.is_empty() && !self.anybody {
+            self.why = format!("{}; nobody is left who could change that", self.why);
+            self.anybody = true;
+            self.how.retain(|action| matches!(action, Action::Waive(_)));
+            self.how.insert(0, Action::Abort(run));
+        }
+        self
+    }
+}
+
 /// What a hold waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

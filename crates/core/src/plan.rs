@@ -134,6 +134,20 @@ pub struct PlannedStep {
     pub place: Place,
 }
 
+impl PlannedStep {
+    /// The id of the promotion that it is a part of.
+    pub fn promotion(&self) -> Option<&str> {
+        self.environment.as_ref()?;
+        self.id.as_str().split_once('/').map(|(promotion, _)| promotion)
+    }
+
+    /// Its id within its promotion, such as `deploy`; none outside of one.
+    pub fn short_id(&self) -> Option<&str> {
+        self.environment.as_ref()?;
+        self.id.as_str().split_once('/').map(|(_, id)| id)
+    }
+}
+
 /// What a planned step does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -188,6 +202,14 @@ pub enum PlanError {
         step: StepId,
         /// How many.
         found: u64,
+    },
+    /// A step waits for one that does not come before it.
+    #[error("step `{step}` waits for `{after}`, and no step of that id comes before it")]
+    UnknownAfter {
+        /// The step.
+        step: StepId,
+        /// What it waits for.
+        after: StepId,
     },
     /// There are too many steps.
     #[error("the procedure unfolds to more than {STEPS_MAX} steps")]
@@ -311,9 +333,7 @@ impl Unfolding<'_> {
     ) -> Result<Vec<StepId>, PlanError> {
         for step in steps {
             let before = match &step.after {
-                Some(named) => {
-                    named.iter().flat_map(|id| self.ends.get(id).cloned().unwrap_or_default()).collect()
-                }
+                Some(named) => self.ends_of(step, named)?,
                 None => after.clone(),
             };
             let ends = self.one(step, before, scope)?;
@@ -327,6 +347,19 @@ impl Unfolding<'_> {
             }
         }
         Ok(after)
+    }
+
+    fn ends_of(&self, step: &Step, named: &[StepId]) -> Result<Vec<StepId>, PlanError> {
+        let mut ends: Vec<StepId> = Vec::new();
+        for id in named {
+            let of = self
+                .ends
+                .get(id)
+                .ok_or_else(|| PlanError::UnknownAfter { step: step.id.clone(), after: id.clone() })?;
+            let new: Vec<StepId> = of.iter().filter(|end| !ends.contains(end)).cloned().collect();
+            ends.extend(new);
+        }
+        Ok(ends)
     }
 
     fn one(&mut self, step: &Step, after: Vec<StepId>, scope: &Scope) -> Result<Vec<StepId>, PlanError> {
@@ -448,6 +481,8 @@ impl Unfolding<'_> {
         };
         let part = Part { step: step.id.clone(), environment: name.clone() };
         let scope = Scope { part: Some(part), ..scope.inside(step) };
+        // The ids of an environment's steps are its own: a step of the procedure may be called the same.
+        let outer = std::mem::take(&mut self.ends);
         let ends = vec![self.part(step, "enter", Body::Enter, after, &scope)?];
         let ends = self.sequence(&environment.before, ends, &scope)?;
         let deploy = Body::Deploy(environment.deploy.clone());
@@ -455,7 +490,9 @@ impl Unfolding<'_> {
         let ends = vec![self.part(step, "live", Body::Live(environment.probe.clone()), ends, &scope)?];
         let ends = self.sequence(&environment.verify, ends, &scope)?;
         let ends = vec![self.part(step, "verified", Body::Settle, ends, &scope)?];
-        self.sequence(&environment.after, ends, &scope)
+        let ends = self.sequence(&environment.after, ends, &scope);
+        self.ends = outer;
+        ends
     }
 
     /// A leaf that every promotion has.
@@ -467,7 +504,8 @@ impl Unfolding<'_> {
         after: Vec<StepId>,
         scope: &Scope,
     ) -> Result<StepId, PlanError> {
-        let own = Step { id: StepId::new(id)?, name: None, condition: None, ..step.clone() };
+        let outputs = if id == "deploy" { step.outputs.clone() } else { Default::default() };
+        let own = Step { id: StepId::new(id)?, name: None, condition: None, outputs, ..step.clone() };
         self.leaf(&own, body, after, None, scope)
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Report, message_id};
 use crate::candidate::Candidate;
 use crate::event::{ApprovalTarget, Asked, Entry, Event, Holder, Seen, WaiverTarget};
-use crate::ids::{EffectId, EnvironmentName, OutputName, ReleaseId, RunId, ServiceName, StepId};
+use crate::ids::{EffectId, EnvironmentName, OutputName, PersonName, ReleaseId, RunId, ServiceName, StepId};
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
-use crate::model::{Policy, Probe};
+use crate::model::{Policy, Probe, Who};
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{EnvironmentState, ReleaseState, Run, RunStatus};
 
@@ -64,9 +64,46 @@ impl View {
     /// The promotion that a step belongs to, as it holds an environment.
     pub fn holder(&self, run: &Run, step: &PlannedStep) -> Holder {
         // All parts of one promotion hold the environment as one: by the id of the step that promotes.
-        let promotion = step.id.as_str().split('/').next().unwrap_or_default();
-        let step = StepId::new(promotion).unwrap_or_else(|_| step.id.clone());
+        let promotion = step.promotion().and_then(|id| StepId::new(id).ok());
+        let step = promotion.unwrap_or_else(|| step.id.clone());
         Holder { release: self.release_id, run: run.id, candidate: run.candidate, step }
+    }
+
+    /// Whether the promotion that a step belongs to is deploying right now.
+    pub fn holds(&self, run: &Run, step: &PlannedStep) -> bool {
+        let environment = step.environment.as_ref().and_then(|name| self.environments.get(name));
+        let held = environment.and_then(|state| state.held.as_ref());
+        held.is_some_and(|held| held.by == self.holder(run, step))
+    }
+
+    /// Whether a run still has something to do in an environment.
+    pub fn heads_for(&self, run: &Run, plan: &Plan, environment: &EnvironmentName) -> bool {
+        let over = |step: &PlannedStep| run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
+        plan.steps.iter().any(|step| step.environment.as_ref() == Some(environment) && !over(step))
+    }
+
+    /// The people that a rule of a run speaks of: those of the policy in force. A group that it no longer has is the one of
+    /// the start, without those who left.
+    pub fn members(&self, plan: &Plan, who: &Who) -> Vec<PersonName> {
+        let policy = self.policy.as_deref().unwrap_or(&plan.policy);
+        let known = |person: &PersonName| policy.people.contains_key(person);
+        let members = match who {
+            Who::Group(group) if !policy.groups.contains_key(group) => plan.policy.members(who),
+            _ => policy.members(who),
+        };
+        members.into_iter().filter(known).collect()
+    }
+
+    /// Whether somebody may do what a rule of a run speaks of. Without people in the policy everybody may do what is for
+    /// anybody.
+    pub fn may(&self, plan: &Plan, who: Option<&Who>, person: Option<&PersonName>) -> bool {
+        let policy = self.policy.as_deref().unwrap_or(&plan.policy);
+        match (who, person) {
+            (Some(who), Some(person)) => self.members(plan, who).contains(person),
+            (Some(_), None) => false,
+            (None, Some(person)) => policy.people.contains_key(person),
+            (None, None) => policy.people.is_empty(),
+        }
     }
 
     /// The Message-ID of a mail of this release.
@@ -237,6 +274,11 @@ pub struct Watch {
 pub fn watch_key(probe: &Probe) -> String {
     let read = serde_json::to_string(&probe.read).unwrap_or_default();
     format!("probe {} {}", Hash::of_parts([probe.url.as_bytes(), read.as_bytes()]).short(), probe.url)
+}
+
+/// A moment some time later; the end of time where there is none.
+pub fn later(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_add(by).unwrap_or(if by.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 /// The id of the act of a step: the same for the same attempt, so that a decision taken twice wants one act.

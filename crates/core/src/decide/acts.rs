@@ -3,17 +3,24 @@
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 
+use super::effects::encoded_bytes;
+use super::gates::clipped;
 use crate::act::{Act, Command, Failure, FailureClass};
 use crate::context::Context;
 use crate::event::StepResult;
 use crate::ids::EffectId;
-use crate::model::{Connection, Deploy, GitCheck, Message, Policy, Recipient, Shell, StepKind, Template};
+use crate::model::{Connection, Deploy, GitCheck, Message, Recipient, Shell, StepKind, Template};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::Run;
 use crate::view::View;
 
 /// How long a command may take when nothing is said.
 pub(super) const COMMAND_TIMEOUT: SignedDuration = SignedDuration::from_hours(1);
+
+/// The largest act, as it stands in an event: below what one event can hold, with room for the rest of it.
+const ACT_MAX_BYTES: usize = 60 * 1024;
+/// The longest subject of a message, in characters.
+const SUBJECT_MAX_CHARS: usize = 250;
 
 /// What a step comes to at this moment.
 #[derive(Debug)]
@@ -41,7 +48,19 @@ pub(super) struct Beginning<'a> {
 
 impl Beginning<'_> {
     pub(super) fn begin(&self) -> Begin {
-        self.try_begin().unwrap_or_else(Begin::Fail)
+        match self.try_begin() {
+            Ok(Begin::Act(act)) if encoded_bytes(&act) > ACT_MAX_BYTES => {
+                let why = format!(
+                    "all that this {} would get is larger than {} KiB",
+                    act.kind(),
+                    ACT_MAX_BYTES / 1024
+                );
+                let hint = "make the texts, answers or outputs that it uses smaller: a link can stand for what is large";
+                Begin::Fail(permanent(why, Some(hint)))
+            }
+            Ok(begin) => begin,
+            Err(failure) => Begin::Fail(failure),
+        }
     }
 
     fn try_begin(&self) -> Result<Begin, Failure> {
@@ -177,8 +196,7 @@ impl Beginning<'_> {
         else {
             return Err(permanent(format!("there is no connection `{}` for mail", message.via), None));
         };
-        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
-        let to = addresses(policy, &message.to);
+        let to = self.addresses(&message.to);
         if to.is_empty() {
             let hint = "give them a `mail:` under `people` and adopt it";
             return Err(permanent("nobody the message is for has a mail address", Some(hint)));
@@ -188,31 +206,36 @@ impl Beginning<'_> {
             maildir: path.clone(),
             from: from.clone(),
             to,
-            subject: context.fill(&message.subject)?,
+            subject: one_line(&context.fill(&message.subject)?),
             body: context.fill(&message.body)?,
             at: self.now,
         }))
     }
+
+    /// The mail addresses of those a message is for, each once, in order.
+    fn addresses(&self, to: &[Recipient]) -> Vec<String> {
+        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
+        let mut found: Vec<String> = Vec::new();
+        for recipient in to {
+            let these = match recipient {
+                Recipient::Address(address) => vec![address.clone()],
+                Recipient::Who(who) => {
+                    let people = self.view.members(self.plan, who);
+                    people.iter().filter_map(|person| policy.people.get(person)?.mail.clone()).collect()
+                }
+            };
+            let new: Vec<String> = these.into_iter().filter(|address| !found.contains(address)).collect();
+            found.extend(new);
+        }
+        found
+    }
 }
 
-/// The mail addresses of some people, each once, in order.
-fn addresses(policy: &Policy, to: &[Recipient]) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for recipient in to {
-        let these = match recipient {
-            Recipient::Address(address) => vec![address.clone()],
-            Recipient::Who(who) => {
-                let people = policy.members(who);
-                people.iter().filter_map(|person| policy.people.get(person)?.mail.clone()).collect()
-            }
-        };
-        for address in these {
-            if !found.contains(&address) {
-                found.push(address);
-            }
-        }
-    }
-    found
+/// A text on one line, of readable length.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    clipped(&words.join(" "), SUBJECT_MAX_CHARS)
 }
 
 /// A branch name that no program takes for anything else. Git checks the finer rules.

@@ -1,25 +1,38 @@
 //! Leases and results of outside acts, and what was seen in the world.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::Deciding;
-use super::gates::{Entering, gates};
-use crate::act::{Act, Failure, FailureClass, Report};
+use super::acts::permanent;
+use super::gates::{Entering, clipped, gates_of_step, recorded};
+use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::candidate::Fingerprint;
 use crate::context::Context;
 use crate::event::{
     Deployed, DeploymentOutcome, EnvironmentEvent, ReleaseEvent, RunOutcome, Seen, StepResult,
 };
-use crate::ids::{ComponentName, EffectId, RunId};
+use crate::ids::{ComponentName, EffectId, OutputName, RunId, StepId};
 use crate::model::{Deploy, Otherwise, Probe, ProbeRead, Retry};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepStatus};
-use crate::view::{Refusal, watch_key};
+use crate::view::{Refusal, later, watch_key};
 
 /// The longest pause between two tries.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
+
+/// The longest pause that another side may ask for.
+const COME_BACK_MAX: SignedDuration = SignedDuration::from_hours(24);
+/// The longest failure, hint or last lines of a command, in characters.
+const TAIL_MAX_CHARS: usize = 2_000;
+/// The longest answer of a probe that is written down, in characters.
+const SEEN_MAX_CHARS: usize = 500;
+/// The largest release notes, as they stand in an event. Texts that tell them stay below what one message can hold.
+const NOTES_MAX_BYTES: usize = 24 * 1024;
+/// The largest outputs of one step, as they stand in an event.
+pub(super) const OUTPUTS_MAX_BYTES: usize = 24 * 1024;
 
 fn stale(why: &str) -> Refusal {
     Refusal::new("stale", why)
@@ -28,47 +41,55 @@ fn stale(why: &str) -> Refusal {
 impl Deciding {
     /// An executor is about to act. A deployment starts here, so every gate is asked again, now.
     pub(super) fn lease(&mut self, effect: EffectId, epoch: u64) -> Result<(), Refusal> {
-        let (run, step, state) =
-            self.view.release.step_of(effect).ok_or_else(|| stale("the act is not wanted any more"))?;
-        let (run, step, status) = (run.clone(), step.clone(), state.status.clone());
-        let plan = self.view.plans.get(&run.id).cloned().ok_or_else(|| stale("the run is finished"))?;
+        let (id, step, plan) = self.wanted(effect)?;
+        let (run, state) = self.reached(id, &step)?;
+        let active = run.status == RunStatus::Active;
         let planned = plan.step(&step).ok_or_else(|| stale("the plan has no such step"))?;
-        match status {
+        let begins = match state.status {
             // Its executor died: whoever takes over looks for a result first. What has begun is not asked about again.
-            StepStatus::Leased { epoch: before, .. } if before < epoch => {}
+            StepStatus::Leased { epoch: before, .. } if before < epoch => false,
             StepStatus::Leased { .. } => return Err(stale("somebody else carries it out")),
             StepStatus::Wanted { due, .. } if due > self.now => return Err(stale("it is not due yet")),
-            _ if run.status != RunStatus::Active => return Err(stale("the run does not go on")),
-            _ if matches!(planned.body, Body::Deploy(_)) => {
-                if !self.start_deployment(&run, &plan, planned) {
-                    // Back to waiting; it says what for.
-                    self.by_rule(ReleaseEvent::StepOpened { run: run.id, step });
-                    return Ok(());
-                }
-            }
-            _ => {}
+            _ if !active => return Err(stale("the run does not go on")),
+            _ => true,
+        };
+        let deploys = begins && matches!(planned.body, Body::Deploy(_));
+        if deploys && !self.start_deployment(id, &plan, planned) {
+            // Back to waiting; it says what for.
+            self.by_rule(ReleaseEvent::StepOpened { run: id, step });
+            return Ok(());
         }
-        self.by_rule(ReleaseEvent::EffectLeased { run: run.id, step, effect, epoch });
+        self.by_rule(ReleaseEvent::EffectLeased { run: id, step, effect, epoch });
         Ok(())
     }
 
+    /// The step that wants an act, in a run that is not finished.
+    fn wanted(&self, effect: EffectId) -> Result<(RunId, StepId, Arc<Plan>), Refusal> {
+        let (run, step, _) =
+            self.view.release.step_of(effect).ok_or_else(|| stale("the act is not wanted any more"))?;
+        let active = self.view.active().find(|(active, _)| active.id == run.id);
+        let (_, plan) = active.ok_or_else(|| stale("the run is finished"))?;
+        Ok((run.id, step.clone(), plan.clone()))
+    }
+
     /// Takes the environment, if every gate is open at this moment.
-    pub(super) fn start_deployment(&mut self, run: &Run, plan: &Plan, planned: &PlannedStep) -> bool {
+    pub(super) fn start_deployment(&mut self, run: RunId, plan: &Plan, planned: &PlannedStep) -> bool {
         let Some(environment) = planned.environment.clone() else { return false };
-        let entering = Entering { view: &self.view, run, plan, environment: &environment, now: self.now };
-        let reports = gates(entering);
+        let Some(state) = self.view.release.run(&run) else { return false };
+        let entering =
+            Entering { view: &self.view, run: state, plan, environment: &environment, now: self.now };
+        let reports = gates_of_step(entering, planned);
         if !reports.iter().all(|report| report.is_open()) {
             return false;
         }
-        let by = self.view.holder(run, planned);
-        let held = self.view.environments.get(&environment).and_then(|state| state.held.as_ref());
-        if held.is_some_and(|held| held.by == by) {
+        if self.view.holds(state, planned) {
             // A repeated try of the same deployment: the environment is still ours.
             return true;
         }
-        let deploying = self.deploying(run, plan);
-        let event = EnvironmentEvent::DeploymentStarted { by, deploying, gates: reports };
-        self.in_environment(run.id, &environment, event);
+        let by = self.view.holder(state, planned);
+        let deploying = self.deploying(state, plan);
+        let event = EnvironmentEvent::DeploymentStarted { by, deploying, gates: recorded(reports) };
+        self.in_environment(run, &environment, event);
         true
     }
 
@@ -85,42 +106,43 @@ impl Deciding {
     }
 
     /// Gives the environment back.
-    pub(super) fn end_deployment(&mut self, run: &Run, planned: &PlannedStep, outcome: DeploymentOutcome) {
-        let Some(environment) = planned.environment.clone() else { return };
-        let by = self.view.holder(run, planned);
-        let held = self.view.environments.get(&environment).and_then(|state| state.held.as_ref());
-        if held.is_some_and(|held| held.by == by) {
-            self.in_environment(run.id, &environment, EnvironmentEvent::DeploymentEnded { by, outcome });
+    pub(super) fn end_deployment(&mut self, run: RunId, planned: &PlannedStep, outcome: DeploymentOutcome) {
+        let Some(state) = self.view.release.run(&run).filter(|state| self.view.holds(state, planned)) else {
+            return;
+        };
+        let by = self.view.holder(state, planned);
+        if let Some(environment) = planned.environment.clone() {
+            self.in_environment(run, &environment, EnvironmentEvent::DeploymentEnded { by, outcome });
         }
     }
 
     /// An act came to an end.
     pub(super) fn reported(&mut self, effect: EffectId, epoch: u64, report: &Report) -> Result<(), Refusal> {
-        let (run, step, state) =
-            self.view.release.step_of(effect).ok_or_else(|| stale("the act is not wanted any more"))?;
+        let (run, step, plan) = self.wanted(effect)?;
+        let (_, state) = self.reached(run, &step)?;
         let StepStatus::Leased { epoch: current, act, .. } = &state.status else {
             return Err(stale("the act is not under way"));
         };
         if *current != epoch {
             return Err(stale("somebody else carries it out"));
         }
-        let (run, step, act, tries) = (run.clone(), step.clone(), act.clone(), state.failed_tries);
-        let Some(plan) = self.view.plans.get(&run.id).cloned() else {
-            return Err(stale("the run is finished"));
-        };
-        let Some(planned) = plan.step(&step) else { return Err(stale("the plan has no such step")) };
-        match report {
-            Report::Done(outcome) => self.finish(run.id, planned, StepResult::Act(outcome.clone())),
-            Report::Failed(failure) => match again_at(planned, &act, failure, tries, self.now) {
-                Some(again_at) => self.by_rule(ReleaseEvent::EffectFailed {
-                    run: run.id,
-                    step,
-                    effect,
-                    failure: failure.clone(),
-                    again_at,
-                }),
-                None => self.fail(run.id, planned, failure.clone()),
+        let (act, tries) = (act.clone(), state.failed_tries);
+        let planned = plan.step(&step).ok_or_else(|| stale("the plan has no such step"))?;
+        let failure = match report {
+            Report::Failed(failure) => bounded(failure.clone()),
+            Report::Done(outcome) => match fitting(planned, outcome) {
+                Ok(outcome) => {
+                    self.finish(run, planned, StepResult::Act(outcome));
+                    return Ok(());
+                }
+                Err(failure) => failure,
             },
+        };
+        match again_at(planned, &act, &failure, tries, self.now) {
+            Some(again_at) => {
+                self.by_rule(ReleaseEvent::EffectFailed { run, step, effect, failure, again_at });
+            }
+            None => self.fail(run, planned, failure),
         }
         Ok(())
     }
@@ -147,6 +169,7 @@ impl Deciding {
 
     /// A step failed for good: it asks, or ends the run.
     pub(super) fn fail(&mut self, run: RunId, planned: &PlannedStep, failure: Failure) {
+        let failure = bounded(failure);
         let why = failure.why.clone();
         self.by_rule(ReleaseEvent::StepStuck { run, step: planned.id.clone(), failure });
         if planned.otherwise == Otherwise::Abort {
@@ -156,10 +179,12 @@ impl Deciding {
 
     /// Ends a run that does not reach its end, and gives back what it holds.
     pub(super) fn give_up(&mut self, run: RunId, why: String, by_actor: bool) {
-        let Some((state, plan)) = self.view.active().find(|(state, _)| state.id == run) else { return };
-        let (state, plan) = (state.clone(), plan.clone());
+        let Some(plan) = self.view.active().find(|(state, _)| state.id == run).map(|(_, plan)| plan.clone())
+        else {
+            return;
+        };
         for planned in plan.steps.iter().filter(|planned| matches!(planned.body, Body::Deploy(_))) {
-            self.end_deployment(&state, planned, DeploymentOutcome::GivenUp);
+            self.end_deployment(run, planned, DeploymentOutcome::GivenUp);
         }
         let event = ReleaseEvent::RunFinished { run, outcome: RunOutcome::Aborted { why } };
         if by_actor {
@@ -191,31 +216,42 @@ impl Deciding {
     }
 
     fn saw(&mut self, run: RunId, planned: &PlannedStep, probe: &Probe, seen: &Seen) {
-        let Some(state) = self.view.release.run(&run).cloned() else { return };
+        let Some(state) = self.view.release.run(&run) else { return };
         let Some(plan) = self.view.plans.get(&run).cloned() else { return };
-        let Some(StepStatus::Open { seen: before, right }) =
-            state.steps.get(&planned.id).map(|step| step.status.clone())
-        else {
-            return;
-        };
-        let expected = match expected(probe, &Context::of(&self.view, &state, &plan, Some(planned))) {
+        let Some(looking) = state.steps.get(&planned.id) else { return };
+        let StepStatus::Open { seen: before, right } = &looking.status else { return };
+        let expected = match expected(probe, &Context::of(&self.view, state, &plan, Some(planned))) {
             Ok(expected) => expected,
             Err(failure) => return self.fail(run, planned, failure),
         };
+        // A probe that flaps must not fill the journal: the longer it has gone on, the longer the pause between changes
+        // that are written down.
+        let quiet = self.now.duration_since(looking.since);
+        let too_soon = quiet < looking.since.duration_since(looking.opened_at) / 16;
         let right_now = seen.value.as_ref() == Some(&expected);
-        let right = if right_now { right + 1 } else { 0 };
-        if right_now && right >= probe.times.max(1) {
-            self.finish(run, planned, StepResult::Live(seen.clone()));
-            self.end_deployment(&state, planned, DeploymentOutcome::Live);
-        } else if before.as_ref() != Some(seen) || right_now {
+        // Two looks at nearly the same time, as a hint from outside brings them, are one.
+        if right_now && *right > 0 && quiet < probe.every / 2 {
+            return;
+        }
+        let seen = Seen {
+            value: seen.value.as_ref().map(|value| clipped(value, SEEN_MAX_CHARS)),
+            problem: seen.problem.as_ref().map(|problem| clipped(problem, SEEN_MAX_CHARS)),
+        };
+        let (before_right, right) = (*right, if right_now { right + 1 } else { 0 });
+        let changed = before.as_ref() != Some(&seen);
+        let streak = right > 1 || before_right > 0 && right == 0;
+        if right >= probe.times.max(1) {
+            self.finish(run, planned, StepResult::Live(seen));
+            self.end_deployment(run, planned, DeploymentOutcome::Live);
+        } else if streak || (right_now || changed) && !too_soon {
             let step = planned.id.clone();
-            self.by_rule(ReleaseEvent::Seen { run, step, seen: seen.clone(), right });
+            self.by_rule(ReleaseEvent::Seen { run, step, seen, right });
         }
     }
 }
 
 /// What a probe has to answer.
-pub(super) fn expected(probe: &Probe, context: &Context) -> Result<String, Failure> {
+pub(crate) fn expected(probe: &Probe, context: &Context) -> Result<String, Failure> {
     match (&probe.read, &probe.expect) {
         (ProbeRead::Status(status), _) => Ok(status.to_string()),
         (_, Some(template)) => context.fill(template),
@@ -243,8 +279,9 @@ fn again_at(
     if !may_pass || tries + 1 >= retry.tries.max(1) {
         return None;
     }
-    let pause = pause(&retry, tries);
-    Some(failure.retry_at.unwrap_or(now + pause).max(now + pause))
+    let soonest = later(now, pause(&retry, tries));
+    let latest = later(now, COME_BACK_MAX);
+    Some(failure.retry_at.map_or(soonest, |at| at.clamp(soonest, latest.max(soonest))))
 }
 
 /// A failed deployment is tried again by itself only if its command may be repeated.
@@ -253,6 +290,50 @@ fn is_deployable_again(step: &PlannedStep) -> bool {
         Body::Deploy(Deploy::Command { shell, .. }) => shell.repeatable,
         _ => true,
     }
+}
+
+/// An outcome that gives what the step declares, cut to what one event can hold.
+fn fitting(planned: &PlannedStep, outcome: &Outcome) -> Result<Outcome, Failure> {
+    let mut outcome = outcome.clone();
+    match &mut outcome {
+        Outcome::Ran { outputs, tail, .. } => {
+            *tail = clipped(tail, TAIL_MAX_CHARS);
+            let missing: Vec<&OutputName> =
+                planned.outputs.keys().filter(|name| !outputs.contains_key(*name)).collect();
+            if !missing.is_empty() {
+                let why = format!("the command ended well, but did not give {}", crate::plan::list(missing));
+                return Err(permanent(why, Some("see what it printed; the step says how outputs are read")));
+            }
+            outputs.retain(|name, _| planned.outputs.contains_key(name));
+            if encoded_bytes(outputs) > OUTPUTS_MAX_BYTES {
+                let why =
+                    format!("the outputs of the command are larger than {} KiB", OUTPUTS_MAX_BYTES / 1024);
+                return Err(permanent(why, Some("give a link to what is large")));
+            }
+        }
+        Outcome::Edited { notes: Some(notes), .. } if encoded_bytes(notes) > NOTES_MAX_BYTES => {
+            // What is cut here stands in the changelog, which the source facet covers.
+            let mut end = NOTES_MAX_BYTES.min(notes.len());
+            while encoded_bytes(&notes[..notes.floor_char_boundary(end)]) > NOTES_MAX_BYTES {
+                end = end / 4 * 3;
+            }
+            *notes = format!("{}\n…", &notes[..notes.floor_char_boundary(end)]);
+        }
+        _ => {}
+    }
+    Ok(outcome)
+}
+
+/// The size of a value in an event.
+pub(super) fn encoded_bytes<T: serde::Serialize + ?Sized>(value: &T) -> usize {
+    serde_json::to_string(value).map_or(usize::MAX, |text| text.len())
+}
+
+/// A failure whose texts one event can hold.
+fn bounded(failure: Failure) -> Failure {
+    let why = clipped(&failure.why, TAIL_MAX_CHARS);
+    let hint = failure.hint.as_ref().map(|hint| clipped(hint, TAIL_MAX_CHARS));
+    Failure { why, hint, ..failure }
 }
 
 fn pause(retry: &Retry, tries: u32) -> SignedDuration {

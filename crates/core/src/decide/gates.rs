@@ -1,18 +1,17 @@
 //! Whether a candidate may enter an environment: every rule, the ones in force and the ones the run started with.
 
-use std::collections::BTreeSet;
+use jiff::{SignedDuration, Timestamp};
 
-use jiff::Timestamp;
-
+use super::approvals::Counting;
 use crate::context::{Context, RunFacts};
-use crate::event::{AnswerValue, ApprovalTarget, Asked, WaiverTarget};
-use crate::expr::{Expr, eval_condition, explain_false};
+use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
+use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
 use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, FacetName, Gate, GateKind, Policy, Template, Who};
-use crate::plan::Plan;
-use crate::state::{Opinion, Run, RunStatus, Says};
-use crate::view::View;
+use crate::model::{ApprovalRule, Gate, GateKind, Policy, Template, Who};
+use crate::plan::{Plan, PlannedStep};
+use crate::state::{Answer, Run, RunStatus};
+use crate::view::{View, later};
 
 /// The gate that a candidate has to be sealed.
 pub const SEALED: &str = "sealed";
@@ -22,6 +21,13 @@ pub const FROM: &str = "from";
 pub const FREE: &str = "free";
 /// The gate that the run goes on.
 pub const GOING: &str = "going";
+/// The gate that there are rules, and that they know the environment.
+pub const POLICY: &str = "policy";
+/// The gates of every promotion. No gate of a policy should be called like one of them.
+pub const ALWAYS: [&str; 5] = [GOING, SEALED, POLICY, FROM, FREE];
+
+/// The longest text of one gate that is written down where a candidate entered, in characters.
+const TEXT_MAX_CHARS: usize = 200;
 
 /// One environment, one run, one moment: everything a gate can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -40,35 +46,31 @@ pub struct Entering<'a> {
 
 /// Every gate of an environment, for the candidate of a run, at a moment.
 pub fn gates(entering: Entering<'_>) -> Vec<GateReport> {
-    let always = |gate: &str, answer| GateReport { gate: gate.into(), origin: GateOrigin::Always, answer };
-    let mut reports = vec![always(GOING, entering.going()), always(SEALED, entering.sealed())];
-    let Some(in_force) = entering.view.policy.as_deref() else {
-        reports.push(always(
-            "policy",
-            entering.closed("the policy", "no rules are in force", Action::AdoptPolicy),
-        ));
-        return reports;
-    };
-    if !in_force.environments.contains_key(entering.environment) {
-        let why = format!("`{}` is no longer an environment of the policy in force", entering.environment);
-        reports.push(always("policy", entering.closed("the policy", &why, Action::AdoptPolicy)));
-        return reports;
-    }
-    reports.extend(entering.from(in_force));
-    let now: Vec<(&GateName, &Gate)> = of_environment(in_force, entering.environment).collect();
-    for (name, gate) in &now {
-        reports.push(entering.report(name, gate, GateOrigin::InForce));
-    }
-    for (name, gate) in of_environment(&entering.plan.policy, entering.environment) {
-        let same = |(other, rule): &(&GateName, &Gate)| {
-            *other == name && rule.kind == gate.kind && rule.condition == gate.condition
-        };
-        if !now.iter().any(same) {
-            reports.push(entering.report(name, gate, GateOrigin::AtStart));
+    entering.all(None)
+}
+
+/// The same for one step. Another promotion of the same run holds the environment like one of another run.
+pub(crate) fn gates_of_step(entering: Entering<'_>, step: &PlannedStep) -> Vec<GateReport> {
+    entering.all(Some(&entering.view.holder(entering.run, step)))
+}
+
+/// Gates as they are written down: long remarks of people stand elsewhere in the journal.
+pub(super) fn recorded(mut reports: Vec<GateReport>) -> Vec<GateReport> {
+    let most = TEXT_MAX_CHARS.min(24_000 / reports.len().max(1));
+    for report in &mut reports {
+        if let GateAnswer::Open(why) = &mut report.answer {
+            *why = clipped(why, most);
         }
     }
-    reports.push(always(FREE, entering.free()));
     reports
+}
+
+/// A text of at most so many characters.
+pub(super) fn clipped(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
 }
 
 /// The gates of an environment, those of every environment first.
@@ -80,42 +82,71 @@ pub(super) fn of_environment<'a>(
     policy.gates.iter().chain(own.into_iter().flatten())
 }
 
-/// The rule of an approval gate: the one in force, or the one the run started with.
-pub fn approval_rule<'a>(
-    view: &'a View,
-    plan: &'a Plan,
-    environment: &EnvironmentName,
-    gate: &GateName,
-) -> Option<&'a ApprovalRule> {
-    let in_force = view.policy.as_deref().into_iter().flat_map(|policy| of_environment(policy, environment));
-    let mut all = in_force.chain(of_environment(&plan.policy, environment));
-    all.find_map(|(name, found)| match &found.kind {
-        GateKind::Approval(rule) if name == gate => Some(rule),
-        _ => None,
-    })
-}
-
 impl<'a> Entering<'a> {
-    fn closed(&self, what: &str, why: &str, how: Action) -> GateAnswer {
-        GateAnswer::Closed(Hold {
-            what: what.into(),
-            why: why.into(),
-            since: None,
-            who: Vec::new(),
-            anybody: how != Action::Wait,
-            how: vec![how],
-            earliest: None,
-            on: WaitsOn::Person,
-        })
+    fn all(&self, holder: Option<&Holder>) -> Vec<GateReport> {
+        let always =
+            |gate: &str, answer| GateReport { gate: gate.into(), origin: GateOrigin::Always, answer };
+        let mut reports = vec![always(GOING, self.going()), always(SEALED, self.sealed())];
+        let in_force = match self.in_force() {
+            Ok(in_force) => in_force,
+            Err(why) => {
+                let answer = self.anybody("the policy", why, Action::AdoptPolicy);
+                reports.push(always(POLICY, answer));
+                return reports;
+            }
+        };
+        reports.extend(self.from(in_force));
+        let now: Vec<(&GateName, &Gate)> = of_environment(in_force, self.environment).collect();
+        for (name, gate) in &now {
+            reports.push(self.report(name, gate, GateOrigin::InForce));
+        }
+        for (name, gate) in of_environment(&self.plan.policy, self.environment) {
+            let same = |(other, rule): &(&GateName, &Gate)| {
+                *other == name && rule.kind == gate.kind && rule.condition == gate.condition
+            };
+            if !now.iter().any(same) {
+                reports.push(self.report(name, gate, GateOrigin::AtStart));
+            }
+        }
+        reports.push(always(FREE, self.free(holder)));
+        reports
+    }
+
+    fn in_force(&self) -> Result<&'a Policy, String> {
+        let Some(in_force) = self.view.policy.as_deref() else {
+            return Err("no rules are in force".into());
+        };
+        if !in_force.environments.contains_key(self.environment) {
+            return Err(format!("the policy in force no longer has an environment `{}`", self.environment));
+        }
+        Ok(in_force)
+    }
+
+    fn hold(&self, what: String, why: String, on: WaitsOn) -> Hold {
+        let (who, how) = (Vec::new(), Vec::new());
+        Hold { what, why, since: None, who, anybody: false, how, earliest: None, on }
+    }
+
+    /// Closed, and anybody who is known can do something about it.
+    fn anybody(&self, what: &str, why: String, how: Action) -> GateAnswer {
+        let hold = self.hold(what.into(), why, WaitsOn::Person);
+        GateAnswer::Closed(Hold { anybody: true, how: vec![how], ..hold })
+    }
+
+    /// Closed until something else has happened.
+    fn waits(&self, what: String, why: String) -> Hold {
+        Hold { how: vec![Action::Wait], ..self.hold(what, why, WaitsOn::Release) }
     }
 
     fn going(&self) -> GateAnswer {
         match &self.run.status {
             RunStatus::Active => GateAnswer::Open("the run goes on".into()),
             RunStatus::Held { by, why, .. } => {
-                self.closed("the run", &format!("{by} holds it: {why}"), Action::Resume(self.run.id))
+                self.anybody("the run", format!("{by} holds it: {why}"), Action::Resume(self.run.id))
             }
-            RunStatus::Finished { .. } => self.closed("the run", "it is finished", Action::Wait),
+            RunStatus::Finished { .. } => {
+                GateAnswer::Closed(self.waits("the run".into(), "it is finished".into()))
+            }
         }
     }
 
@@ -128,11 +159,7 @@ impl<'a> Entering<'a> {
             None => {
                 let unset = crate::plan::list(self.view.release.unset(self.run.candidate));
                 let why = format!("candidate {} is not sealed: {unset} can still change", self.run.candidate);
-                let mut answer = self.closed("the candidate", &why, Action::Wait);
-                if let GateAnswer::Closed(hold) = &mut answer {
-                    hold.on = WaitsOn::Release;
-                }
-                answer
+                GateAnswer::Closed(self.waits("the candidate".into(), why))
             }
         }
     }
@@ -152,48 +179,40 @@ impl<'a> Entering<'a> {
     }
 
     fn verified_in(&self, from: &EnvironmentName) -> GateAnswer {
-        if let Some(open) = GateName::new(FROM).ok().and_then(|gate| self.waived(&gate)) {
+        let gate = GateName::new(FROM).ok();
+        if let Some(open) = gate.as_ref().and_then(|gate| self.waived(gate)) {
             return open;
         }
         let sealed = self.view.candidate(self.run).and_then(|candidate| candidate.sealed);
         let state = self.view.environments.get(from);
-        let verified = sealed.and_then(|hash| state.and_then(|state| state.verified(&hash)));
-        match verified {
-            Some(verified) => GateAnswer::Open(format!("verified in {from} at {}", second(verified.at))),
-            None => {
-                let why = format!("candidate {} was not verified in {from}", self.run.candidate);
-                let mut answer =
-                    self.closed(&format!("verification in {from}"), &why, Action::Promote(from.clone()));
-                let gate = GateName::new(FROM).map(|gate| self.waiving(&gate)).unwrap_or_default();
-                if let GateAnswer::Closed(hold) = &mut answer {
-                    hold.on = WaitsOn::Release;
-                    hold.how.extend(gate);
-                }
-                answer
-            }
+        if let Some(verified) = sealed.and_then(|hash| state.and_then(|state| state.verified(&hash))) {
+            return GateAnswer::Open(format!("verified in {from} at {}", second(verified.at)));
         }
+        let why = format!("candidate {} was not verified in {from}", self.run.candidate);
+        let mut hold = self.waits(format!("verification in {from}"), why);
+        if !self.view.heads_for(self.run, self.plan, from) {
+            // Nothing in this run will bring it there.
+            hold.anybody = true;
+            hold.on = WaitsOn::Person;
+            hold.how = vec![Action::Promote(from.clone())];
+        }
+        hold.how.extend(gate.map(|gate| self.waiving(&gate)).unwrap_or_default());
+        GateAnswer::Closed(hold)
     }
 
-    fn free(&self) -> GateAnswer {
+    fn free(&self, holder: Option<&Holder>) -> GateAnswer {
         let held = self.view.environments.get(self.environment).and_then(|state| state.held.as_ref());
-        match held {
-            Some(held) if held.by.run != self.run.id => {
-                let version =
-                    held.deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();
-                let why = format!("{version} is being deployed there since {}", second(held.since));
-                GateAnswer::Closed(Hold {
-                    what: format!("the environment {}", self.environment),
-                    why,
-                    since: Some(held.since),
-                    who: Vec::new(),
-                    anybody: false,
-                    how: vec![Action::Wait],
-                    earliest: None,
-                    on: WaitsOn::Release,
-                })
-            }
-            _ => GateAnswer::Open("nothing else is being deployed there".into()),
-        }
+        let other = held.filter(|held| match holder {
+            Some(holder) => held.by != *holder,
+            None => held.by.run != self.run.id,
+        });
+        let Some(held) = other else {
+            return GateAnswer::Open("nothing else is being deployed there".into());
+        };
+        let version = held.deploying.values().next().map(|what| what.version.as_str()).unwrap_or("something");
+        let why = format!("{version} is being deployed there since {}", second(held.since));
+        let hold = self.waits(format!("the environment {}", self.environment), why);
+        GateAnswer::Closed(Hold { since: Some(held.since), ..hold })
     }
 
     fn report(&self, name: &GateName, gate: &Gate, origin: GateOrigin) -> GateReport {
@@ -211,9 +230,7 @@ impl<'a> Entering<'a> {
                 Ok(false) => {
                     return GateAnswer::Open(format!("does not apply: {}", leaves(condition, &facts)));
                 }
-                Err(error) => {
-                    return self.not_known(name, &format!("whether it applies is not known: {error}"));
-                }
+                Err(error) => return self.not_known(name, "whether it applies is not known", &error),
             }
         }
         match &gate.kind {
@@ -221,34 +238,41 @@ impl<'a> Entering<'a> {
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
-                Ok(false) => self.not_known(name, &leaves(that, &facts)),
-                Err(error) => self.not_known(name, &error.to_string()),
+                Ok(false) => self.closed(name, leaves(that, &facts)),
+                Err(error) => self.not_known(name, "it cannot be told", &error),
             },
         }
     }
 
-    fn not_known(&self, name: &GateName, why: &str) -> GateAnswer {
-        GateAnswer::Closed(Hold {
-            what: format!("gate `{name}` of {}", self.environment),
-            why: why.into(),
-            since: None,
-            who: self.waivers(),
-            anybody: false,
-            how: self.waiving(name),
-            earliest: None,
-            on: WaitsOn::Person,
-        })
+    /// Closed as long as nothing that it looks at changes: it can be waived, or the run given up.
+    fn closed(&self, name: &GateName, why: String) -> GateAnswer {
+        let hold = self.hold(format!("gate `{name}` of {}", self.environment), why, WaitsOn::Person);
+        let hold = Hold { who: self.waivers(), how: self.waiving(name), ..hold };
+        GateAnswer::Closed(hold.or_abort(self.run.id))
+    }
+
+    fn not_known(&self, name: &GateName, what: &str, error: &EvalError) -> GateAnswer {
+        let EvalError::Unknown { name: fact, .. } = error else {
+            return self.closed(name, format!("{what}: {error}"));
+        };
+        let mut hold = self.hold(
+            format!("gate `{name}` of {}", self.environment),
+            format!("{what}: {error}"),
+            WaitsOn::Person,
+        );
+        knowing(self.view, self.plan, fact, &mut hold);
+        hold.how.extend(self.waiving(name));
+        GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
     fn waived(&self, gate: &GateName) -> Option<GateAnswer> {
         let target = WaiverTarget::Gate(self.environment.clone(), gate.clone());
-        let (_, waiver) = self.view.release.waiver(&target, self.run.candidate, self.now)?;
+        let (_, waiver) = self.view.release.waiver(&target, self.run, self.now)?;
         Some(GateAnswer::Open(format!("waived by {}: {}", waiver.by, waiver.why)))
     }
 
     fn waivers(&self) -> Vec<PersonName> {
-        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
-        policy.waivers.as_ref().map(|who| policy.members(who)).unwrap_or_default()
+        waivers(self.view, self.plan)
     }
 
     fn waiving(&self, gate: &GateName) -> Vec<Action> {
@@ -263,41 +287,38 @@ impl<'a> Entering<'a> {
         name: &GateName,
         question: &Template,
         by: Option<&Who>,
-        valid: Option<jiff::SignedDuration>,
+        valid: Option<SignedDuration>,
     ) -> GateAnswer {
-        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
         let asked = Asked::Gate(self.environment.clone(), name.clone(), self.run.candidate);
-        let text = Context::of(self.view, self.run, self.plan, None)
+        let text = Context::within(self.view, self.run, self.plan, self.environment)
             .fill(question)
             .unwrap_or_else(|_| question.0.clone());
-        let answer = self.view.release.answer(&asked);
+        let of_run = |answer: &&Answer| self.view.release.is_for(&self.run.id, answer.runs);
+        let may = |answer: &&Answer| self.view.may(self.plan, by, answer.by.person());
+        let given: Vec<&Answer> = self.view.release.answered(&asked).filter(of_run).collect();
+        let answer = given.iter().find(|answer| may(answer)).or(given.first()).copied();
         let (why, since) = match answer {
+            None => (format!("“{text}” is not answered"), None),
+            Some(answer) if !may(&answer) => (
+                format!("“{text}” was answered by {}, who may not answer it now", answer.by),
+                Some(answer.at),
+            ),
             Some(answer) if answer.value != AnswerValue::YesNo(true) => {
-                (format!("“{text}” {} answered no at {}", answer.by, second(answer.at)), Some(answer.at))
+                (format!("“{text}” was answered with no by {}", answer.by), Some(answer.at))
             }
-            Some(answer) if !allowed(policy, by, answer.by.person()) => {
-                (format!("“{text}” was answered by {}, who may no longer do so", answer.by), Some(answer.at))
-            }
-            Some(answer) => match valid.map(|valid| answer.at + valid) {
+            Some(answer) => match valid.map(|valid| later(answer.at, valid)) {
                 Some(until) if until <= self.now => {
-                    (format!("“{text}” the yes of {} ran out at {}", answer.by, second(until)), Some(until))
+                    let why = format!("“{text}” has to be answered again: the yes of {} ran out", answer.by);
+                    (why, Some(until))
                 }
                 _ => return GateAnswer::Open(format!("{} answered yes at {}", answer.by, second(answer.at))),
             },
-            None => (format!("“{text}” is not answered"), None),
         };
         let mut how = vec![Action::Answer(asked)];
         how.extend(self.waiving(name));
-        GateAnswer::Closed(Hold {
-            what: format!("question `{name}` of {}", self.environment),
-            why,
-            since,
-            who: by.map(|who| policy.members(who)).unwrap_or_default(),
-            anybody: by.is_none(),
-            how,
-            earliest: None,
-            on: WaitsOn::Person,
-        })
+        let who = by.map(|who| self.view.members(self.plan, who)).unwrap_or_default();
+        let hold = self.hold(format!("question `{name}` of {}", self.environment), why, WaitsOn::Person);
+        GateAnswer::Closed(Hold { since, who, anybody: by.is_none(), how, ..hold }.or_abort(self.run.id))
     }
 
     fn approval(&self, name: &GateName, rule: &ApprovalRule) -> GateAnswer {
@@ -306,22 +327,49 @@ impl<'a> Entering<'a> {
         if let Some(open) = count.open(rule) {
             return GateAnswer::Open(open);
         }
-        let mut how = vec![Action::Approve(target.clone())];
-        if !count.refused.is_empty() {
-            how.insert(0, Action::Revoke(target));
+        let what = format!("approval `{name}` of {}", self.environment);
+        let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
+        if count.refused.is_empty() && !sealed {
+            // Nobody can approve what may still change; that it is not sealed is told by a gate of its own.
+            let why = "it can be given once the candidate is sealed".to_owned();
+            return GateAnswer::Closed(self.waits(what, why));
         }
+        let mut how = approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0);
         how.extend(self.waiving(name));
-        GateAnswer::Closed(Hold {
-            what: format!("approval `{name}` of {}", self.environment),
-            why: count.why(rule),
-            since: None,
-            who: count.can,
-            anybody: false,
-            how,
-            earliest: None,
-            on: WaitsOn::Person,
-        })
+        let hold = self.hold(what, count.why(rule), WaitsOn::Person);
+        let hold = Hold { who: count.who(rule), how, ..hold };
+        GateAnswer::Closed(hold.or_abort(self.run.id))
     }
+}
+
+/// What can be done about an approval: a no is taken back, or made a yes; what is missing is given.
+pub(crate) fn approval_actions(target: &ApprovalTarget, nobody_refused: bool, enough: bool) -> Vec<Action> {
+    match (nobody_refused, enough) {
+        (true, _) => vec![Action::Approve(target.clone())],
+        (false, true) => vec![Action::Revoke(target.clone())],
+        (false, false) => vec![Action::Approve(target.clone()), Action::Revoke(target.clone())],
+    }
+}
+
+/// Who can make a fact known that a condition asks for, and how.
+pub(crate) fn knowing(view: &View, plan: &Plan, fact: &str, hold: &mut Hold) {
+    let name = fact.strip_prefix("answers.").and_then(|name| name.parse().ok());
+    if let Some(name) = name {
+        if let Some(question) = plan.definition.questions.get(&name) {
+            hold.who = question.by.as_ref().map(|who| view.members(plan, who)).unwrap_or_default();
+            hold.anybody = question.by.is_none();
+            hold.how = vec![Action::Answer(Asked::Question(name))];
+        }
+        return;
+    }
+    hold.on = WaitsOn::Release;
+    hold.how = vec![Action::Wait];
+}
+
+/// Who may waive something.
+pub(crate) fn waivers(view: &View, plan: &Plan) -> Vec<PersonName> {
+    let policy = view.policy.as_deref().unwrap_or(&plan.policy);
+    policy.waivers.as_ref().map(|who| view.members(plan, who)).unwrap_or_default()
 }
 
 /// Whether somebody may do what a rule speaks of.
@@ -334,178 +382,14 @@ pub fn allowed(policy: &Policy, who: Option<&Who>, person: Option<&PersonName>) 
     }
 }
 
-/// The approvals of one rule, counted.
-#[derive(Debug, Clone)]
-pub struct Counting<'a> {
-    /// Where.
-    pub entering: Entering<'a>,
-    /// The rule.
-    pub rule: &'a ApprovalRule,
-    /// What is approved.
-    pub target: &'a ApprovalTarget,
+fn leaves(condition: &Expr, facts: &dyn Facts) -> String {
+    clauses(condition, facts).join("; ")
 }
 
-/// What a count came to.
-#[derive(Debug, Clone, Default)]
-pub struct Count {
-    /// Whose yes counts.
-    pub yes: Vec<PersonName>,
-    /// Who said no, and why.
-    pub refused: Vec<(PersonName, String)>,
-    /// Whose yes does not count, and why.
-    pub void: Vec<(PersonName, String)>,
-    /// Who can still approve.
-    pub can: Vec<PersonName>,
-    /// Who of the group may not, and why.
-    pub excluded: Vec<(PersonName, &'static str)>,
-}
-
-impl Count {
-    /// Why it is enough, if it is.
-    pub fn open(&self, rule: &ApprovalRule) -> Option<String> {
-        let enough = self.refused.is_empty() && self.yes.len() >= rule.count as usize;
-        let alone = if rule.allow_self { " (their own release counts too)" } else { "" };
-        enough.then(|| format!("approved by {}{alone}", names(&self.yes)))
-    }
-
-    /// Why it is not enough.
-    pub fn why(&self, rule: &ApprovalRule) -> String {
-        let mut parts = Vec::new();
-        for (person, why) in &self.refused {
-            parts.push(format!("{person} said no: {why}"));
-        }
-        let missing = (rule.count as usize).saturating_sub(self.yes.len());
-        if missing > 0 {
-            parts.push(format!("{} of {} approvals by {} given", self.yes.len(), rule.count, rule.by));
-        }
-        for (person, why) in &self.void {
-            parts.push(format!("that of {person} does not count: {why}"));
-        }
-        if self.can.len() < missing {
-            for (person, why) in &self.excluded {
-                parts.push(format!("{person} may not: {why}"));
-            }
-        }
-        parts.join("; ")
-    }
-}
-
-impl Counting<'_> {
-    /// Counts.
-    pub fn count(&self) -> Count {
-        let policy = self.entering.view.policy.as_deref().unwrap_or(&self.entering.plan.policy);
-        let mut count = Count::default();
-        let members = policy.members(&self.rule.by);
-        for person in &members {
-            if let Some(why) = self.excluded(person) {
-                count.excluded.push((person.clone(), why));
-                continue;
-            }
-            let opinion = self.opinions().find(|opinion| opinion.by.person() == Some(person));
-            match opinion.map(|opinion| (&opinion.says, self.void(opinion, person))) {
-                Some((Says::No { why }, _)) => count.refused.push((person.clone(), why.clone())),
-                Some((Says::Yes { .. }, None)) => count.yes.push(person.clone()),
-                Some((Says::Yes { .. }, Some(why))) => {
-                    count.void.push((person.clone(), why));
-                    count.can.push(person.clone());
-                }
-                None => count.can.push(person.clone()),
-            }
-        }
-        for opinion in self.opinions().filter(|opinion| matches!(opinion.says, Says::Yes { .. })) {
-            if let Some(person) = opinion.by.person().filter(|person| !members.contains(person)) {
-                count.void.push((person.clone(), format!("they are not in {}", self.rule.by)));
-            }
-        }
-        count
-    }
-
-    /// The opinions that are not taken back, on this target and candidate.
-    fn opinions(&self) -> impl Iterator<Item = &Opinion> {
-        let run = self.entering.run;
-        self.entering.view.release.opinions.iter().filter(move |opinion| {
-            opinion.target == *self.target && opinion.candidate == run.candidate && opinion.revoked.is_none()
-        })
-    }
-
-    /// Why somebody of the group may not approve.
-    pub fn excluded(&self, person: &PersonName) -> Option<&'static str> {
-        if self.rule.allow_self {
-            return None;
-        }
-        if self.entering.run.started_by.person() == Some(person) {
-            return Some("they asked for it");
-        }
-        self.entering.plan.authors.contains(person).then_some("they wrote a part of it")
-    }
-
-    /// The other gate of the environment that this person's yes already fills.
-    pub fn fills_another(&self, person: &PersonName) -> Option<GateName> {
-        let ApprovalTarget::Gate(environment, gate) = self.target else { return None };
-        let live = |opinion: &&Opinion| {
-            opinion.by.person() == Some(person)
-                && opinion.candidate == self.entering.run.candidate
-                && opinion.revoked.is_none()
-                && matches!(opinion.says, Says::Yes { .. })
-        };
-        let own = self.opinions().find(live).map(|opinion| opinion.at);
-        let others = self.entering.view.release.opinions.iter().filter(live).filter_map(|opinion| {
-            match &opinion.target {
-                ApprovalTarget::Gate(where_, other) if where_ == environment && other != gate => {
-                    Some((opinion.at, other))
-                }
-                _ => None,
-            }
-        });
-        let earlier =
-            others.filter(|(at, other)| own.is_none_or(|own| *at < own || (*at == own && *other < gate)));
-        let still = earlier.filter(|(_, other)| {
-            approval_rule(self.entering.view, self.entering.plan, environment, other).is_some()
-        });
-        still.map(|(_, other)| other.clone()).next()
-    }
-
-    /// Why a yes does not count, if it does not.
-    fn void(&self, opinion: &Opinion, person: &PersonName) -> Option<String> {
-        let Says::Yes { covers, .. } = &opinion.says else { return None };
-        if let Some(valid) = self.rule.valid
-            && opinion.at + valid <= self.entering.now
-        {
-            return Some(format!("it ran out at {}", second(opinion.at + valid)));
-        }
-        let candidate = self.entering.view.candidate(self.entering.run)?;
-        let differing = covers.differing(&candidate.covered(&covered_facets(self.rule, self.target)));
-        if !differing.is_empty() {
-            return Some(format!("{} changed since", crate::plan::list(differing)));
-        }
-        self.fills_another(person).map(|gate| format!("one person fills one place, and theirs is `{gate}`"))
-    }
-}
-
-/// What an approval under a rule covers. The approval of an environment covers everything.
-pub fn covered_facets(rule: &ApprovalRule, target: &ApprovalTarget) -> Vec<FacetName> {
-    let all = [
-        FacetName::Source,
-        FacetName::Tag,
-        FacetName::Digest,
-        FacetName::Notes,
-        FacetName::Schema,
-        FacetName::Procedure,
-    ];
-    match (target, &rule.covers) {
-        (ApprovalTarget::Step(..), Some(covers)) => covers.clone(),
-        _ => all.to_vec(),
-    }
-}
-
-fn leaves(condition: &Expr, facts: &RunFacts<'_>) -> String {
-    let leaves: Vec<String> = explain_false(condition, facts).iter().map(ToString::to_string).collect();
-    leaves.join("; ")
-}
-
-fn names(people: &[PersonName]) -> String {
-    let unique: BTreeSet<&PersonName> = people.iter().collect();
-    unique.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// The clauses that make a condition false, with what was seen, short enough to be written down.
+pub(super) fn clauses(condition: &Expr, facts: &dyn Facts) -> Vec<String> {
+    let leaves = explain_false(condition, facts);
+    leaves.iter().take(20).map(|leaf| clipped(&leaf.to_string(), 500)).collect()
 }
 
 /// A moment to the second, in UTC.

@@ -5,17 +5,25 @@
 
 mod acts;
 mod advance;
+mod answers;
+mod approvals;
 mod effects;
+mod facets;
 mod gates;
+mod look;
 mod people;
 mod policy;
 mod start;
+mod waive;
 
-pub use gates::{
-    Count, Counting, Entering, FREE, FROM, GOING, SEALED, allowed, approval_rule, covered_facets, gates,
-    second,
-};
+pub use approvals::{Count, Counting, approval_rules, covered_facets};
+pub use gates::{ALWAYS, Entering, FREE, FROM, GOING, POLICY, SEALED, allowed, gates, second};
+
+pub(crate) use effects::expected;
+pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};
+pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
+pub(crate) use waive::never_waived;
 
 use std::sync::Arc;
 
@@ -25,8 +33,8 @@ use crate::actor::Actor;
 use crate::event::{Entry, EnvironmentEvent, Event, ReleaseEvent};
 use crate::ids::{EnvironmentName, PersonName, RunId, StepId};
 use crate::journal::StreamId;
-use crate::model::Policy;
-use crate::plan::Plan;
+use crate::model::{Policy, Who};
+use crate::plan::{Plan, list};
 use crate::state::{Run, RunStatus, StepState};
 use crate::view::{Decision, Refusal, Stimulus, View};
 
@@ -105,31 +113,41 @@ impl Deciding {
         })
     }
 
-    /// The person who acts. With no people in the policy, everybody may.
+    /// Whether the actor is somebody who may act at all. With no people in the policy, everybody may.
     fn known(&self, policy: &Policy) -> Result<(), Refusal> {
-        self.allowed(policy, None, "act here")
+        match allowed(policy, None, self.actor.person()) {
+            true => Ok(()),
+            false => Err(self.not_allowed(None, &[], "act here")),
+        }
     }
 
-    /// Whether the actor may do something, said in words.
-    fn allowed(&self, policy: &Policy, who: Option<&crate::model::Who>, what: &str) -> Result<(), Refusal> {
-        let person = self.actor.person();
-        if allowed(policy, who, person) {
+    /// Whether the actor may do what a rule of a run speaks of, said in words.
+    fn allowed(&self, plan: &Plan, who: Option<&Who>, what: &str) -> Result<(), Refusal> {
+        if self.view.may(plan, who, self.actor.person()) {
             return Ok(());
         }
-        Err(match (person, who) {
+        let can = who.map(|who| self.view.members(plan, who)).unwrap_or_default();
+        Err(self.not_allowed(who, &can, what))
+    }
+
+    fn not_allowed(&self, who: Option<&Who>, can: &[PersonName], what: &str) -> Refusal {
+        match (self.actor.person(), who) {
             (None, _) => Refusal::new(
                 "unknown-person",
                 format!("{}: the policy does not say who that is, so they may not {what}", self.actor),
             )
             .hint("say who you are with `--as PERSON`, or list the account under `people: NAME: login:` and adopt it"),
             (Some(person), Some(who)) => {
-                let can = crate::plan::list(policy.members(who));
-                Refusal::new("not-allowed", format!("{person} may not {what}: that is for {who} ({can})"))
+                let people = match can {
+                    [] => "who has nobody now".to_owned(),
+                    can => list(can),
+                };
+                Refusal::new("not-allowed", format!("{person} may not {what}: that is for {who} ({people})"))
             }
             (Some(person), None) => {
                 Refusal::new("unknown-person", format!("{person} is not among the people of the policy in force"))
             }
-        })
+        }
     }
 
     /// A run that is not finished, with its plan.
@@ -150,9 +168,9 @@ impl Deciding {
                 Err(Refusal::new("not-reached", format!("`{step}` is not reached yet")))
             }
             None => {
-                let names: Vec<&str> = run.steps.keys().map(StepId::as_str).collect();
+                let names: Vec<&str> = run.steps.keys().map(StepId::as_str).take(20).collect();
                 Err(Refusal::new("no-step", format!("there is no step `{step}`"))
-                    .hint(format!("steps that were reached: {}", crate::plan::list(names))))
+                    .hint(format!("steps that were reached: {}", list(names))))
             }
         }
     }
@@ -161,7 +179,7 @@ impl Deciding {
         self.view.release.run(&run).is_some_and(|run| run.status == RunStatus::Active)
     }
 
-    /// The people of a rule, for a sentence.
+    /// The person who acts, where only a person can.
     fn person(&self) -> Result<PersonName, Refusal> {
         self.actor.person().cloned().ok_or_else(|| {
             Refusal::new("unknown-person", format!("{}: only a person of the policy can do this", self.actor))

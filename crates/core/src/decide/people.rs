@@ -6,17 +6,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Deciding;
-use super::advance::{read_answer, yes_or_no};
-use super::gates::{Counting, Entering, approval_rule, covered_facets};
-use crate::event::{
-    AnswerValue, ApprovalTarget, Asked, DeploymentOutcome, ReleaseEvent, Skipped, StepResult, WaiverTarget,
+use super::answers::{is_plain, read_answer, yes_or_no};
+use super::approvals::{Counting, approval_rules, covered_facets};
+use super::effects::{OUTPUTS_MAX_BYTES, encoded_bytes};
+use super::gates::Entering;
+use super::look::{Condition, Looking};
+use crate::event::{AnswerValue, ApprovalTarget, Asked, ReleaseEvent, StepResult};
+use crate::ids::{
+    CandidateNumber, EnvironmentName, GateName, OutputName, PersonName, QuestionName, RunId, StepId,
 };
-use crate::gate::GateAnswer;
-use crate::ids::{EnvironmentName, GateName, OutputName, RunId, StepId};
-use crate::model::{ApprovalRule, Deploy, GateKind, Policy, StepKind, Who};
+use crate::model::{ApprovalRule, Deploy, GateKind, Question, StepKind};
 use crate::plan::{Body, Plan, PlannedStep, list};
 use crate::state::{Run, RunStatus, StepStatus};
-use crate::view::Refusal;
+use crate::view::{Refusal, View};
 
 /// The longest remark, reason or evidence, in characters.
 const REMARK_MAX_CHARS: usize = 4_000;
@@ -26,20 +28,12 @@ impl Deciding {
         check_remark("the remark", note.as_deref().unwrap_or("-"))?;
         let person = self.person()?;
         let found = self.approvable(target)?;
-        let entering = Entering {
-            view: &self.view,
-            run: &found.run,
-            plan: &found.plan,
-            environment: &found.environment,
-            now: self.now,
-        };
-        let counting = Counting { entering, rule: &found.rule, target };
-        self.allowed(&*self.policy()?, Some(&found.rule.by), "approve this")?;
-        if let Some(why) = counting.excluded(&person) {
-            return Err(Refusal::new("not-allowed", format!("{person} may not approve this: {why}"))
-                .hint(format!("{} can", list(counting.count().can))));
+        let rule = self.rule_for(&found, target, &person)?;
+        let counting = found.counting(&self.view, self.now, rule, target);
+        if counting.has_approved(&person) {
+            return Err(Refusal::new("given", format!("{person} has approved this already")));
         }
-        if let Some(gate) = counting.fills_another(&person) {
+        if let Some(gate) = counting.fills_another(&person, None) {
             return Err(Refusal::new("one-slot", format!("{person} already fills `{gate}`, and one person fills one place"))
                 .hint(format!("somebody else has to approve here, or take the other one back with `tollgate revoke --gate {}/{gate}`", found.environment)));
         }
@@ -56,17 +50,46 @@ impl Deciding {
             return Err(Refusal::new("not-sealed", why)
                 .hint("approve once the cut is complete; `tollgate why` tells"));
         }
-        let covers = candidate.covered(&covered_facets(&found.rule, target));
+        let covers = candidate.covered(&covered_facets(rule, target));
         let candidate = candidate.number;
         self.by_actor(ReleaseEvent::Approved { target: target.clone(), candidate, covers, note });
         Ok(())
+    }
+
+    /// The rule under which somebody may approve: the one in force, or the one the run started with.
+    fn rule_for<'f>(
+        &self,
+        found: &'f Approvable,
+        target: &ApprovalTarget,
+        person: &PersonName,
+    ) -> Result<&'f ApprovalRule, Refusal> {
+        let mut refusal = Refusal::new("no-approval", "there is no such approval");
+        for rule in found.rules.iter().rev() {
+            let counting = found.counting(&self.view, self.now, rule, target);
+            match (self.allowed(&found.plan, Some(&rule.by), "approve this"), counting.excluded(person)) {
+                (Ok(()), None) => return Ok(rule),
+                (Err(refused), _) => refusal = refused,
+                (Ok(()), Some(why)) => {
+                    refusal = Refusal::new("not-allowed", format!("{person} may not approve this: {why}"));
+                    let can = counting.count().can;
+                    if !can.is_empty() {
+                        refusal = refusal.hint(format!("{} can", list(can)));
+                    }
+                }
+            }
+        }
+        Err(refusal)
     }
 
     pub(super) fn reject(&mut self, target: &ApprovalTarget, why: &str) -> Result<(), Refusal> {
         check_remark("the reason", why)?;
         self.person()?;
         let found = self.approvable(target)?;
-        self.allowed(&*self.policy()?, Some(&found.rule.by), "say no to this")?;
+        let may = |rule: &ApprovalRule| self.allowed(&found.plan, Some(&rule.by), "say no to this");
+        let mut refused = found.rules.iter().map(may);
+        if !refused.any(|may| may.is_ok()) {
+            found.rules.first().map_or(Ok(()), may)?;
+        }
         let candidate = found.run.candidate;
         self.by_actor(ReleaseEvent::Rejected { target: target.clone(), candidate, why: why.to_owned() });
         Ok(())
@@ -87,20 +110,20 @@ impl Deciding {
         Ok(())
     }
 
-    /// The rule behind a target, in a run that is not finished.
+    /// The rules behind a target, in a run that is not finished.
     fn approvable(&self, target: &ApprovalTarget) -> Result<Approvable, Refusal> {
         match target {
             ApprovalTarget::Gate(environment, gate) => {
-                let runs = self.view.active().filter(|(_, plan)| plan.environments().contains(environment));
-                for (run, plan) in runs {
-                    if let Some(rule) = approval_rule(&self.view, plan, environment, gate) {
-                        return Ok(Approvable::new(run, plan, rule, environment));
-                    }
-                }
-                Err(Refusal::new(
-                    "no-gate",
-                    format!("no run under way has an approval `{gate}` of `{environment}`"),
-                ))
+                let mut runs =
+                    self.view.active().filter(|(run, plan)| self.view.heads_for(run, plan, environment));
+                let found = runs.find_map(|(run, plan)| {
+                    let rules = approval_rules(&self.view, plan, environment, gate);
+                    (!rules.is_empty()).then(|| Approvable::new(run, plan, rules, environment))
+                });
+                found.ok_or_else(|| {
+                    let why = format!("no run that goes to `{environment}` has an approval `{gate}` there");
+                    Refusal::new("no-gate", why)
+                })
             }
             ApprovalTarget::Step(run, step) => {
                 let (state, plan) = self.run(*run)?;
@@ -112,9 +135,9 @@ impl Deciding {
                     return Err(Refusal::new("not-open", format!("`{step}` is not waiting for approval")));
                 }
                 let environment = planned.and_then(|planned| planned.environment.clone());
-                let environment = environment.or_else(|| EnvironmentName::new("none").ok());
+                let environment = environment.or_else(super::nowhere);
                 let environment = environment.ok_or_else(|| Refusal::new("no-approval", "no environment"))?;
-                Ok(Approvable::new(state, &plan, rule, &environment))
+                Ok(Approvable::new(state, &plan, vec![rule], &environment))
             }
         }
     }
@@ -125,49 +148,68 @@ impl Deciding {
     }
 
     pub(super) fn answer(&mut self, asked: &Asked, text: &str) -> Result<(), Refusal> {
-        let policy = self.policy()?;
-        let (answer, by) = match asked {
+        self.policy()?;
+        let answer = match asked {
             Asked::Question(name) => {
-                let question =
-                    self.view.active().find_map(|(_, plan)| plan.definition.questions.get(name).cloned());
-                let question = question.ok_or_else(|| {
-                    let known: Vec<_> = self
-                        .view
-                        .active()
-                        .flat_map(|(_, plan)| plan.definition.questions.keys().cloned())
-                        .collect();
-                    Refusal::new("no-question", format!("no run under way asks `{name}`"))
-                        .hint(format!("questions: {}", list(known)))
-                })?;
-                (read_answer(&question.answer, text), question.by)
+                let (plan, question) = self.question(name)?;
+                self.allowed(&plan, question.by.as_ref(), "answer this")?;
+                read_answer(&question.answer, text)
             }
-            Asked::Gate(environment, gate, _) => {
-                let by = self.asker(environment, gate).ok_or_else(|| {
-                    Refusal::new(
-                        "no-gate",
-                        format!("no run under way has a question `{gate}` of `{environment}`"),
-                    )
-                })?;
-                (yes_or_no(text).map(AnswerValue::YesNo), by)
+            Asked::Gate(environment, gate, candidate) => {
+                self.may_answer(environment, gate, *candidate)?;
+                yes_or_no(text).map(AnswerValue::YesNo)
             }
         };
-        self.allowed(&policy, by.as_ref(), "answer this")?;
         let answer = answer.map_err(|why| Refusal::new("bad-answer", why))?;
         self.by_actor(ReleaseEvent::Answered { question: asked.clone(), answer });
         Ok(())
     }
 
-    /// Who may answer the question of a gate, if there is such a gate.
-    fn asker(&self, environment: &EnvironmentName, gate: &GateName) -> Option<Option<Who>> {
-        self.view.active().find_map(|(_, plan)| {
-            let in_force = self.view.policy.as_deref();
-            let policies = in_force.into_iter().chain([&plan.policy]);
-            let mut all = policies.flat_map(|policy| super::gates::of_environment(policy, environment));
-            all.find_map(|(name, found)| match &found.kind {
-                GateKind::Ask { by, .. } if name == gate => Some(by.clone()),
-                _ => None,
-            })
+    fn question(&self, name: &QuestionName) -> Result<(Arc<Plan>, Question), Refusal> {
+        let found = self
+            .view
+            .active()
+            .find_map(|(_, plan)| Some((plan.clone(), plan.definition.questions.get(name).cloned()?)));
+        found.ok_or_else(|| {
+            let plans = self.view.active().map(|(_, plan)| plan);
+            let known: Vec<_> = plans.flat_map(|plan| plan.definition.questions.keys()).collect();
+            Refusal::new("no-question", format!("no run under way asks `{name}`"))
+                .hint(format!("questions: {}", list(known)))
         })
+    }
+
+    /// Whether the actor may answer the question of a gate, by the rules in force or those the run started with.
+    fn may_answer(
+        &self,
+        environment: &EnvironmentName,
+        gate: &GateName,
+        candidate: CandidateNumber,
+    ) -> Result<(), Refusal> {
+        let mut refusal = Refusal::new(
+            "no-gate",
+            format!(
+                "no run that goes to `{environment}` with candidate {candidate} has a question `{gate}` there"
+            ),
+        );
+        let runs = self
+            .view
+            .active()
+            .filter(|(run, plan)| run.candidate == candidate && self.view.heads_for(run, plan, environment));
+        for (_, plan) in runs {
+            let policies = self.view.policy.as_deref().into_iter().chain([&plan.policy]);
+            for (name, found) in policies.flat_map(|policy| super::gates::of_environment(policy, environment))
+            {
+                if let GateKind::Ask { by, .. } = &found.kind
+                    && name == gate
+                {
+                    match self.allowed(plan, by.as_ref(), "answer this") {
+                        Ok(()) => return Ok(()),
+                        Err(refused) => refusal = refused,
+                    }
+                }
+            }
+        }
+        Err(refusal)
     }
 
     pub(super) fn done(
@@ -178,7 +220,7 @@ impl Deciding {
         outputs: BTreeMap<OutputName, String>,
     ) -> Result<(), Refusal> {
         check_remark("the evidence", evidence.as_deref().unwrap_or("-"))?;
-        let policy = self.policy()?;
+        self.policy()?;
         let (_, plan) = self.run(run)?;
         let (state, reached) = self.reached(run, step)?;
         let planned =
@@ -194,15 +236,19 @@ impl Deciding {
         if !matches!(reached.status, StepStatus::Open { .. }) {
             return Err(Refusal::new("not-open", format!("`{step}` is not waiting for anybody")));
         }
-        let state = state.clone();
-        if matches!(planned.body, Body::Deploy(_)) && !self.holds(&state, planned) {
+        let looking = Looking { view: &self.view, run: state, plan: &plan, planned, now: self.now };
+        if !matches!(looking.condition(), Condition::Holds) {
+            let why = format!("whether `{step}` is to be done is not known yet");
+            return Err(Refusal::new("not-open", why).hint("see what it waits for with `tollgate why`"));
+        }
+        if matches!(planned.body, Body::Deploy(_)) && !self.view.holds(state, planned) {
             return Err(Refusal::new(
                 "gates-closed",
                 "the gates of the environment are not open: nothing may be deployed there now",
             )
             .hint("see them with `tollgate why`"));
         }
-        self.allowed(&policy, by.as_ref(), &format!("do `{step}`"))?;
+        self.allowed(&plan, by.as_ref(), &format!("do `{step}`"))?;
         if needs_evidence && evidence.is_none() {
             return Err(Refusal::new("no-evidence", format!("`{step}` asks for evidence"))
                 .hint("hand it in with `--evidence TEXT`: a link, a result, what was seen"));
@@ -210,12 +256,6 @@ impl Deciding {
         check_outputs(planned, &outputs)?;
         self.finish(run, planned, StepResult::Person { evidence, outputs });
         Ok(())
-    }
-
-    fn holds(&self, run: &Run, planned: &PlannedStep) -> bool {
-        let environment = planned.environment.as_ref().and_then(|name| self.view.environments.get(name));
-        let held = environment.and_then(|state| state.held.as_ref());
-        held.is_some_and(|held| held.by == self.view.holder(run, planned))
     }
 
     pub(super) fn retry(&mut self, run: RunId, step: &StepId) -> Result<(), Refusal> {
@@ -231,122 +271,6 @@ impl Deciding {
                 format!("`{step}` has not failed, so there is nothing to try again"),
             )),
         }
-    }
-
-    pub(super) fn waive(
-        &mut self,
-        target: &WaiverTarget,
-        why: &str,
-        until: Option<Timestamp>,
-    ) -> Result<(), Refusal> {
-        check_remark("the reason", why)?;
-        let policy = self.policy()?;
-        self.may_waive(&policy)?;
-        if until.is_some_and(|until| until <= self.now) {
-            return Err(Refusal::new("past", "a waiver cannot end in the past"));
-        }
-        match target {
-            WaiverTarget::Gate(environment, gate) => {
-                let candidate = self.waivable_gate(environment, gate)?;
-                let (target, why) = (target.clone(), why.to_owned());
-                self.by_actor(ReleaseEvent::Waived { target, candidate, why, until });
-            }
-            WaiverTarget::Step(run, step) => self.waive_step(*run, step, target, why, until)?,
-        }
-        Ok(())
-    }
-
-    fn may_waive(&self, policy: &Policy) -> Result<(), Refusal> {
-        match &policy.waivers {
-            None => Err(Refusal::new("no-waivers", "the policy lets nobody waive anything")
-                .hint("say who may with `policy: { waivers: { by: GROUP } }` and adopt it")),
-            Some(who) => self.allowed(policy, Some(who), "waive anything"),
-        }
-    }
-
-    fn waivable_gate(
-        &self,
-        environment: &EnvironmentName,
-        gate: &GateName,
-    ) -> Result<crate::ids::CandidateNumber, Refusal> {
-        if [super::SEALED, super::FREE, super::GOING].contains(&gate.as_str()) {
-            return Err(Refusal::new(
-                "never-waived",
-                format!("`{gate}` holds for every promotion and cannot be waived"),
-            ));
-        }
-        let mut known = Vec::new();
-        for (run, plan) in self.view.active().filter(|(_, plan)| plan.environments().contains(environment)) {
-            let reports = super::gates(Entering { view: &self.view, run, plan, environment, now: self.now });
-            if reports.iter().any(|report| report.gate == gate.as_str()) {
-                return Ok(run.candidate);
-            }
-            known.extend(
-                reports
-                    .into_iter()
-                    .filter(|report| matches!(report.answer, GateAnswer::Closed(_)))
-                    .map(|report| report.gate),
-            );
-        }
-        Err(Refusal::new("no-gate", format!("no run under way has a gate `{gate}` of `{environment}`"))
-            .hint(format!("closed gates there: {}", list(known))))
-    }
-
-    fn waive_step(
-        &mut self,
-        run: RunId,
-        step: &StepId,
-        target: &WaiverTarget,
-        why: &str,
-        until: Option<Timestamp>,
-    ) -> Result<(), Refusal> {
-        let (_, plan) = self.run(run)?;
-        let (state, reached) = self.reached(run, step)?;
-        let (state, status) = (state.clone(), reached.status.clone());
-        let planned =
-            plan.step(step).ok_or_else(|| Refusal::new("no-step", format!("there is no step `{step}`")))?;
-        match status {
-            StepStatus::Open { .. } | StepStatus::Stuck { .. } | StepStatus::Expired => {}
-            StepStatus::Wanted { .. } | StepStatus::Leased { .. } => {
-                return Err(Refusal::new("under-way", format!("`{step}` is being carried out"))
-                    .hint("wait for its end, or abort the run"));
-            }
-            StepStatus::Done { .. } | StepStatus::Skipped(_) => {
-                return Err(Refusal::new("over", format!("`{step}` is over already")));
-            }
-        }
-        match planned.body {
-            Body::Enter => {
-                return Err(Refusal::new(
-                    "waive-the-gate",
-                    "the gates of an environment are waived one by one",
-                )
-                .hint("name the gate: `tollgate waive --gate ENVIRONMENT/GATE`"));
-            }
-            Body::Settle => {
-                return Err(Refusal::new(
-                    "never-waived",
-                    "that a candidate was verified cannot be waived here",
-                )
-                .hint("waive the gate `from` of the next environment instead"));
-            }
-            Body::Deploy(_) if !self.holds(&state, planned) => {
-                return Err(Refusal::new(
-                    "waive-the-gate",
-                    "the deployment has not started: its gates are closed",
-                )
-                .hint("waive the gate that is closed: `tollgate waive --gate ENVIRONMENT/GATE`"));
-            }
-            _ => {}
-        }
-        let (candidate, why) = (state.candidate, why.to_owned());
-        self.by_actor(ReleaseEvent::Waived { target: target.clone(), candidate, why, until });
-        let because = Skipped::Waiver(self.view.release.waivers.len() - 1);
-        self.by_actor(ReleaseEvent::StepSkipped { run, step: step.clone(), because });
-        if matches!(planned.body, Body::Live(_)) {
-            self.end_deployment(&state, planned, DeploymentOutcome::Live);
-        }
-        Ok(())
     }
 
     pub(super) fn hold(&mut self, run: RunId, why: &str) -> Result<(), Refusal> {
@@ -385,23 +309,38 @@ impl Deciding {
 struct Approvable {
     run: Run,
     plan: Arc<Plan>,
-    rule: ApprovalRule,
+    rules: Vec<ApprovalRule>,
     environment: EnvironmentName,
 }
 
 impl Approvable {
-    fn new(run: &Run, plan: &Arc<Plan>, rule: &ApprovalRule, environment: &EnvironmentName) -> Self {
-        Self { run: run.clone(), plan: plan.clone(), rule: rule.clone(), environment: environment.clone() }
+    fn new(run: &Run, plan: &Arc<Plan>, rules: Vec<&ApprovalRule>, environment: &EnvironmentName) -> Self {
+        let rules = rules.into_iter().cloned().collect();
+        Self { run: run.clone(), plan: plan.clone(), rules, environment: environment.clone() }
+    }
+
+    fn counting<'a>(
+        &'a self,
+        view: &'a View,
+        now: Timestamp,
+        rule: &'a ApprovalRule,
+        target: &'a ApprovalTarget,
+    ) -> Counting<'a> {
+        let (run, plan, environment) = (&self.run, &*self.plan, &self.environment);
+        Counting { entering: Entering { view, run, plan, environment, now }, rule, target }
     }
 }
 
-fn check_remark(what: &str, text: &str) -> Result<(), Refusal> {
+pub(super) fn check_remark(what: &str, text: &str) -> Result<(), Refusal> {
     if text.trim().is_empty() {
         return Err(Refusal::new("empty", format!("{what} is empty")));
     }
     if text.chars().count() > REMARK_MAX_CHARS {
         return Err(Refusal::new("too-long", format!("{what} is longer than {REMARK_MAX_CHARS} characters"))
             .hint("hand in a link to it"));
+    }
+    if !is_plain(text) {
+        return Err(Refusal::new("not-plain", format!("{what} has control characters in it")));
     }
     Ok(())
 }
@@ -424,6 +363,10 @@ fn check_outputs(planned: &PlannedStep, given: &BTreeMap<OutputName, String>) ->
     }
     for (name, value) in given {
         check_remark(&format!("output `{name}`"), value)?;
+    }
+    if encoded_bytes(given) > OUTPUTS_MAX_BYTES {
+        let why = format!("the outputs are larger than {} KiB", OUTPUTS_MAX_BYTES / 1024);
+        return Err(Refusal::new("too-long", why).hint("hand in a link to what is large"));
     }
     Ok(())
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Deciding;
+use crate::act::Act;
 use crate::candidate::{Facet, FacetValue};
 use crate::event::{ReleaseEvent, RunOutcome};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
 use crate::plan::{PROMOTION, Plan};
-use crate::state::{Run, RunStatus};
+use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::Refusal;
 
 impl Deciding {
@@ -21,7 +22,11 @@ impl Deciding {
         }
         let rule =
             plan.definition.procedures.get(&plan.procedure).and_then(|procedure| procedure.start.as_ref());
-        self.allowed(&policy, rule, &format!("start `{}`", plan.procedure))?;
+        self.allowed(plan, rule, &format!("start `{}`", plan.procedure))?;
+        if self.view.release.run(&run).is_some() {
+            return Err(Refusal::new("started", "this run was started already"));
+        }
+        self.same_release(plan)?;
         let candidate = match plan.procedure.as_str() {
             PROMOTION => self.candidate_to_promote(plan)?,
             _ => self.open_candidate(plan)?,
@@ -38,13 +43,23 @@ impl Deciding {
         Ok(())
     }
 
+    /// A plan is for one version of one service.
+    fn same_release(&self, plan: &Plan) -> Result<(), Refusal> {
+        let same = plan.definition.service == self.view.service
+            && self.view.release.opened.as_ref().is_none_or(|opened| opened.version == plan.version.text);
+        if same {
+            return Ok(());
+        }
+        let why = format!("this plan is for {} {}", plan.definition.service, plan.version.text);
+        Err(Refusal::new("other-release", why))
+    }
+
     /// The candidate of an ad-hoc promotion: the newest one that is sealed.
     fn candidate_to_promote(&self, plan: &Plan) -> Result<CandidateNumber, Refusal> {
         let environments = plan.environments();
-        let busy = self
-            .view
-            .active()
-            .find(|(_, other)| other.environments().iter().any(|name| environments.contains(name)));
+        let busy = self.view.active().find(|(run, other)| {
+            environments.iter().any(|environment| self.view.heads_for(run, other, environment))
+        });
         if let Some((run, _)) = busy {
             let why = format!("`{}` of this release is under way and goes there itself", run.procedure);
             return Err(Refusal::new("under-way", why).hint("see what it waits for with `tollgate why`"));
@@ -74,6 +89,15 @@ impl Deciding {
                 "{version} was given up after its tag `{}` was made; a tag is never used again",
                 tag.name
             );
+            return Err(Refusal::new("burnt", why).hint("start with a higher version"));
+        }
+        let tagging = |step: &StepState| match &step.status {
+            StepStatus::Leased { act, .. } => matches!(act, Act::Tag { .. }),
+            _ => false,
+        };
+        if self.view.release.runs.iter().any(|run| run.steps.values().any(tagging)) {
+            let why =
+                format!("{version} was given up while its tag was being made; a tag is never used again");
             return Err(Refusal::new("burnt", why).hint("start with a higher version"));
         }
         if self.view.release.opened.is_none() {

@@ -111,9 +111,17 @@ impl EnvironmentState {
         self.verified.iter().rev().find(|verified| verified.fingerprint == *fingerprint)
     }
 
-    /// Whether exactly this content is what all components run.
-    pub fn runs(&self, fingerprint: &Hash) -> bool {
-        !self.deployed.is_empty()
-            && self.deployed.values().all(|running| running.what.fingerprint.as_ref() == Some(fingerprint))
+    /// Whether exactly this content is for certain what these components run, with nothing else on its way.
+    pub fn runs<'a>(
+        &self,
+        fingerprint: &Hash,
+        components: impl IntoIterator<Item = &'a ComponentName>,
+    ) -> bool {
+        let here = |name: &ComponentName| {
+            self.deployed
+                .get(name)
+                .is_some_and(|running| running.what.fingerprint.as_ref() == Some(fingerprint))
+        };
+        self.uncertain.is_none() && self.held.is_none() && components.into_iter().all(here)
     }
 }

@@ -104,9 +104,9 @@ pub enum RunStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepState {
-    /// Counts deliberate repetitions, from 1.
+    /// Counts from 1 the repetitions that somebody asked for, and those after the gates closed before the act began.
     pub attempt: u32,
-    /// When it was reached.
+    /// When it was reached, or tried again by somebody.
     pub opened_at: Timestamp,
     /// Since when it stands like this.
     pub since: Timestamp,
@@ -114,7 +114,7 @@ pub struct StepState {
     pub status: StepStatus,
     /// The last failures of its act, at most five.
     pub failures: Vec<(Timestamp, Failure)>,
-    /// How many tries of this attempt failed.
+    /// How many tries failed since somebody last asked for one.
     pub failed_tries: u32,
 }
 
@@ -200,6 +200,8 @@ pub struct Opinion {
     pub says: Says,
     /// When it was taken back.
     pub revoked: Option<Timestamp>,
+    /// How many runs the release had then: a yes counts for the run it was given to, and not for a later one.
+    pub runs: u32,
 }
 
 /// Yes or no.
@@ -230,6 +232,8 @@ pub struct Answer {
     pub by: Actor,
     /// When.
     pub at: Timestamp,
+    /// How many runs the release had then.
+    pub runs: u32,
 }
 
 /// One thing that somebody let pass once.
@@ -248,6 +252,8 @@ pub struct Waiver {
     pub why: String,
     /// Until when it counts.
     pub until: Option<Timestamp>,
+    /// How many runs the release had then: it lets the run pass that it was given to, and not a later one.
+    pub runs: u32,
 }
 
 /// The most failures a step remembers.
@@ -264,22 +270,28 @@ impl ReleaseState {
         self.candidates.iter().find(|candidate| candidate.number == number)
     }
 
-    /// The answer to a question.
+    /// The newest answer to a question.
     pub fn answer(&self, asked: &Asked) -> Option<&Answer> {
-        self.answers.iter().rev().find(|(key, _)| key == asked).map(|(_, answer)| answer)
+        self.answered(asked).next()
     }
 
-    /// The waiver that lets something pass at a moment, with its place.
-    pub fn waiver(
-        &self,
-        target: &WaiverTarget,
-        candidate: CandidateNumber,
-        now: Timestamp,
-    ) -> Option<(usize, &Waiver)> {
+    /// The answers to a question, the newest first: one, or for the question of a gate one of each person.
+    pub fn answered(&self, asked: &Asked) -> impl Iterator<Item = &Answer> {
+        self.answers.iter().rev().filter(move |(key, _)| key == asked).map(|(_, answer)| answer)
+    }
+
+    /// Whether what was said when the release had so many runs was said to this one.
+    pub fn is_for(&self, run: &RunId, runs: u32) -> bool {
+        self.runs.iter().take(runs as usize).any(|one| one.id == *run)
+    }
+
+    /// The waiver that lets something of a run pass at a moment, with its place.
+    pub fn waiver(&self, target: &WaiverTarget, run: &Run, now: Timestamp) -> Option<(usize, &Waiver)> {
         self.waivers.iter().enumerate().rev().find(|(_, waiver)| {
             waiver.target == *target
-                && waiver.candidate == candidate
+                && waiver.candidate == run.candidate
                 && waiver.until.is_none_or(|until| now < until)
+                && self.is_for(&run.id, waiver.runs)
         })
     }
 
@@ -386,8 +398,13 @@ impl ReleaseState {
                 self.apply_opinion(at, actor, event);
             }
             ReleaseEvent::Answered { question, answer } => {
-                let answer = Answer { value: answer.clone(), by: actor.clone(), at };
-                self.answers.retain(|(asked, _)| asked != question);
+                let answer =
+                    Answer { value: answer.clone(), by: actor.clone(), at, runs: self.runs.len() as u32 };
+                // Two rules may let different people answer the question of a gate: neither takes the other's place.
+                let of_gate = matches!(question, Asked::Gate(..));
+                self.answers.retain(|(asked, before)| {
+                    asked != question || of_gate && before.by.person() != actor.person()
+                });
                 self.answers.push((question.clone(), answer));
             }
             ReleaseEvent::Waived { target, candidate, why, until } => self.waivers.push(Waiver {
@@ -397,6 +414,7 @@ impl ReleaseState {
                 at,
                 why: why.clone(),
                 until: *until,
+                runs: self.runs.len() as u32,
             }),
             _ => self.apply_step(at, actor, event),
         }
@@ -423,14 +441,19 @@ impl ReleaseState {
             ReleaseEvent::Rejected { candidate, why, .. } => (*candidate, Says::No { why: why.clone() }),
             _ => return,
         };
-        let target = target.clone();
-        self.opinions.push(Opinion { by: actor.clone(), at, target, candidate, says, revoked: None });
+        let (target, runs) = (target.clone(), self.runs.len() as u32);
+        self.opinions.push(Opinion { by: actor.clone(), at, target, candidate, says, revoked: None, runs });
     }
 
     fn apply_step(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
         match event {
             ReleaseEvent::StepOpened { run, step } => {
+                let wanted = self.step_mut(run, step).is_some_and(|state| state.status.effect().is_some());
                 self.set(run, step, at, StepStatus::Open { seen: None, right: 0 });
+                if let Some(state) = self.step_mut(run, step).filter(|_| wanted) {
+                    // Its act was not begun and is not wanted any more; when it is again, that is another one.
+                    state.attempt += 1;
+                }
             }
             ReleaseEvent::EffectWanted { run, step, effect, attempt, act } => {
                 self.set(run, step, at, StepStatus::Wanted { effect: *effect, act: act.clone(), due: at });
@@ -466,6 +489,7 @@ impl ReleaseState {
                 let Some(state) = self.step_mut(run, step) else { return };
                 if let StepStatus::Open { .. } = state.status {
                     state.status = StepStatus::Open { seen: Some(seen.clone()), right: *right };
+                    state.since = at;
                 }
             }
             ReleaseEvent::StepDone { run, step, result, covers } => {

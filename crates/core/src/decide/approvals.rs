@@ -1,0 +1,250 @@
+//! Counting approvals: whose yes counts for a rule, and who can still give one.
+
+use std::collections::BTreeSet;
+
+use super::gates::{Entering, of_environment, second};
+use crate::event::ApprovalTarget;
+use crate::ids::{EnvironmentName, GateName, PersonName};
+use crate::model::{ApprovalRule, FacetName, GateKind};
+use crate::plan::{Plan, list};
+use crate::state::{Opinion, Says};
+use crate::view::{View, later};
+
+/// The rules of an approval gate: the one in force, and the one the run started with where that is another.
+pub fn approval_rules<'a>(
+    view: &'a View,
+    plan: &'a Plan,
+    environment: &EnvironmentName,
+    gate: &GateName,
+) -> Vec<&'a ApprovalRule> {
+    let in_force = view.policy.as_deref().into_iter().flat_map(|policy| of_environment(policy, environment));
+    let all = in_force.chain(of_environment(&plan.policy, environment));
+    let mut rules: Vec<&ApprovalRule> = Vec::new();
+    for (name, found) in all {
+        if let GateKind::Approval(rule) = &found.kind
+            && name == gate
+            && !rules.contains(&rule)
+        {
+            rules.push(rule);
+        }
+    }
+    rules
+}
+
+/// The approvals of one rule, counted.
+#[derive(Debug, Clone)]
+pub struct Counting<'a> {
+    /// Where.
+    pub entering: Entering<'a>,
+    /// The rule.
+    pub rule: &'a ApprovalRule,
+    /// What is approved.
+    pub target: &'a ApprovalTarget,
+}
+
+/// What a count came to.
+#[derive(Debug, Clone, Default)]
+pub struct Count {
+    /// Whose yes counts.
+    pub yes: Vec<PersonName>,
+    /// Who said no, and why.
+    pub refused: Vec<(PersonName, String)>,
+    /// Whose yes does not count, and why.
+    pub void: Vec<(PersonName, String)>,
+    /// Who can still approve.
+    pub can: Vec<PersonName>,
+    /// Who of the group may not, and why.
+    pub excluded: Vec<(PersonName, &'static str)>,
+}
+
+impl Count {
+    /// Why it is enough, if it is.
+    pub fn open(&self, rule: &ApprovalRule) -> Option<String> {
+        let enough = self.refused.is_empty() && self.yes.len() >= rule.count as usize;
+        let alone = if rule.allow_self { " (approving one's own release is allowed here)" } else { "" };
+        enough.then(|| format!("approved by {}{alone}", names(&self.yes)))
+    }
+
+    /// How many approvals are missing.
+    pub fn missing(&self, rule: &ApprovalRule) -> usize {
+        (rule.count as usize).saturating_sub(self.yes.len())
+    }
+
+    /// Who can bring it further: whoever said no, and whoever can still approve while approvals are missing.
+    pub fn who(&self, rule: &ApprovalRule) -> Vec<PersonName> {
+        let refused = self.refused.iter().map(|(person, _)| person.clone());
+        let can = self.can.iter().filter(|_| self.missing(rule) > 0).cloned();
+        refused.chain(can).collect()
+    }
+
+    /// Why it is not enough.
+    pub fn why(&self, rule: &ApprovalRule) -> String {
+        let mut parts: Vec<String> =
+            self.refused.iter().map(|(person, why)| format!("{person} said no: {why}")).collect();
+        let missing = self.missing(rule);
+        if missing > 0 {
+            let approvals = if rule.count == 1 { "approval" } else { "approvals" };
+            let given = if self.yes.is_empty() { "none".to_owned() } else { names(&self.yes) };
+            parts.push(format!("it needs {} {approvals} by {}, given: {given}", rule.count, rule.by));
+        }
+        parts.extend(
+            self.void.iter().map(|(person, why)| format!("the yes of {person} does not count: {why}")),
+        );
+        if self.can.len() < missing {
+            let others =
+                self.excluded.iter().filter(|(person, _)| self.void.iter().all(|(one, _)| one != person));
+            parts.extend(others.map(|(person, why)| format!("{person} cannot approve: {why}")));
+        }
+        parts.join("; ")
+    }
+}
+
+impl Counting<'_> {
+    /// Counts.
+    pub fn count(&self) -> Count {
+        let mut count = Count::default();
+        let members = self.entering.view.members(self.entering.plan, &self.rule.by);
+        for person in &members {
+            let opinion = self.opinion(person);
+            if let Some((_, Says::No { why })) = opinion.map(|(place, opinion)| (place, &opinion.says)) {
+                // A no counts whoever says it: also of somebody whose yes would not.
+                count.refused.push((person.clone(), why.clone()));
+                continue;
+            }
+            let excluded = self.excluded(person);
+            match (opinion, excluded) {
+                (Some(_), Some(why)) => count.void.push((person.clone(), why.to_owned())),
+                (Some((place, opinion)), None) => match self.void(opinion) {
+                    Some(why) => {
+                        count.void.push((person.clone(), why));
+                        self.can(person, None, &mut count);
+                    }
+                    None => match self.fills_another(person, Some(place)) {
+                        Some(gate) => {
+                            let why = format!("one person fills one place, and theirs is `{gate}`");
+                            count.void.push((person.clone(), why));
+                        }
+                        None => count.yes.push(person.clone()),
+                    },
+                },
+                (None, None) => self.can(person, None, &mut count),
+                (None, Some(_)) => {}
+            }
+            if let Some(why) = excluded {
+                count.excluded.push((person.clone(), why));
+            }
+        }
+        let yes = |opinion: &&Opinion| matches!(opinion.says, Says::Yes { .. });
+        for opinion in self.opinions().map(|(_, opinion)| opinion).filter(yes) {
+            if let Some(person) = opinion.by.person().filter(|person| !members.contains(person)) {
+                count.void.push((person.clone(), format!("they are not in {}", self.rule.by)));
+            }
+        }
+        count
+    }
+
+    fn can(&self, person: &PersonName, place: Option<usize>, count: &mut Count) {
+        match self.fills_another(person, place) {
+            Some(_) => {
+                count.excluded.push((person.clone(), "their yes fills another gate of the environment"));
+            }
+            None => count.can.push(person.clone()),
+        }
+    }
+
+    /// The opinions that are not taken back, on this target and candidate, with their places.
+    fn opinions(&self) -> impl Iterator<Item = (usize, &Opinion)> {
+        let run = self.entering.run;
+        self.entering.view.release.opinions.iter().enumerate().filter(move |(_, opinion)| {
+            opinion.target == *self.target && opinion.candidate == run.candidate && opinion.revoked.is_none()
+        })
+    }
+
+    fn opinion(&self, person: &PersonName) -> Option<(usize, &Opinion)> {
+        self.opinions().find(|(_, opinion)| opinion.by.person() == Some(person))
+    }
+
+    /// Whether somebody has said yes, and it counts.
+    pub fn has_approved(&self, person: &PersonName) -> bool {
+        self.opinion(person).is_some_and(|(place, opinion)| {
+            matches!(opinion.says, Says::Yes { .. })
+                && self.excluded(person).is_none()
+                && self.void(opinion).is_none()
+                && self.fills_another(person, Some(place)).is_none()
+        })
+    }
+
+    /// Why somebody of the group may not approve.
+    pub fn excluded(&self, person: &PersonName) -> Option<&'static str> {
+        if self.rule.allow_self {
+            return None;
+        }
+        if self.entering.run.started_by.person() == Some(person) {
+            return Some("they asked for it");
+        }
+        self.entering.plan.authors.contains(person).then_some("they wrote a part of it")
+    }
+
+    /// The other gate of the environment that this person's yes already fills: one given before `place`, or at any time
+    /// where they have not approved here.
+    pub fn fills_another(&self, person: &PersonName, place: Option<usize>) -> Option<GateName> {
+        let ApprovalTarget::Gate(environment, gate) = self.target else { return None };
+        let Entering { view, run, plan, .. } = self.entering;
+        let before = place.unwrap_or(view.release.opinions.len());
+        view.release.opinions.iter().take(before).find_map(|opinion| {
+            let ApprovalTarget::Gate(other_environment, other) = &opinion.target else { return None };
+            let live = opinion.by.person() == Some(person)
+                && opinion.candidate == run.candidate
+                && opinion.revoked.is_none()
+                && other_environment == environment
+                && other != gate;
+            let counts = |rule: &&ApprovalRule| {
+                let there = Counting { entering: self.entering, rule, target: &opinion.target };
+                matches!(opinion.says, Says::Yes { .. })
+                    && view.members(plan, &rule.by).contains(person)
+                    && there.excluded(person).is_none()
+                    && there.void(opinion).is_none()
+            };
+            let fills = live && approval_rules(view, plan, environment, other).iter().any(counts);
+            fills.then(|| other.clone())
+        })
+    }
+
+    /// Why a yes by itself does not count, if it does not.
+    fn void(&self, opinion: &Opinion) -> Option<String> {
+        let Says::Yes { covers, .. } = &opinion.says else { return None };
+        let Entering { view, run, now, .. } = self.entering;
+        if !view.release.is_for(&run.id, opinion.runs) {
+            return Some("it was given before this run was started".into());
+        }
+        if let Some(until) = self.rule.valid.map(|valid| later(opinion.at, valid))
+            && until <= now
+        {
+            return Some(format!("it ran out at {}", second(until)));
+        }
+        let candidate = view.candidate(run)?;
+        let differing = covers.differing(&candidate.covered(&covered_facets(self.rule, self.target)));
+        (!differing.is_empty()).then(|| format!("{} changed since", list(differing)))
+    }
+}
+
+/// What an approval under a rule covers. The approval of an environment covers everything.
+pub fn covered_facets(rule: &ApprovalRule, target: &ApprovalTarget) -> Vec<FacetName> {
+    let all = [
+        FacetName::Source,
+        FacetName::Tag,
+        FacetName::Digest,
+        FacetName::Notes,
+        FacetName::Schema,
+        FacetName::Procedure,
+    ];
+    match (target, &rule.covers) {
+        (ApprovalTarget::Step(..), Some(covers)) => covers.clone(),
+        _ => all.to_vec(),
+    }
+}
+
+fn names(people: &[PersonName]) -> String {
+    let unique: BTreeSet<&PersonName> = people.iter().collect();
+    unique.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,76 @@
+//! Setting the facets of a candidate, and sealing it.
+
+use std::collections::BTreeMap;
+
+use super::Deciding;
+use crate::candidate::{Candidate, Facet, FacetValue};
+use crate::event::ReleaseEvent;
+use crate::ids::RunId;
+use crate::journal::Hash;
+use crate::model::StepKind;
+use crate::plan::{Body, Plan, PlannedStep};
+
+impl Deciding {
+    /// Sets the facets that no step of the run will change any more, and seals the candidate when that was the last one.
+    pub(super) fn set_facets(&mut self, id: RunId, plan: &Plan) {
+        let Some(run) = self.view.release.run(&id) else { return };
+        let Some(candidate) = self.view.candidate(run) else { return };
+        if candidate.sealed.is_some() {
+            return;
+        }
+        let over = |step: &PlannedStep| run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
+        let mut facets = BTreeMap::new();
+        for facet in candidate.unset() {
+            let mut makers = plan.steps.iter().filter(|step| makes(&step.body, &facet));
+            if makers.all(over)
+                && let Some(value) = value(candidate, &facet)
+            {
+                facets.insert(facet, value);
+            }
+        }
+        let number = candidate.number;
+        if !facets.is_empty() {
+            self.by_rule(ReleaseEvent::FacetsSet { candidate: number, facets });
+        }
+        let Some(candidate) = self.view.release.candidate(number) else { return };
+        if candidate.unset().is_empty() {
+            let fingerprint = candidate.fingerprint().hash();
+            self.by_rule(ReleaseEvent::CandidateSealed { candidate: number, fingerprint });
+        }
+    }
+}
+
+/// Whether a step can change a facet.
+fn makes(body: &Body, facet: &Facet) -> bool {
+    let Body::Step(kind) = body else { return false };
+    match facet {
+        Facet::Source => {
+            matches!(kind, StepKind::VersionBump | StepKind::Changelog | StepKind::GitCommit { .. })
+        }
+        Facet::Tag => matches!(kind, StepKind::GitTag { .. }),
+        Facet::Notes => matches!(kind, StepKind::Changelog),
+        Facet::Digest(_) | Facet::Schema | Facet::Procedure => false,
+    }
+}
+
+/// What a facet of a candidate is, once nothing changes it any more.
+fn value(candidate: &Candidate, facet: &Facet) -> Option<FacetValue> {
+    match facet {
+        Facet::Source => Some(FacetValue::of(candidate.content().0.clone())),
+        Facet::Tag => Some(match &candidate.tag {
+            Some(tag) => {
+                let hash = Hash::of_parts([tag.name.as_bytes(), tag.object.0.as_bytes()]);
+                FacetValue { hash, shown: tag.name.clone() }
+            }
+            None => FacetValue::of("no tag"),
+        }),
+        Facet::Notes => Some(match &candidate.notes {
+            Some(notes) => {
+                let hash = Hash::of(notes);
+                FacetValue { hash, shown: format!("{} lines ({})", notes.lines().count(), hash.short()) }
+            }
+            None => FacetValue::of("no notes"),
+        }),
+        Facet::Digest(_) | Facet::Schema | Facet::Procedure => None,
+    }
+}

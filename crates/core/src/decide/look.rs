@@ -1,0 +1,317 @@
+//! Looking at a step that is ready, or waiting: what follows for it at this moment.
+
+use jiff::Timestamp;
+
+use super::acts::{Begin, Beginning, permanent};
+use super::approvals::Counting;
+use super::gates::{Entering, clauses, clipped, gates_of_step, second};
+use crate::act::{Act, Failure};
+use crate::context::StepFacts;
+use crate::event::{ApprovalTarget, Asked, Seen, Skipped, StepResult};
+use crate::expr::{EvalError, Expr, eval_condition};
+use crate::gate::GateReport;
+use crate::ids::{EffectId, EnvironmentName};
+use crate::journal::Hash;
+use crate::model::{ApprovalRule, Deploy, Probe, StepKind};
+use crate::plan::{Body, Plan, PlannedStep};
+use crate::state::{Run, StepState, StepStatus};
+use crate::view::{View, effect_id, later};
+
+/// What follows for a step.
+#[derive(Debug)]
+pub(super) enum Move {
+    /// Nothing: it goes on waiting.
+    Nothing,
+    /// It was just reached, and waits.
+    Open,
+    /// It has waited too long.
+    Expire,
+    /// It is not done, and this is why.
+    Skip(Skipped),
+    /// It cannot be done.
+    Fail(Failure),
+    /// An act is wanted.
+    Want(EffectId, u32, Box<Act>),
+    /// It is done.
+    Finish(StepResult),
+    /// The environment runs the candidate.
+    Live(StepResult),
+    /// Somebody else deploys, from now on.
+    Start,
+    /// Its deployment was begun, and is held up: the environment is given back.
+    GiveBack,
+    /// The candidate counts as verified.
+    Verified(EnvironmentName, Hash),
+}
+
+/// Whether a step is to be done.
+pub(super) enum Condition {
+    Holds,
+    Waits,
+    Skips(Skipped),
+    Broken(Failure),
+}
+
+/// One step at one moment.
+#[derive(Debug)]
+pub(super) struct Looking<'a> {
+    pub(super) view: &'a View,
+    pub(super) run: &'a Run,
+    pub(super) plan: &'a Plan,
+    pub(super) planned: &'a PlannedStep,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Looking<'a> {
+    pub(super) fn look(&self) -> Move {
+        match self.condition() {
+            Condition::Holds => {}
+            Condition::Waits => return self.wait(),
+            Condition::Skips(because) => return Move::Skip(because),
+            Condition::Broken(failure) => return Move::Fail(failure),
+        }
+        match &self.planned.body {
+            Body::Enter => {
+                let reports = self.gates();
+                match reports.iter().all(GateReport::is_open) {
+                    true => Move::Finish(StepResult::Entered(super::gates::recorded(reports))),
+                    false => self.wait(),
+                }
+            }
+            Body::Deploy(deploy) => self.deploy(deploy),
+            Body::Live(probe) => self.live(probe.as_ref()),
+            Body::Settle => self.settle(),
+            Body::Step(StepKind::Ask { questions }) => {
+                let answered = |question| self.view.release.answer(&Asked::Question(question)).is_some();
+                match questions.iter().cloned().all(answered) {
+                    true => Move::Finish(StepResult::Answered),
+                    false => self.wait(),
+                }
+            }
+            Body::Step(StepKind::Approval(rule)) => self.approval(rule),
+            Body::Step(_) => self.begin(),
+        }
+    }
+
+    fn state(&self) -> Option<&'a StepState> {
+        self.run.steps.get(&self.planned.id)
+    }
+
+    fn gates(&self) -> Vec<GateReport> {
+        let Some(environment) = &self.planned.environment else { return Vec::new() };
+        let Self { view, run, plan, now, .. } = *self;
+        gates_of_step(Entering { view, run, plan, environment, now }, self.planned)
+    }
+
+    /// Leaves a step waiting; a wait that has lasted too long expires.
+    fn wait(&self) -> Move {
+        let Some(state) = self.state() else { return Move::Open };
+        let until = self.planned.timeout.map(|timeout| later(state.opened_at, timeout));
+        match until.is_some_and(|until| until <= self.now) {
+            true => Move::Expire,
+            false => Move::Nothing,
+        }
+    }
+
+    pub(super) fn condition(&self) -> Condition {
+        let facts = StepFacts::of(self.view, self.run, self.plan, self.planned);
+        let conditions = match conditions_left(self.run, self.plan, self.planned) {
+            Ok(conditions) => conditions,
+            Err(because) => return Condition::Skips(because),
+        };
+        for condition in conditions {
+            match eval_condition(condition, &facts) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let clauses = clauses(condition, &facts);
+                    let condition = condition.source().into();
+                    return Condition::Skips(Skipped::Condition { condition, clauses });
+                }
+                Err(EvalError::Unknown { name, .. })
+                    if name.starts_with("steps.") && facts.source(&name).is_none() =>
+                {
+                    let why =
+                        format!("`if: {}` asks for `{name}`, and there is no such step", condition.source());
+                    return Condition::Broken(permanent(why, None));
+                }
+                Err(EvalError::Unknown { .. }) => return Condition::Waits,
+                Err(error) => {
+                    let why = format!("`if: {}` cannot be told: {error}", condition.source());
+                    return Condition::Broken(permanent(why, None));
+                }
+            }
+        }
+        Condition::Holds
+    }
+
+    fn begin(&self) -> Move {
+        if changes_history(self.run, self.plan, self.planned).is_some() {
+            return self.wait();
+        }
+        let attempt = self.state().map_or(1, |state| state.attempt);
+        let effect = effect_id(self.run.id, &self.planned.id, attempt);
+        let Self { view, run, plan, planned: step, now } = *self;
+        match (Beginning { view, run, plan, step, effect, now }).begin() {
+            Begin::Act(act) => Move::Want(effect, attempt, Box::new(act)),
+            Begin::Done(result) => Move::Finish(result),
+            Begin::Wait => self.wait(),
+            Begin::Fail(failure) => Move::Fail(failure),
+        }
+    }
+
+    fn deploy(&self, deploy: &Deploy) -> Move {
+        let begun = self.view.holds(self.run, self.planned);
+        if let (Deploy::Manual { .. }, true) = (deploy, begun) {
+            // Somebody is at it: what has begun is not asked about again.
+            return self.wait();
+        }
+        let open = self.gates().iter().all(GateReport::is_open);
+        match deploy {
+            // Only wanted while the gates are open; they are asked again when the act is leased.
+            Deploy::Command { .. } if open => self.begin(),
+            Deploy::Manual { .. } | Deploy::Observed if open => Move::Start,
+            // What only waits does not hold the environment, also where an earlier try of it has begun.
+            _ if begun => Move::GiveBack,
+            _ => self.wait(),
+        }
+    }
+
+    fn live(&self, probe: Option<&Probe>) -> Move {
+        let observed = is_observed(self.plan, self.planned);
+        let Some(probe) = probe else {
+            if observed {
+                let why = "others deploy here, and there is no probe that would notice it";
+                return Move::Fail(permanent(why, Some("give the environment a `probe`")));
+            }
+            return Move::Live(StepResult::Unprobed);
+        };
+        let Some(state) = self.state() else { return Move::Open };
+        match live_until(self.plan, self.planned, state, probe) {
+            Some(until) if until <= self.now => {}
+            _ => return self.wait(),
+        }
+        let seen = match &state.status {
+            StepStatus::Open { seen, .. } => saw(seen.as_ref()),
+            _ => saw(None),
+        };
+        let environment = self.planned.environment.as_ref().map(ToString::to_string).unwrap_or_default();
+        let why = format!(
+            "{environment} does not answer with the new version since {}: {seen} ({})",
+            second(state.opened_at),
+            probe.url
+        );
+        Move::Fail(permanent(why, Some("look at the deployment, then retry to keep looking")))
+    }
+
+    fn settle(&self) -> Move {
+        let Some(environment) = &self.planned.environment else { return Move::Nothing };
+        let sealed = self.view.candidate(self.run).and_then(|candidate| candidate.sealed);
+        let state = self.view.environments.get(environment).cloned().unwrap_or_default();
+        let components = || self.plan.definition.components.keys();
+        if let Some(fingerprint) = sealed.filter(|hash| state.runs(hash, components())) {
+            return Move::Verified(environment.clone(), fingerprint);
+        }
+        let deploying = state.held.as_ref().and_then(|held| held.deploying.values().next());
+        let runs = match (deploying, state.uncertain) {
+            (Some(other), _) => format!("{} is being deployed there", other.version),
+            (None, Some(at)) => {
+                format!("a deployment was given up at {}, so what it runs is not known", second(at))
+            }
+            (None, None) => {
+                let runs: Vec<&str> =
+                    state.deployed.values().map(|running| running.what.version.as_str()).collect();
+                format!("it runs {}", crate::plan::list(runs))
+            }
+        };
+        let why = format!("{environment} may no longer run what was verified: {runs}");
+        let hint = "abort this run and promote the release there again";
+        Move::Fail(permanent(why, Some(hint)))
+    }
+
+    fn approval(&self, rule: &ApprovalRule) -> Move {
+        let target = ApprovalTarget::Step(self.run.id, self.planned.id.clone());
+        let Some(nowhere) = nowhere() else { return Move::Nothing };
+        let environment = self.planned.environment.as_ref().unwrap_or(&nowhere);
+        let Self { view, run, plan, now, .. } = *self;
+        let count =
+            Counting { entering: Entering { view, run, plan, environment, now }, rule, target: &target }
+                .count();
+        match count.open(rule) {
+            Some(_) => Move::Finish(StepResult::Approved(count.yes)),
+            None => self.wait(),
+        }
+    }
+}
+
+/// Stands for an environment where there is none: an approval of a step does not look at it.
+pub(crate) fn nowhere() -> Option<EnvironmentName> {
+    EnvironmentName::new("none").ok()
+}
+
+/// The conditions of a step that are still to be asked. Whether a promotion takes place is decided once, when it enters: no
+/// answer that somebody changes later stops it half-way. `Err` where that decided against it.
+pub(crate) fn conditions_left<'a>(
+    run: &Run,
+    plan: &'a Plan,
+    planned: &'a PlannedStep,
+) -> Result<&'a [Expr], Skipped> {
+    let all = planned.conditions.as_slice();
+    let enters = |step: &&PlannedStep| {
+        matches!(step.body, Body::Enter)
+            && step.promotion().is_some()
+            && step.promotion() == planned.promotion()
+    };
+    let enter = plan.steps.iter().find(enters).filter(|enter| enter.id != planned.id);
+    let Some(enter) = enter else { return Ok(all) };
+    match run.steps.get(&enter.id).map(|state| &state.status) {
+        Some(StepStatus::Done { .. }) => Ok(all.get(enter.conditions.len()..).unwrap_or_default()),
+        Some(StepStatus::Skipped(because)) => Err(because.clone()),
+        _ => Ok(all),
+    }
+}
+
+/// Another step of the run that is changing what is released right now, where that would get in the way of this one: the
+/// release has one history, and two edits that start from the same files would lose one of them.
+pub(crate) fn changes_history<'a>(
+    run: &Run,
+    plan: &'a Plan,
+    planned: &PlannedStep,
+) -> Option<&'a PlannedStep> {
+    let edits = |body: &Body| {
+        let Body::Step(kind) = body else { return false };
+        matches!(kind, StepKind::VersionBump | StepKind::Changelog | StepKind::GitCommit { .. })
+    };
+    let refers = matches!(&planned.body, Body::Step(StepKind::GitTag { .. } | StepKind::GitPush { .. }));
+    if !edits(&planned.body) && !refers {
+        return None;
+    }
+    let under_way =
+        |step: &PlannedStep| run.steps.get(&step.id).is_some_and(|state| state.status.effect().is_some());
+    plan.steps.iter().find(|step| step.id != planned.id && edits(&step.body) && under_way(step))
+}
+
+fn is_observed(plan: &Plan, live: &PlannedStep) -> bool {
+    plan.steps.iter().any(|step| {
+        matches!(step.body, Body::Deploy(Deploy::Observed)) && step.promotion() == live.promotion()
+    })
+}
+
+/// Until when an environment has to answer. Where others deploy nobody knows when they will.
+pub(crate) fn live_until(
+    plan: &Plan,
+    planned: &PlannedStep,
+    state: &StepState,
+    probe: &Probe,
+) -> Option<Timestamp> {
+    (!is_observed(plan, planned)).then(|| later(state.opened_at, probe.within))
+}
+
+/// What a probe saw last, in words.
+pub(crate) fn saw(seen: Option<&Seen>) -> String {
+    match seen.map(|seen| (&seen.value, &seen.problem)) {
+        Some((Some(value), _)) => format!("it answers `{}`", clipped(value, 100)),
+        Some((None, Some(problem))) => problem.clone(),
+        Some((None, None)) => "it answers without a version".into(),
+        None => "nothing was seen yet".into(),
+    }
+}

@@ -1,0 +1,1 @@
+//! Gates of environments: approvals, questions, conditions, waivers.

@@ -1,0 +1,587 @@
+//! A small world to decide in: virtual time, people, environments, and executors that do as they are told.
+//!
+//! After every decision the invariants are checked that hold whatever happens.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tollgate_core::act::{Act, Failure, FailureClass, Outcome, Report};
+use tollgate_core::actor::{Actor, Known};
+use tollgate_core::agenda::{Agenda, agenda};
+use tollgate_core::decide::{Entering, decide, gates};
+use tollgate_core::event::{
+    ApprovalTarget, Asked, Entry, EnvironmentEvent, Event, ReleaseEvent, RunOutcome, Seen, WaiverTarget,
+};
+use tollgate_core::explain::{Holding, explain};
+use tollgate_core::gate::{Action, WaitsOn};
+use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, RunId, StepId};
+use tollgate_core::journal::{BlobId, EVENT_DATA_MAX_BYTES, Hash};
+use tollgate_core::model::Policy;
+use tollgate_core::plan::Plan;
+use tollgate_core::state::{EnvironmentState, ReleaseState, RunStatus, StepState, StepStatus};
+use tollgate_core::view::{Refusal, Stimulus, View, release_id};
+
+/// Any name, or a panic.
+pub(crate) fn n<T: FromStr<Err: Debug>>(text: &str) -> T {
+    text.parse().unwrap()
+}
+
+pub(crate) fn secs(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+pub(crate) fn mins(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+pub(crate) fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+pub(crate) fn commit(text: &str) -> ObjectId {
+    ObjectId(Hash::of(text).to_string()[..40].to_owned())
+}
+
+/// A person of the policy, or an account that belongs to nobody (`?login`).
+pub(crate) fn actor(name: &str) -> Actor {
+    match name.strip_prefix('?') {
+        Some(login) => Actor::Login(login.into()),
+        None if name == "tollgate" => Actor::Tollgate,
+        None => Actor::Person { name: n(name), known: Known::Login(name.into()) },
+    }
+}
+
+pub(crate) fn run_id(number: u128) -> RunId {
+    RunId(uuid::Uuid::from_u128(number))
+}
+
+pub(crate) fn failure(class: FailureClass, why: &str) -> Failure {
+    Failure { class, why: why.into(), hint: None, retry_at: None, output: None }
+}
+
+pub(crate) fn gate(environment: &str, gate: &str) -> ApprovalTarget {
+    ApprovalTarget::Gate(n(environment), n(gate))
+}
+
+pub(crate) fn seen(value: &str) -> Seen {
+    Seen { value: Some(value.into()), problem: None }
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Release {
+    pub(crate) state: ReleaseState,
+    pub(crate) plans: BTreeMap<RunId, Arc<Plan>>,
+    pub(crate) runs: Vec<RunId>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentState>,
+    pub(crate) releases: BTreeMap<String, Release>,
+    pub(crate) journal: Vec<Entry>,
+    pub(crate) epoch: u64,
+    runs: u128,
+}
+
+impl World {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self {
+            now: "2026-03-02T09:00:00Z".parse().unwrap(),
+            policy: Arc::new(policy.clone()),
+            environments: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            journal: Vec::new(),
+            epoch: 0,
+            runs: 0,
+        }
+    }
+
+    pub(crate) fn view(&self, version: &str) -> View {
+        let service = self.policy.service.clone();
+        let release = self.releases.get(version).cloned().unwrap_or_default();
+        let mut environments = self.environments.clone();
+        for name in self.policy.environments.keys() {
+            environments.entry(name.clone()).or_default();
+        }
+        View {
+            release_id: release_id(&service, version),
+            service,
+            release: release.state,
+            plans: release.plans,
+            policy: Some(self.policy.clone()),
+            environments,
+            versions: Vec::new(),
+        }
+    }
+
+    /// Decides, checks, and takes over what came of it.
+    pub(crate) fn give(
+        &mut self,
+        version: &str,
+        by: &Actor,
+        stimulus: &Stimulus,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let before = self.view(version);
+        let decision = decide(before.clone(), stimulus, by, self.now)?;
+        check(&before, &decision.after, &decision.entries, self.now);
+        let release = self.releases.entry(version.to_owned()).or_default();
+        release.state = decision.after.release.clone();
+        release.plans = decision.after.plans.clone();
+        self.environments = decision.after.environments.clone();
+        self.journal.extend(decision.entries.iter().cloned());
+        Ok(decision.entries)
+    }
+
+    pub(crate) fn by(&mut self, version: &str, who: &str, stimulus: Stimulus) -> Result<Vec<Entry>, Refusal> {
+        self.give(version, &actor(who), &stimulus)
+    }
+
+    /// The refusal's code, for somebody who may not.
+    #[track_caller]
+    pub(crate) fn refused(&mut self, version: &str, who: &str, stimulus: Stimulus) -> &'static str {
+        self.by(version, who, stimulus).unwrap_err().code
+    }
+
+    #[track_caller]
+    pub(crate) fn start(&mut self, plan: &Plan, who: &str) -> RunId {
+        self.try_start(plan, who).unwrap()
+    }
+
+    pub(crate) fn try_start(&mut self, plan: &Plan, who: &str) -> Result<RunId, Refusal> {
+        self.runs += 1;
+        let run = run_id(self.runs);
+        let version = plan.version.text.clone();
+        let blob = BlobId(plan.id());
+        self.by(&version, who, Stimulus::Start { run, plan: Arc::new(plan.clone()), blob })?;
+        self.releases.get_mut(&version).unwrap().runs.push(run);
+        Ok(run)
+    }
+
+    pub(crate) fn wake(&mut self, version: &str) -> Vec<Entry> {
+        self.by(version, "tollgate", Stimulus::Wake).unwrap()
+    }
+
+    pub(crate) fn agenda(&self, version: &str) -> Agenda {
+        agenda(&self.view(version), self.now)
+    }
+
+    pub(crate) fn explain(&self, version: &str) -> Vec<Holding> {
+        explain(&self.view(version), self.now)
+    }
+
+    /// What holds it, one line each.
+    pub(crate) fn why(&self, version: &str) -> String {
+        let line = |holding: &Holding| format!("{}: {}", holding.hold.what, holding.hold.why);
+        self.explain(version).iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(crate) fn run(&self, version: &str) -> RunId {
+        *self.releases[version].runs.last().unwrap()
+    }
+
+    pub(crate) fn step(&self, version: &str, step: &str) -> &StepState {
+        let run = self.run(version);
+        let state = self.releases[version].state.run(&run).unwrap();
+        state.steps.get(&n::<StepId>(step)).unwrap_or_else(|| panic!("{step} is not reached"))
+    }
+
+    pub(crate) fn reached(&self, version: &str, step: &str) -> bool {
+        let run = self.run(version);
+        self.releases[version].state.run(&run).unwrap().steps.contains_key(&n::<StepId>(step))
+    }
+
+    /// A word for how a step stands.
+    pub(crate) fn is(&self, version: &str, step: &str) -> &'static str {
+        if !self.reached(version, step) {
+            return "not reached";
+        }
+        match self.step(version, step).status {
+            StepStatus::Open { .. } => "open",
+            StepStatus::Wanted { .. } => "wanted",
+            StepStatus::Leased { .. } => "leased",
+            StepStatus::Stuck { .. } => "stuck",
+            StepStatus::Done { .. } => "done",
+            StepStatus::Skipped(_) => "skipped",
+            StepStatus::Expired => "expired",
+        }
+    }
+
+    pub(crate) fn outcome(&self, version: &str) -> Option<RunOutcome> {
+        let run = self.run(version);
+        match &self.releases[version].state.run(&run)?.status {
+            RunStatus::Finished { outcome, .. } => Some(outcome.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn environment(&self, name: &str) -> EnvironmentState {
+        self.environments.get(&n::<EnvironmentName>(name)).cloned().unwrap_or_default()
+    }
+
+    /// The version that runs in an environment.
+    pub(crate) fn runs(&self, name: &str) -> Option<String> {
+        let state = self.environment(name);
+        state.deployed.values().next().map(|running| running.what.version.clone())
+    }
+
+    pub(crate) fn act(&self, version: &str, step: &str) -> Act {
+        match &self.step(version, step).status {
+            StepStatus::Wanted { act, .. } | StepStatus::Leased { act, .. } => act.clone(),
+            other => panic!("{step} is {other:?}"),
+        }
+    }
+
+    pub(crate) fn effect(&self, version: &str, step: &str) -> EffectId {
+        let status = &self.step(version, step).status;
+        status.effect().unwrap_or_else(|| panic!("{step} is {status:?}"))
+    }
+
+    pub(crate) fn lease(&mut self, version: &str, step: &str) -> Result<u64, Refusal> {
+        let effect = self.effect(version, step);
+        self.epoch += 1;
+        let epoch = self.epoch;
+        self.by(version, "tollgate", Stimulus::Lease { effect, epoch })?;
+        Ok(epoch)
+    }
+
+    pub(crate) fn report(
+        &mut self,
+        version: &str,
+        step: &str,
+        report: Report,
+    ) -> Result<Vec<Entry>, Refusal> {
+        let effect = self.effect(version, step);
+        let StepStatus::Leased { epoch, .. } = self.step(version, step).status else {
+            panic!("{step} is not leased")
+        };
+        self.by(version, "tollgate", Stimulus::Reported { effect, epoch, report })
+    }
+
+    /// Carries one act out.
+    #[track_caller]
+    pub(crate) fn act_on(&mut self, version: &str, step: &str) {
+        self.lease(version, step).unwrap();
+        let outcome = outcome(&self.act(version, step));
+        self.report(version, step, Report::Done(outcome)).unwrap();
+    }
+
+    /// Lets an act fail.
+    #[track_caller]
+    pub(crate) fn fail(&mut self, version: &str, step: &str, class: FailureClass) {
+        self.lease(version, step).unwrap();
+        self.report(version, step, Report::Failed(failure(class, "it broke"))).unwrap();
+    }
+
+    /// Carries out everything that is wanted, and lets probes answer with the version, until nothing is left to do.
+    pub(crate) fn settle(&mut self, version: &str) {
+        for _ in 0..500 {
+            let wanted = self.agenda(version);
+            let due = wanted.tasks.iter().find(|(_, task)| task.leased.is_none() && task.due <= self.now);
+            if let Some((effect, _)) = due {
+                let effect = *effect;
+                self.epoch += 1;
+                let epoch = self.epoch;
+                self.by(version, "tollgate", Stimulus::Lease { effect, epoch }).unwrap();
+                let state = &self.releases[version].state;
+                let Some((_, _, step)) = state.step_of(effect) else { continue };
+                let StepStatus::Leased { act, .. } = &step.status else { continue };
+                let report = Report::Done(outcome(act));
+                self.by(version, "tollgate", Stimulus::Reported { effect, epoch, report }).unwrap();
+            } else if let Some(key) = wanted.watches.keys().next() {
+                self.now += secs(10);
+                let key = key.clone();
+                let entries = self.observe(version, &key, &seen(version));
+                if entries.is_empty() {
+                    return;
+                }
+            } else {
+                return;
+            }
+        }
+        panic!("it never settles: {}", self.why(version));
+    }
+
+    pub(crate) fn observe(&mut self, version: &str, key: &str, seen: &Seen) -> Vec<Entry> {
+        self.by(version, "tollgate", Stimulus::Observed { key: key.into(), seen: seen.clone() }).unwrap()
+    }
+
+    pub(crate) fn pass(&mut self, time: SignedDuration) {
+        self.now += time;
+    }
+
+    pub(crate) fn approve(
+        &mut self,
+        version: &str,
+        who: &str,
+        target: ApprovalTarget,
+    ) -> Result<(), Refusal> {
+        self.by(version, who, Stimulus::Approve { target, note: None }).map(drop)
+    }
+
+    pub(crate) fn revoke(&mut self, version: &str, who: &str, target: ApprovalTarget) -> Result<(), Refusal> {
+        self.by(version, who, Stimulus::Revoke { target }).map(drop)
+    }
+
+    pub(crate) fn answer(&mut self, version: &str, who: &str, name: &str, text: &str) -> Result<(), Refusal> {
+        let question = Asked::Question(n(name));
+        self.by(version, who, Stimulus::Answer { question, text: text.into() }).map(drop)
+    }
+
+    pub(crate) fn answer_gate(
+        &mut self,
+        version: &str,
+        who: &str,
+        environment: &str,
+        name: &str,
+        text: &str,
+    ) -> Result<(), Refusal> {
+        let run = self.run(version);
+        let candidate = self.releases[version].state.run(&run).unwrap().candidate;
+        let question = Asked::Gate(n(environment), n(name), candidate);
+        self.by(version, who, Stimulus::Answer { question, text: text.into() }).map(drop)
+    }
+
+    pub(crate) fn done(&mut self, version: &str, who: &str, step: &str) -> Result<(), Refusal> {
+        self.done_with(version, who, step, None, &[])
+    }
+
+    pub(crate) fn done_with(
+        &mut self,
+        version: &str,
+        who: &str,
+        step: &str,
+        evidence: Option<&str>,
+        outputs: &[(&str, &str)],
+    ) -> Result<(), Refusal> {
+        let run = self.run(version);
+        let outputs = outputs.iter().map(|(name, value)| (n(name), (*value).to_owned())).collect();
+        let evidence = evidence.map(Into::into);
+        self.by(version, who, Stimulus::Done { run, step: n(step), evidence, outputs }).map(drop)
+    }
+
+    pub(crate) fn retry(&mut self, version: &str, who: &str, step: &str) -> Result<(), Refusal> {
+        let run = self.run(version);
+        self.by(version, who, Stimulus::Retry { run, step: n(step) }).map(drop)
+    }
+
+    pub(crate) fn waive_step(&mut self, version: &str, who: &str, step: &str) -> Result<(), Refusal> {
+        let target = WaiverTarget::Step(self.run(version), n(step));
+        self.by(version, who, Stimulus::Waive { target, why: "it has to".into(), until: None }).map(drop)
+    }
+
+    pub(crate) fn waive_gate(
+        &mut self,
+        version: &str,
+        who: &str,
+        environment: &str,
+        name: &str,
+        until: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
+        let target = WaiverTarget::Gate(n(environment), n(name));
+        self.by(version, who, Stimulus::Waive { target, why: "it has to".into(), until }).map(drop)
+    }
+
+    pub(crate) fn abort(&mut self, version: &str, who: &str) -> Result<Vec<Entry>, Refusal> {
+        let run = self.run(version);
+        self.by(version, who, Stimulus::Abort { run, why: "no longer wanted".into() })
+    }
+
+    pub(crate) fn hold(&mut self, version: &str, who: &str) {
+        let run = self.run(version);
+        self.by(version, who, Stimulus::Hold { run, why: "wait a moment".into() }).unwrap();
+    }
+
+    pub(crate) fn resume(&mut self, version: &str, who: &str) {
+        let run = self.run(version);
+        self.by(version, who, Stimulus::Resume { run }).unwrap();
+    }
+}
+
+/// What an executor plausibly gives back.
+pub(crate) fn outcome(act: &Act) -> Outcome {
+    match act {
+        Act::CheckCopy { .. } => Outcome::Fit,
+        Act::EditVersion { base, files, version } => Outcome::Edited {
+            tree: commit(&format!("{base} {version}")),
+            files: files.iter().map(|file| file.path.clone()).collect(),
+            notes: None,
+        },
+        Act::EditChangelog { base, spec, version, .. } => Outcome::Edited {
+            tree: commit(&format!("{base} notes {version}")),
+            files: vec![spec.file.clone()],
+            notes: Some(format!("## {version}\n\n- a change\n")),
+        },
+        Act::Commit { tree, parent, .. } => {
+            Outcome::Committed { commit: commit(&format!("{tree} {parent}")) }
+        }
+        Act::Tag { name, target, .. } => {
+            Outcome::Tagged { object: commit(&format!("{name} {target}")), signed: false, found: false }
+        }
+        Act::Push { .. } => Outcome::Pushed { found: Vec::new() },
+        Act::Run(command) => Outcome::Ran {
+            outputs: command.outputs.keys().map(|name| (name.clone(), format!("{name}-1"))).collect(),
+            tail: "fine".into(),
+            output: None,
+            took_ms: 5,
+        },
+        Act::Mail { .. } => Outcome::Sent { found: false },
+    }
+}
+
+/// What holds after every decision.
+#[track_caller]
+pub(crate) fn check(before: &View, after: &View, entries: &[Entry], now: Timestamp) {
+    let mut replayed = before.clone();
+    replayed.plans = after.plans.clone();
+    for entry in entries {
+        let event = entry.encode();
+        assert!(event.data.len() < EVENT_DATA_MAX_BYTES, "{} has {} bytes", event.kind, event.data.len());
+        assert_eq!(Entry::decode(&entry.stream, &event).as_ref(), Ok(entry));
+        if let Event::Environment(EnvironmentEvent::DeploymentStarted { by, .. }) = &entry.event {
+            deployment_is_allowed(&replayed, entry, by.run, now);
+        }
+        replayed.apply(entry);
+    }
+    assert_eq!(replayed.release, after.release, "replaying gives another release");
+    assert_eq!(replayed.environments, after.environments, "replaying gives other environments");
+    let state = serde_json::to_string(&after.release).unwrap();
+    assert_eq!(serde_json::from_str::<ReleaseState>(&state).unwrap(), after.release);
+    let again = decide(after.clone(), &Stimulus::Wake, &Actor::Tollgate, now).unwrap();
+    assert_eq!(again.entries, [], "a second look at the same time finds more to do");
+    check_agenda(after, now);
+    check_explanation(after, now);
+    finished_runs_hold_nothing(after);
+}
+
+#[track_caller]
+fn deployment_is_allowed(view: &View, entry: &Entry, run: RunId, now: Timestamp) {
+    let tollgate_core::journal::StreamId::Environment(_, environment) = &entry.stream else { panic!() };
+    let state = view.environments.get(environment).cloned().unwrap_or_default();
+    assert_eq!(state.held, None, "two promotions deploy into {environment}");
+    let run = view.release.run(&run).unwrap();
+    let plan = &view.plans[&run.id];
+    for report in gates(Entering { view, run, plan, environment, now }) {
+        assert!(report.is_open(), "it was deployed against {report:?}");
+    }
+}
+
+#[track_caller]
+fn check_agenda(view: &View, now: Timestamp) {
+    let wanted = agenda(view, now);
+    if let Some(wake) = wanted.wake {
+        assert!(wake > now, "it wants to be woken at {wake}, and it is {now}");
+    }
+    let mut effects: Vec<EffectId> = view
+        .release
+        .runs
+        .iter()
+        .flat_map(|run| run.steps.values())
+        .filter_map(|step| step.status.effect())
+        .collect();
+    let all = effects.len();
+    effects.sort();
+    effects.dedup();
+    assert_eq!(effects.len(), all, "an act is wanted twice");
+    for effect in wanted.tasks.keys() {
+        let (run, ..) = view.release.step_of(*effect).unwrap();
+        assert!(!matches!(run.status, RunStatus::Finished { .. }), "a finished run wants {effect}");
+    }
+}
+
+/// Whatever waits can say for what, and who can act; and who is named can.
+#[track_caller]
+fn check_explanation(view: &View, now: Timestamp) {
+    let found = explain(view, now);
+    let wanted = agenda(view, now);
+    for (run, _) in view.active() {
+        assert!(found.iter().any(|holding| holding.run == run.id), "nothing is said about {run:?}");
+    }
+    for Holding { hold, .. } in &found {
+        assert!(!hold.what.is_empty() && !hold.why.trim().is_empty(), "{hold:?}");
+        assert!(!hold.how.is_empty(), "nothing can be done about {hold:?}");
+        match hold.on {
+            WaitsOn::World | WaitsOn::Time => assert!(
+                !wanted.tasks.is_empty()
+                    || !wanted.watches.is_empty()
+                    || wanted.wake.is_some()
+                    || view.active().any(|(run, _)| matches!(run.status, RunStatus::Held { .. })),
+                "nothing will ever end {hold:?}"
+            ),
+            WaitsOn::Release => {}
+            WaitsOn::Person => people_can_act(view, hold, now),
+        }
+    }
+}
+
+#[track_caller]
+fn people_can_act(view: &View, hold: &tollgate_core::gate::Hold, now: Timestamp) {
+    assert!(hold.anybody || !hold.who.is_empty(), "nobody can act on {hold:?}");
+    let everybody: Vec<_> = view.policy.iter().flat_map(|policy| policy.people.keys().cloned()).collect();
+    let named = if hold.anybody && hold.who.is_empty() { &everybody } else { &hold.who };
+    for person in named {
+        let works = hold.how.iter().any(|action| works(view, action, &actor(person.as_str()), now));
+        assert!(works, "{person} can do nothing about {hold:?}");
+    }
+}
+
+/// Whether doing what an explanation says changes something.
+fn works(view: &View, action: &Action, by: &Actor, now: Timestamp) -> bool {
+    let stimuli = match action.clone() {
+        Action::Approve(target) => vec![Stimulus::Approve { target, note: None }],
+        Action::Revoke(target) => vec![Stimulus::Revoke { target }],
+        Action::Answer(question) => ["yes", "1", "high", "low"]
+            .map(|text| Stimulus::Answer { question: question.clone(), text: text.into() })
+            .to_vec(),
+        Action::Done(run, step) => {
+            let planned = view.plans[&run].step(&step).unwrap();
+            let outputs = planned.outputs.keys().map(|name| (name.clone(), "x".into())).collect();
+            vec![Stimulus::Done { run, step, evidence: Some("seen".into()), outputs }]
+        }
+        Action::Retry(run, step) => vec![Stimulus::Retry { run, step }],
+        Action::Waive(target) => vec![Stimulus::Waive { target, why: "test".into(), until: None }],
+        Action::Abort(run) => vec![Stimulus::Abort { run, why: "test".into() }],
+        Action::Resume(run) => vec![Stimulus::Resume { run }],
+        // Acts on other streams.
+        Action::Promote(_) | Action::AdoptPolicy => return true,
+        Action::Wait => return false,
+    };
+    stimuli.iter().any(|stimulus| {
+        decide(view.clone(), stimulus, by, now).is_ok_and(|decision| !decision.entries.is_empty())
+    })
+}
+
+#[track_caller]
+fn finished_runs_hold_nothing(view: &View) {
+    for run in &view.release.runs {
+        let RunStatus::Finished { outcome, .. } = &run.status else { continue };
+        for (name, state) in &view.environments {
+            let held = state.held.as_ref().is_some_and(|held| held.by.run == run.id);
+            assert!(!held, "a finished run holds {name}");
+        }
+        if *outcome == RunOutcome::Done {
+            assert!(
+                run.steps.values().all(|step| step.status.is_over()),
+                "a step of a run that is done is not over"
+            );
+        }
+    }
+}
+
+/// The kinds of the events, for comparing at a glance.
+pub(crate) fn kinds(entries: &[Entry]) -> Vec<String> {
+    entries.iter().map(|entry| entry.encode().kind).collect()
+}
+
+/// How many events of a kind a journal has.
+pub(crate) fn count(entries: &[Entry], kind: &str) -> usize {
+    entries.iter().filter(|entry| entry.encode().kind == kind).count()
+}
+
+pub(crate) fn finished(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| matches!(entry.event, Event::Release(ReleaseEvent::RunFinished { .. })))
+}
