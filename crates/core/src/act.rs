@@ -183,6 +183,14 @@ pub enum Report {
     Failed(Failure),
 }
 
+impl Report {
+    /// Whether the act may still be going on, or be found done by the next try.
+    pub fn may_go_on(&self) -> bool {
+        let passing = [FailureClass::Transient, FailureClass::RateLimited, FailureClass::InDoubt];
+        matches!(self, Self::Failed(failure) if passing.contains(&failure.class))
+    }
+}
+
 /// The result of an act that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

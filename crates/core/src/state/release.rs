@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::act::{Act, Failure, Outcome};
+use crate::act::{Act, Failure, FailureClass, Outcome};
 use crate::actor::Actor;
 use crate::candidate::{Candidate, Facet, Fingerprint, MadeTag};
 use crate::event::{
@@ -110,6 +110,11 @@ pub struct StepState {
     pub opened_at: Timestamp,
     /// Since when it stands like this.
     pub since: Timestamp,
+    /// The epoch of the newest lease of an act of it; leases of later acts count on from there.
+    pub epoch: u64,
+    /// How many of its commands ended badly and were tried again. A try that failed before a command's end is told does not
+    /// count: its command may run, and is to be found again.
+    pub ended: u32,
     /// How it stands.
     pub status: StepStatus,
     /// The last failures of its act, at most five.
@@ -322,6 +327,8 @@ impl ReleaseState {
             attempt: 1,
             opened_at: at,
             since: at,
+            epoch: 0,
+            ended: 0,
             status: StepStatus::Open { seen: None, right: 0 },
             failures: Vec::new(),
             failed_tries: 0,
@@ -465,6 +472,7 @@ impl ReleaseState {
                 let Some(state) = self.step_mut(run, step) else { return };
                 if let StepStatus::Wanted { act, .. } | StepStatus::Leased { act, .. } = &state.status {
                     let (effect, act, epoch) = (*effect, act.clone(), *epoch);
+                    state.epoch = epoch;
                     state.status = StepStatus::Leased { effect, act, epoch };
                     state.since = at;
                 }
@@ -475,6 +483,7 @@ impl ReleaseState {
                     state.status = StepStatus::Wanted { effect: *effect, act: act.clone(), due: *again_at };
                     state.since = at;
                     state.failed_tries += 1;
+                    state.ended += u32::from(failure.class == FailureClass::Permanent);
                     remember(&mut state.failures, at, failure);
                 }
             }
