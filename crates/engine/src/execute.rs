@@ -147,7 +147,7 @@ impl Execution<'_> {
         let (source, repository) = (&self.engine.world.source, self.repository());
         let history =
             source.history(&repository, after.as_ref(), upto, CHANGES_MAX).await.map_err(failure)?;
-        let changes: Vec<Change> = history.0.iter().map(|commit| read_commit(commit)).collect();
+        let changes: Vec<Change> = history.0.iter().map(read_commit).collect();
         let format = VersionFormat::new(&self.plan.definition.version.format)
             .map_err(|error| permanent(error.to_string(), None))?;
         let version = format
@@ -231,32 +231,43 @@ impl Execution<'_> {
 
     async fn child(&self, command: &Command) -> Result<ChildExit, PortError> {
         let runner = &self.engine.world.runner;
-        let state = runner.look(self.effect, self.child).await?;
+        let state = match runner.look(self.effect, self.child).await {
+            Err(error) if error.class == FailureClass::Permanent => return Err(self.refused(error).await),
+            other => other?,
+        };
         if let ChildState::Ended(exit) = state {
             return Ok(exit);
         }
         let folder = self.engine.places.work.join("files").join(self.effect.to_string());
-        // A lost one whose command may be repeated is simply run again.
-        let child = match state {
-            ChildState::Lost if command.repeatable => {
-                runner.forget(self.effect).await?;
-                self.child
-            }
-            _ => self.child,
-        };
-        if state == ChildState::Never || (state == ChildState::Lost && command.repeatable) {
+        let lost = state == ChildState::Lost && command.repeatable;
+        if lost {
+            // A lost one whose command may be repeated is simply run again.
+            runner.forget(self.effect).await?;
+        }
+        if lost || state == ChildState::Never {
             self.engine.world.source.lay_out(&self.repository(), &command.content, &folder).await?;
         }
         let request = ChildRequest {
             id: self.effect,
-            attempt: child,
+            attempt: self.child,
             command: command.command.clone(),
             folder,
             variables: command.variables.clone(),
             secrets: command.secrets.clone(),
             timeout: command.timeout,
         };
-        runner.run(&request).await
+        match runner.run(&request).await {
+            Err(error) if error.class == FailureClass::Permanent => Err(self.refused(error).await),
+            other => other,
+        }
+    }
+
+    /// A failure that will not pass is one of a command that never started, or it is not known what became of it.
+    async fn refused(&self, error: PortError) -> PortError {
+        match self.engine.world.runner.look(self.effect, self.child).await {
+            Ok(ChildState::Never) => error,
+            _ => PortError { class: FailureClass::InDoubt, ..error },
+        }
     }
 
     fn ended(&self, command: &Command, exit: ChildExit) -> Executed {

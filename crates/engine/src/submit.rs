@@ -164,7 +164,7 @@ impl Engine {
         {
             commit.snapshots.extend(snapshot(&loaded.view, &decision.after, append)?);
         }
-        commit.tasks = task_changes(&stream, before, &after, beside);
+        commit.tasks = task_changes(&decision.after, before, &after, beside);
         commit.polls = poll_changes(&stream, before, &after, now)?;
         commit.timers = timer_changes(&stream, before, &after, beside, decision.entries.is_empty(), now);
         commit.timers.extend(self.nudges(&decision.after, &decision.entries, now).await?);
@@ -248,7 +248,8 @@ fn snapshot(before: &View, after: &View, append: &Append) -> Result<Option<Snaps
 }
 
 /// The outbox follows the agenda: whatever is wanted now and was not before is put there, and the other way round.
-fn task_changes(stream: &StreamId, before: &Agenda, after: &Agenda, beside: &Beside) -> Vec<TaskChange> {
+fn task_changes(view: &View, before: &Agenda, after: &Agenda, beside: &Beside) -> Vec<TaskChange> {
+    let stream = view.stream();
     let mut changes = Vec::new();
     for (id, wanted) in &after.tasks {
         let was = before.tasks.get(id);
@@ -258,8 +259,9 @@ fn task_changes(stream: &StreamId, before: &Agenda, after: &Agenda, beside: &Bes
         }
         let same = was.is_some_and(|was| was.leased == wanted.leased && was.due == wanted.due);
         if !same {
-            // Wanted for the first time, or again after a failure: the epoch goes on from the last lease.
-            let epoch = wanted.leased.or(was.and_then(|was| was.leased)).unwrap_or(0);
+            // The epoch goes on from the last lease, also after a time in which the act was not wanted: a late result of that
+            // lease must never be taken for one of the next.
+            let epoch = view.release.step_of(*id).map_or(0, |(_, _, step)| step.epoch);
             let (lane, due) = (wanted.lane.clone(), wanted.due);
             changes.push(TaskChange::Put(Task {
                 id: *id,

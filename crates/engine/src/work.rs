@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 use tollgate_core::act::{Act, FailureClass, Report};
 use tollgate_core::actor::Actor;
+use tollgate_core::agenda::agenda;
 use tollgate_core::event::Seen;
 use tollgate_core::ids::{EffectId, ReleaseId, ServiceName};
 use tollgate_core::journal::StreamId;
@@ -18,7 +19,7 @@ use tollgate_core::view::Stimulus;
 use crate::execute::{Executed, Execution, failure};
 use crate::inject::{Fault, Point};
 use crate::ports::{PortError, ProbeRequest};
-use crate::store::{Claim, Poll, Task, Timer};
+use crate::store::{Claim, Commit, Poll, StoreError, Task, TaskChange, Timer, TimerChange};
 use crate::submit::Beside;
 use crate::{Engine, EngineError};
 
@@ -30,6 +31,8 @@ const BATCH: usize = 256;
 const CLAIM: SignedDuration = SignedDuration::from_mins(5);
 /// How long one look at a service may take.
 const PROBE_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
+/// How long a release that this version cannot read is left alone.
+const LEFT_ALONE: SignedDuration = SignedDuration::from_mins(10);
 /// The pause before looking for more to do while all that is due is under way.
 const BUSY: SignedDuration = SignedDuration::from_millis(250);
 /// The longest sleep: a poll for what no hint told of.
@@ -146,13 +149,19 @@ impl Engine {
         let StreamId::Release(service, release) = &timer.stream else { return Ok(()) };
         let beside = Beside { fired: Some(timer.name.clone()), ..Beside::default() };
         let woken = self.take_in(service, *release, &Stimulus::Wake, &Actor::Tollgate, beside).await;
-        left_alone(woken.map(|_| ()))
+        self.left_alone(&timer.stream, woken.map(|_| ())).await
     }
 
     /// Looks at the world for all who wait for the same fact.
     async fn look(self: Arc<Self>, poll: Poll) -> Result<(), EngineError> {
-        let probe: Probe = serde_json::from_str(&poll.spec)
-            .map_err(|error| EngineError::Damaged(format!("the poll {}: {error}", poll.key)))?;
+        let probe: Probe = match serde_json::from_str(&poll.spec) {
+            Ok(probe) => probe,
+            Err(error) => {
+                tracing::warn!(poll.key, %error, "a newer version looks at this; left alone");
+                let next = self.now() + LEFT_ALONE;
+                return Ok(self.store.polled(&poll.key, next, poll.failures, poll.memo).await?);
+            }
+        };
         let request =
             ProbeRequest { url: probe.url.clone(), read: probe.read.clone(), timeout: PROBE_TIMEOUT };
         let answer = self.world.prober.probe(&request).await;
@@ -166,7 +175,7 @@ impl Engine {
             let StreamId::Release(service, release) = &stream else { continue };
             let stimulus = Stimulus::Observed { key: poll.key.clone(), seen: seen.clone() };
             let seen = self.take_in(service, *release, &stimulus, &Actor::Tollgate, Beside::default()).await;
-            left_alone(seen.map(|_| ()))?;
+            self.left_alone(&stream, seen.map(|_| ())).await?;
         }
         let failures = if failed { poll.failures.saturating_add(1) } else { 0 };
         let next = self.now() + probe.every;
@@ -175,6 +184,11 @@ impl Engine {
 
     /// Leases an act, carries it out, writes down what came of it.
     async fn effect(self: Arc<Self>, task: Task) -> Result<(), EngineError> {
+        let carried = self.carry_on(&task).await;
+        self.left_alone(&task.stream, carried).await
+    }
+
+    async fn carry_on(&self, task: &Task) -> Result<(), EngineError> {
         let StreamId::Release(service, release) = task.stream.clone() else { return Ok(()) };
         let epoch = task.epoch + 1;
         let claim = Claim { holder: self.places.holder.clone(), until: self.now() + CLAIM };
@@ -182,22 +196,23 @@ impl Engine {
         let lease = Stimulus::Lease { effect: task.id, epoch };
         let leased = match self.take_in(&service, release, &lease, &Actor::Tollgate, beside).await {
             Ok(submitted) => submitted.view,
-            Err(EngineError::Refused(refusal)) if refusal.is_stale() => return self.withdraw(&task).await,
+            Err(EngineError::Refused(refusal)) if refusal.is_stale() => {
+                return self.withdraw(&service, release, task.id).await;
+            }
             Err(error) => return Err(error),
         };
         let Some((plan, act, child)) = leased_act(&leased, task.id, epoch) else { return Ok(()) };
         let executed = self.carry_out(&plan, task.id, child, &act).await?;
+        let ended = !executed.report.may_go_on();
         let report = Stimulus::Reported { effect: task.id, epoch, report: executed.report };
         let beside = Beside { blobs: executed.blobs, finished: Some((task.id, epoch)), ..Beside::default() };
         match self.take_in(&service, release, &report, &Actor::Tollgate, beside).await {
-            Ok(_) => {}
-            Err(EngineError::Refused(refusal)) if refusal.is_stale() => {}
-            Err(error) => return Err(error),
+            // Only what was written down can be forgotten, and only when its command has ended: the next try finds it.
+            Ok(_) if ended && matches!(act, Act::Run(_)) => self.tidy(task.id).await,
+            Ok(_) => Ok(()),
+            Err(EngineError::Refused(refusal)) if refusal.is_stale() => Ok(()),
+            Err(error) => Err(error),
         }
-        if matches!(act, Act::Run(_)) {
-            self.tidy(task.id).await?;
-        }
-        Ok(())
     }
 
     async fn carry_out(
@@ -232,13 +247,48 @@ impl Engine {
         Ok(executed)
     }
 
-    /// Removes a task that nobody wants any more.
-    async fn withdraw(&self, task: &Task) -> Result<(), EngineError> {
-        let commit = crate::store::Commit {
-            tasks: vec![crate::store::TaskChange::Withdraw { id: task.id }],
-            ..crate::store::Commit::default()
-        };
-        self.commit(commit).await
+    /// Removes a task, unless its release wants it all the same: another process may be at it, or it was put back meanwhile.
+    async fn withdraw(
+        &self,
+        service: &ServiceName,
+        release: ReleaseId,
+        id: EffectId,
+    ) -> Result<(), EngineError> {
+        let view = self.view(service, release).await?;
+        if agenda(&view, self.now()).tasks.contains_key(&id) {
+            return Ok(());
+        }
+        let tasks = vec![TaskChange::Withdraw { id }];
+        let commit = Commit { read: view.versions, tasks, ..Commit::default() };
+        match self.commit(commit).await {
+            // Whatever changed in between says anew what is wanted.
+            Err(EngineError::Store(StoreError::Conflict { .. })) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// A release that a newer version wrote is left alone, not failed: what is due of it is put off.
+    async fn left_alone(
+        &self,
+        release: &StreamId,
+        result: Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let Err(EngineError::Decode { stream, source }) = result else { return result };
+        tracing::warn!(%stream, %source, "left alone");
+        let read = self.store.read(std::slice::from_ref(release)).await?;
+        let now = self.now();
+        let later = now + LEFT_ALONE;
+        let tasks = self.store.due_tasks(now, true, BATCH).await?;
+        let timers = self.store.due_timers(now, BATCH).await?;
+        let own = tasks.into_iter().filter(|task| task.stream == *release);
+        let tasks = own.map(|task| TaskChange::Put(Task { due: later, claim: None, ..task })).collect();
+        let own = timers.into_iter().filter(|timer| timer.stream == *release);
+        let timers = own.map(|timer| TimerChange::Set(Timer { due: later, ..timer })).collect();
+        let read = read.into_iter().map(|read| (read.stream, read.version)).collect();
+        match self.commit(Commit { read, tasks, timers, ..Commit::default() }).await {
+            Err(EngineError::Store(StoreError::Conflict { .. })) => Ok(()),
+            other => other,
+        }
     }
 
     /// Removes what was kept of a command whose result is in the journal.
@@ -271,21 +321,10 @@ impl Engine {
         let view = self.view(service, release).await?;
         let steps = view.active().flat_map(|(run, _)| run.steps.values());
         let running = steps.filter_map(|step| match &step.status {
-            StepStatus::Leased { effect, act: Act::Run(_), .. } => Some((*effect, step.failed_tries + 1)),
+            StepStatus::Leased { effect, act: Act::Run(_), .. } => Some((*effect, step.ended + 1)),
             _ => None,
         });
         Ok(running.collect())
-    }
-}
-
-/// A release that a newer version wrote is left alone, not failed.
-fn left_alone(result: Result<(), EngineError>) -> Result<(), EngineError> {
-    match result {
-        Err(EngineError::Decode { stream, source }) => {
-            tracing::warn!(%stream, %source, "left alone");
-            Ok(())
-        }
-        other => other,
     }
 }
 
@@ -298,7 +337,7 @@ fn leased_act(
     let (run, _, step) = view.release.step_of(effect)?;
     match &step.status {
         StepStatus::Leased { act, epoch: leased, .. } if *leased == epoch => {
-            Some((view.plans.get(&run.id)?.clone(), act.clone(), step.failed_tries + 1))
+            Some((view.plans.get(&run.id)?.clone(), act.clone(), step.ended + 1))
         }
         _ => None,
     }
