@@ -1,6 +1,6 @@
 //! The one place where everything is put together.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tollgate_connect::git::Git;
@@ -48,7 +48,8 @@ impl App {
     /// Where the state of a service is kept.
     pub(crate) fn state_folder(&self, service: &ServiceName) -> Result<PathBuf, CliError> {
         if let Some(state) = &self.global.state {
-            return Ok(state.clone());
+            return resolved(state)
+                .map_err(|error| CliError::error("state", format!("{}: {error}", state.display())));
         }
         let base = match variable("XDG_STATE_HOME").filter(|path| Path::new(path).is_absolute()) {
             Some(path) => PathBuf::from(path),
@@ -159,6 +160,24 @@ fn faults() -> Result<Arc<dyn Inject>, CliError> {
 
 fn kill_self() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// A path without `.`, `..` and links, as far as it is there already; what is to be made stands behind that as it was written.
+fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    let absolute = std::path::absolute(path)?;
+    for ancestor in absolute.ancestors() {
+        let (Ok(mut real), Ok(rest)) = (ancestor.canonicalize(), absolute.strip_prefix(ancestor)) else {
+            continue;
+        };
+        for part in rest.components() {
+            match part {
+                Component::ParentDir => drop(real.pop()),
+                part => real.push(part),
+            }
+        }
+        return Ok(real);
+    }
+    Ok(absolute)
 }
 
 /// A variable of the environment.

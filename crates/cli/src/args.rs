@@ -147,6 +147,11 @@ pub(crate) enum Command {
     Restore(commands::backup::RestoreArgs),
     /// Carry releases on until stopped
     Work(commands::work::WorkArgs),
+    /// Play a whole release on this machine: a repository, services, mail, two people
+    Demo(commands::demo::DemoArgs),
+    /// The service that the demo releases
+    #[command(hide = true)]
+    DemoService(commands::demo::service::ServiceArgs),
     /// Print completions for a shell
     Completions(commands::completions::CompletionsArgs),
 }

@@ -94,7 +94,8 @@ pub(crate) fn line(text: &str) -> String {
     plain_text(text, Lines::Join).into_owned()
 }
 
-fn write_out(text: &str) -> Result<(), CliError> {
+/// Writes to standard output, as data is written.
+pub(crate) fn write_out(text: &str) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // Whoever read this has seen enough (`| head`).

@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod changelog;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod init;
 pub(crate) mod log;
@@ -54,6 +55,8 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Backup(args) => backup::backup(app, &args).await,
         Command::Restore(args) => backup::restore(app, &args),
         Command::Work(args) => work::run(app, &args).await,
+        Command::Demo(args) => demo::run(app, &args).await,
+        Command::DemoService(args) => demo::service::run(&args).await,
         Command::Completions(args) => completions::run(app, &args),
     }
 }

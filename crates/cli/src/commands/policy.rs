@@ -106,7 +106,10 @@ async fn adopt(app: &App, opened: &Opened) -> Result<Exit, CliError> {
     // The first rules name their own people; later ones are changed by the people of the rules in force.
     let known = rules.in_force.as_deref().unwrap_or(&wanted);
     let actor = app.actor(Some(known))?;
-    app.output.say(coloured(&difference(rules.in_force.as_deref(), &wanted)).trim_end());
+    let changed = difference(rules.in_force.as_deref(), &wanted);
+    if !changed.is_empty() {
+        app.output.say(coloured(&changed).trim_end());
+    }
     let outcome = opened.engine.adopt(&wanted, &actor).await?;
     let adopted = Adopted {
         adopted: outcome.adopted,
