@@ -27,10 +27,22 @@ pub(crate) fn program(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// The cargo that runs this.
+/// The cargo that runs this. It finds the environment that a person's would: build scripts of some crates run again, and
+/// with them everything above, when what `cargo run` tells this program is told to them as well.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    program(&cargo, arguments)
+    let mut command = program(&cargo, arguments);
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_str().is_some_and(|name| {
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"]
+                .iter()
+                .any(|start| name.starts_with(start))
+        });
+        if told {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// Shows a command, runs it, and tells whether it ended well.
