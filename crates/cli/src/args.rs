@@ -8,7 +8,7 @@ use crate::commands;
 
 /// Makes a team's release procedure run: from the cut to production, over days if need be.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "tollgate", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done · 1 error · 2 not understood · 3 refused · 4 failed or stuck · \
     10 waits for a person · 11 waits for a time or the world")]
 pub(crate) struct Cli {
