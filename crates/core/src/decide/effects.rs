@@ -47,8 +47,9 @@ impl Deciding {
         let planned = plan.step(&step).ok_or_else(|| stale("the plan has no such step"))?;
         let begins = match state.status {
             // Its executor died: whoever takes over looks for a result first. What has begun is not asked about again.
-            StepStatus::Leased { epoch: before, .. } if before < epoch => false,
-            StepStatus::Leased { .. } => return Err(stale("somebody else carries it out")),
+            StepStatus::Leased { .. } if state.epoch < epoch => false,
+            // A lease, too, can come late: each epoch is used once.
+            _ if epoch <= state.epoch => return Err(stale("somebody else carries it out")),
             StepStatus::Wanted { due, .. } if due > self.now => return Err(stale("it is not due yet")),
             _ if !active => return Err(stale("the run does not go on")),
             _ => true,
