@@ -14,7 +14,7 @@ use tollgate_core::ids::{EffectId, EnvironmentName, GateName, PersonName, Releas
 use tollgate_core::journal::{Hash, StreamId, StreamVersion};
 use tollgate_core::model::{ApprovalRule, Gate, GateKind, Policy};
 use tollgate_core::plan::{Body, Plan};
-use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, Run, RunStatus, Says};
+use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, Run, RunStatus, Running, Says};
 use tollgate_core::view::{View, effect_id};
 use tollgate_testkit::world::{Appended, Happened, Started};
 
@@ -269,7 +269,8 @@ impl Oracle {
                 }
             }
             EnvironmentEvent::Verified { fingerprint, .. } => {
-                if !state.runs(fingerprint) {
+                let other = |running: &Running| running.what.fingerprint.as_ref() != Some(fingerprint);
+                if state.deployed.is_empty() || state.deployed.values().any(other) {
                     self.violation(format!("{fingerprint} was verified in {name} and does not run there"));
                 }
             }
@@ -407,8 +408,9 @@ impl Judging<'_> {
                 }
                 GateKind::Ask { by, valid, .. } => {
                     let asked = Asked::Gate(self.name.clone(), name.clone(), self.run.candidate);
-                    self.release.answer(&asked).is_some_and(|answer| {
+                    self.release.answered(&asked).any(|answer| {
                         answer.value == AnswerValue::YesNo(true)
+                            && self.said_to_run(answer.runs)
                             && valid.is_none_or(|valid| self.at < answer.at + valid)
                             && answer.by.person().is_some_and(|person| {
                                 by.as_ref().map_or(in_force.people.contains_key(person), |who| {
@@ -427,11 +429,21 @@ impl Judging<'_> {
             .then(|| format!("{} was entered with one person in two places", self.name))
     }
 
+    /// Whether the run was there when something was said.
+    fn said_to_run(&self, runs: u32) -> bool {
+        self.release
+            .runs
+            .iter()
+            .position(|run| run.id == self.run.id)
+            .is_some_and(|place| place < runs as usize)
+    }
+
     fn waived(&self, gate: &str) -> bool {
         let target = WaiverTarget::Gate(self.name.clone(), named(gate));
         self.release.waivers.iter().any(|waiver| {
             waiver.target == target
                 && waiver.candidate == self.run.candidate
+                && self.said_to_run(waiver.runs)
                 && waiver.until.is_none_or(|until| self.at < until)
         })
     }
