@@ -25,7 +25,7 @@ version: { format: X.Y.Z }
 people: { ana: { mail: ana@example.org } }
 groups: { team: [ana] }
 connections: { mail: { maildir: { path: mail, from: bench@example.org } } }
-environments: { production: { deploy: observed } }
+environments: { dev: { deploy: { manual: Deploy it } } }
 procedures:
   release:
     steps:
