@@ -82,15 +82,15 @@ impl<'a> Story<'a> {
         self.type_in("ana", &["start"])?;
 
         let merged = self.merge()?;
-        self.scene("Ana merges the pull request and says so. Stage is next.")?;
-        self.type_in("ana", &["done", "pull-request", "--evidence", &merged])?;
+        self.scene("Ana merges the pull request, and says so. The release goes on to stage.")?;
+        self.type_in("ana", &["done", "pull-request", "-e", &merged])?;
 
-        self.scene("Ana hands over to Bo, who is QA. Bo runs the load test and looks at stage.")?;
-        self.type_in("ana", &["done", "hand-over"])?;
+        self.scene("Ana hands over to Bo, who is QA. Bo runs the load test, and looks at stage.")?;
+        self.type_in("ana", &["-q", "done", "hand-over"])?;
         let load = self.load_test(&prober).await?;
-        self.type_in("bo", &["done", "load-test", "--evidence", &load])?;
+        self.type_in("bo", &["-q", "done", "load-test", "-e", &load])?;
         let seen = self.verify(&prober).await?;
-        self.type_in("bo", &["done", "verification", "--evidence", &seen])?;
+        self.type_in("bo", &["done", "verification", "-e", &seen])?;
 
         if !self.is_approved()? {
             return self.stop_here();
@@ -122,13 +122,13 @@ impl<'a> Story<'a> {
             "{}\n",
             styled(HEAD, format!("A release of server-syncstorage, in {}", line(&self.place.shown)))
         );
+        let commits = made.commits;
         text.push_str(&row(
             "repository",
-            format!("{} commits, tags 1.7.0 and {OLD}; pushes to origin.git", made.commits),
+            format!("{commits} commits, tags 1.7.0 and {OLD}; its remote is origin.git"),
         ));
-        text.push_str(&row("servers", format!("dev, stage and production: real processes, now at {OLD}")));
-        text.push_str(&row("mail", "a Maildir, for what is sent".to_owned()));
-        text.push_str(&row("state", "Tollgate's own; elsewhere it is in your home folder".to_owned()));
+        text.push_str(&row("servers", format!("dev, stage, production: processes that answer {OLD} now")));
+        text.push_str(&row("mail", "a Maildir for what is sent".to_owned()));
         text.push_str(&format!("\n$ {}\n", styled(HEAD, format!("cd {}", self.place.typed("repository")))));
         self.tell(&text)
     }
@@ -223,26 +223,23 @@ impl<'a> Story<'a> {
         git::run(&repository, &["merge", "--quiet", "--no-ff", "-m", &message, &format!("origin/{branch}")])?;
         git::run(&repository, &["push", "--quiet", "origin", "master"])?;
         let commit = git::run(&repository, &["rev-parse", "--short", "HEAD"])?;
-        Ok(format!("merge commit {commit} on master"))
+        Ok(format!("merged as {commit}"))
     }
 
     async fn load_test(&self, prober: &HttpProber) -> Result<String, CliError> {
         let request = self.request("stage", "/__heartbeat__", ProbeRead::Status(200))?;
-        let clock = tollgate_connect::system::SystemClock;
-        let start = tollgate_engine::ports::Clock::now(&clock);
         let mut good = 0;
         for _ in 0..REQUESTS {
             good += usize::from(prober.probe(&request).await.problem.is_none());
         }
-        let took = tollgate_engine::ports::Clock::now(&clock).duration_since(start);
-        Ok(format!("{good} of {REQUESTS} requests answered well, in {} ms", took.as_millis()))
+        Ok(format!("{good} of {REQUESTS} answered"))
     }
 
     async fn verify(&self, prober: &HttpProber) -> Result<String, CliError> {
         let version = self.version(prober, "stage").await.unwrap_or_else(|| "nothing".to_owned());
         let heartbeat = self.request("stage", "/__heartbeat__", ProbeRead::Json("/status".to_owned()))?;
         let heartbeat = prober.probe(&heartbeat).await.value.unwrap_or_else(|| "missing".to_owned());
-        Ok(format!("stage answers as {version}, its heartbeat is {heartbeat}"))
+        Ok(format!("it is {version}, {heartbeat}"))
     }
 
     fn request(&self, environment: &str, path: &str, read: ProbeRead) -> Result<ProbeRequest, CliError> {
@@ -301,12 +298,8 @@ impl<'a> Story<'a> {
     }
 
     fn how_to_stop(&self) -> String {
-        let until =
-            if self.keep { "until you stop them" } else { "for an hour, or until the folder is removed" };
-        format!(
-            "The three services run on {until}. To end them now:\n  {}\n",
-            styled(NAME, self.stop_command())
-        )
+        let until = if self.keep { "run until you end them" } else { "end in an hour, or with the folder" };
+        format!("The services {until}. To end them now:\n  {}\n", styled(NAME, self.stop_command()))
     }
 
     fn ended(&self, status: &'static str, environments: Vec<Answering>, commands: Vec<String>) -> Ended {
@@ -340,13 +333,17 @@ impl<'a> Story<'a> {
         }
         self.tell(&self.where_it_is(&all)?)?;
         self.type_in("bo", &["audit", "verify"])?;
-        let looks = ["log 1.9.0", "status 1.9.0", "env"].map(|what| self.look(what));
-        let mut text = format!("\n{}\n", styled(FAINT, "Look around, in that folder:"));
-        let about = ["what happened, and who did it", "every step", "what runs where, since when"];
+        let looks = ["log", "status", "env"].map(|what| match what {
+            "env" => self.look(what),
+            _ => self.look(&format!("{what} {NEW}")),
+        });
+        let about = ["what happened, and who did it", "every step", "what runs where, and since when"];
+        let width = looks.iter().map(String::len).max().unwrap_or_default();
+        let mut text = "\n".to_owned();
         for (command, about) in looks.iter().zip(about) {
             text.push_str(&format!(
                 "  {}  {}\n",
-                styled(NAME, format!("{command:40}")),
+                styled(NAME, format!("{command:width$}")),
                 styled(FAINT, about)
             ));
         }
@@ -359,8 +356,21 @@ impl<'a> Story<'a> {
         Ok(Exit::Done)
     }
 
+    /// The newest commits, as git draws them.
+    fn graph(&self) -> Result<String, CliError> {
+        let arguments = [
+            "log",
+            "--graph",
+            "--format=%h%d %s",
+            "--decorate-refs=refs/tags",
+            "--decorate-refs=refs/heads",
+            "--max-count=3",
+        ];
+        let graph = git::run(&self.place.repository(), &arguments)?;
+        Ok(graph.lines().map(|one| format!("  {}\n", coloured(one.trim_end()))).collect())
+    }
+
     fn where_it_is(&self, all: &[Answering]) -> Result<String, CliError> {
-        let repository = self.place.repository();
         let mut text = format!("\n{}\n", styled(HEAD, "Where everything is"));
         for one in all {
             let version = one.version.as_deref().unwrap_or_default();
@@ -374,13 +384,19 @@ impl<'a> Story<'a> {
         for subject in subjects(&self.place.mail()) {
             text.push_str(&format!("  {:10}  {}\n", "mail", line(&subject)));
         }
-        text.push('\n');
-        let graph = git::run(&repository, &["log", "--graph", "--oneline", "--decorate=short", "-n", "5"])?;
-        for one in graph.lines() {
-            text.push_str(&format!("  {}\n", line(one)));
-        }
-        text.push('\n');
+        text.push_str(&self.graph()?);
         Ok(text)
+    }
+}
+
+/// A line of git's graph, with the names of commits set off.
+fn coloured(graph: &str) -> String {
+    let graph = line(graph);
+    match (graph.find('('), graph.find(')')) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}{}{}", &graph[..start], styled(GOOD, &graph[start..=end]), &graph[end + 1..])
+        }
+        _ => graph.into(),
     }
 }
 

@@ -16,4 +16,4 @@ mv "$server/files.new" "$server/files"
 
 # The old process ends as soon as the new one has taken over its port.
 nohup "$SERVICE" demo-service --folder "$server" >> "$server/log" 2>&1 < /dev/null &
-echo "$TOLLGATE_VERSION laid out on the server of $1"
+echo "$TOLLGATE_VERSION is laid out on $1"
