@@ -35,7 +35,7 @@ impl Deciding {
         }
         if let Some(gate) = counting.fills_another(&person, None) {
             return Err(Refusal::new("one-slot", format!("{person} already fills `{gate}`, and one person fills one place"))
-                .hint(format!("somebody else has to approve here, or take the other one back with `tollgate revoke --gate {}/{gate}`", found.environment)));
+                .hint(format!("somebody else has to approve here, or take the other one back with `tollgate revoke {}/{gate}`", found.environment)));
         }
         let candidate = self
             .view

@@ -116,7 +116,7 @@ pub(crate) fn never_waived(view: &View, run: &Run, planned: &PlannedStep) -> Opt
         Body::Enter => (
             "waive-the-gate",
             "the gates of an environment are waived one by one",
-            "name the gate: `tollgate waive --gate ENVIRONMENT/GATE`",
+            "name the gate: `tollgate waive ENVIRONMENT/GATE`",
         ),
         Body::Settle => (
             "never-waived",
@@ -126,7 +126,7 @@ pub(crate) fn never_waived(view: &View, run: &Run, planned: &PlannedStep) -> Opt
         Body::Deploy(_) if !view.holds(run, planned) => (
             "waive-the-gate",
             "the deployment has not started: its gates are closed",
-            "waive the gate that is closed: `tollgate waive --gate ENVIRONMENT/GATE`",
+            "waive the gate that is closed: `tollgate waive ENVIRONMENT/GATE`",
         ),
         _ => return None,
     };
