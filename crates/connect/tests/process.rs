@@ -225,7 +225,7 @@ async fn what_cannot_run_is_refused_in_plain_words() {
     check(odd, "cannot name a variable").await;
     let mut unknown = good.clone();
     unknown.secrets.insert("TOKEN".to_owned(), "other".to_owned());
-    check(unknown, "there is no secret named other").await;
+    check(unknown, "there is no secret named `other`").await;
 
     // A refusal does not stand in the way of a later start.
     assert_eq!(world.runner.run(&good).await.unwrap().status, Some(0));

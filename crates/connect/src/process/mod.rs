@@ -120,8 +120,8 @@ impl Supervised {
         let mut values = BTreeMap::new();
         for (variable, name) in &request.secrets {
             let Some(secret) = self.secrets.secret(name) else {
-                let hint = "make it known to the Tollgate that runs this release, then retry";
-                return Err(refused(request, format!("there is no secret named {name}"), Some(hint)));
+                let advice = self.secrets.advice(name);
+                return Err(refused(format!("there is no secret named `{name}`"), Some(&advice)));
             };
             values.insert(variable.clone(), secret);
         }
@@ -132,8 +132,7 @@ impl Supervised {
     async fn start(&self, request: &ChildRequest, folder: &ChildFolder) -> Result<(), PortError> {
         let values = self.values(request)?;
         check(request, &values)?;
-        let what = what_of(request.id);
-        let prepared = blocking(&what, folder, {
+        let prepared = blocking(WHAT, folder, {
             let request = request.clone();
             move |folder| {
                 folder.prepare(&request)?;
@@ -154,8 +153,7 @@ impl Supervised {
             .stdout(Stdio::null())
             .stderr(log);
         let program = self.supervisor.program.display();
-        let failed =
-            |error| refused(request, format!("the supervisor {program} cannot be started: {error}"), None);
+        let failed = |error| refused(format!("the supervisor {program} cannot be started: {error}"), None);
         let mut supervisor = command.spawn().map_err(failed)?;
         // Its exit status says less than its folder, and so does an error here.
         let _ = supervisor.wait().await;
@@ -163,14 +161,13 @@ impl Supervised {
     }
 
     /// Why a command that was to be started never was.
-    async fn why_not_started(&self, request: &ChildRequest, folder: &ChildFolder) -> PortError {
-        let what = what_of(request.id);
-        let told = blocking(&what, folder, |folder| Ok((folder.refusal()?, folder.log_tail()))).await;
+    async fn why_not_started(&self, folder: &ChildFolder) -> PortError {
+        let told = blocking(WHAT, folder, |folder| Ok((folder.refusal()?, folder.log_tail()))).await;
         match told {
-            Ok((Some(why), _)) => refused(request, why, None),
+            Ok((Some(why), _)) => refused(why, None),
             Ok((None, log)) => PortError {
                 class: FailureClass::Transient,
-                what,
+                what: WHAT.to_owned(),
                 why: format!("the supervisor ended before it started the command; {log}"),
                 hint: None,
                 retry_at: None,
@@ -192,14 +189,13 @@ impl Runner for Supervised {
 
     async fn run(&self, request: &ChildRequest) -> Result<ChildExit, PortError> {
         let folder = self.folder(request.id, request.attempt);
-        let what = what_of(request.id);
         let mut started = false;
         let mut pause = LOOK_FIRST;
         loop {
-            match self.state(&what, &folder).await? {
+            match self.state(WHAT, &folder).await? {
                 ChildState::Ended(exit) => return Ok(exit),
-                ChildState::Lost => return Err(lost(request)),
-                ChildState::Never if started => return Err(self.why_not_started(request, &folder).await),
+                ChildState::Lost => return Err(lost()),
+                ChildState::Never if started => return Err(self.why_not_started(&folder).await),
                 ChildState::Never => {
                     started = true;
                     self.start(request, &folder).await?;
@@ -252,59 +248,50 @@ impl Runner for Supervised {
 /// Whether a request can be carried out at all.
 fn check(request: &ChildRequest, values: &BTreeMap<String, Secret>) -> Result<(), PortError> {
     if !request.timeout.is_positive() {
-        return Err(refused(request, "its time limit is not positive".to_owned(), None));
+        return Err(refused("its time limit is not positive".to_owned(), None));
     }
     if !request.folder.is_dir() {
         let why = format!("the folder {} to run it in is not there", request.folder.display());
-        return Err(refused(request, why, None));
+        return Err(refused(why, None));
     }
     for name in request.variables.keys().chain(request.secrets.keys()) {
         let mut bytes = name.bytes();
         let good_start = bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
         if !good_start || !bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             let name = name.escape_default();
-            return Err(refused(
-                request,
-                format!("`{name}` cannot name a variable of the environment"),
-                None,
-            ));
+            return Err(refused(format!("`{name}` cannot name a variable of the environment"), None));
         }
     }
     let texts = || request.variables.values().chain([&request.command]);
     for (variable, secret) in values {
         let value = secret.reveal();
         if value.contains('\0') {
-            return Err(refused(
-                request,
-                format!("the value of the secret for {variable} has a zero byte"),
-                None,
-            ));
+            return Err(refused(format!("the value of the secret for {variable} has a zero byte"), None));
         }
         if value.len() >= SECRET_MIN_BYTES && texts().any(|text| text.contains(value)) {
             let why = format!(
                 "the value of the secret for {variable} stands in the command or in a plain variable"
             );
             let hint = format!("use ${variable} in the command instead");
-            return Err(refused(request, why, Some(&hint)));
+            return Err(refused(why, Some(&hint)));
         }
     }
     Ok(())
 }
 
-fn what_of(id: EffectId) -> String {
-    format!("run the command of effect {id}")
-}
+/// What a failure is about. Which step it was is known to whoever asked for it.
+const WHAT: &str = "the command";
 
 /// A failure before the command has run.
-fn refused(request: &ChildRequest, why: String, hint: Option<&str>) -> PortError {
+fn refused(why: String, hint: Option<&str>) -> PortError {
     let hint = hint.map(str::to_owned);
-    PortError { class: FailureClass::Permanent, what: what_of(request.id), why, hint, retry_at: None }
+    PortError { class: FailureClass::Permanent, what: WHAT.to_owned(), why, hint, retry_at: None }
 }
 
-fn lost(request: &ChildRequest) -> PortError {
+fn lost() -> PortError {
     PortError {
         class: FailureClass::InDoubt,
-        what: what_of(request.id),
+        what: WHAT.to_owned(),
         why: "it started, but its supervisor is gone and did not record how it ended".to_owned(),
         hint: Some(
             "the machine was restarted or the supervisor was killed: see what the command has done; \

@@ -29,6 +29,11 @@ impl fmt::Debug for Secret {
 pub trait Secrets: Send + Sync + fmt::Debug {
     /// The value of a secret; `None` when there is none of this name.
     fn secret(&self, name: &str) -> Option<Secret>;
+
+    /// What somebody can do who misses a secret.
+    fn advice(&self, _name: &str) -> String {
+        "make it known to the Tollgate that runs this release, then retry".to_owned()
+    }
 }
 
 /// A fixed set of secrets.
