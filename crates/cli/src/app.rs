@@ -130,8 +130,18 @@ struct EnvironmentSecrets;
 
 impl Secrets for EnvironmentSecrets {
     fn secret(&self, name: &str) -> Option<Secret> {
-        variable(name).map(Secret::new)
+        variable(name).or_else(|| variable(&variable_of(name))).map(Secret::new)
     }
+
+    fn advice(&self, name: &str) -> String {
+        format!("set the variable {} where Tollgate runs, then retry", variable_of(name))
+    }
+}
+
+/// The usual name of a variable for a secret: `shop-deploy-token` is looked for as `SHOP_DEPLOY_TOKEN` too.
+fn variable_of(name: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.chars().map(fits).collect()
 }
 
 /// Reading the trusted certificates takes longer than `status` may: it is put off until something is looked at.

@@ -9,8 +9,10 @@ use crate::commands;
 /// Makes a team's release procedure run: from the cut to production, over days if need be.
 #[derive(Debug, Parser)]
 #[command(name = "tollgate", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done · 1 error · 2 not understood · 3 refused · 4 failed or stuck · \
-    10 waits for a person · 11 waits for a time or the world")]
+#[command(
+    after_help = "Exit codes:\n  0 done    1 error    2 not understood    3 refused    4 failed or stuck\n  \
+    10 waits for a person    11 waits for a time or the world    130 interrupted"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -31,25 +33,41 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
     pub(crate) service: Option<String>,
     /// Where the state is kept, instead of the XDG state folder
-    #[arg(long, global = true, value_name = "FOLDER", env = "TOLLGATE_STATE", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "TOLLGATE_STATE",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
     pub(crate) state: Option<PathBuf>,
-    /// Who you are, where your account does not say so; it is written down that you said so
+    /// Who you are, where your account does not tell; that you said so is on record
     #[arg(
         long = "as",
         global = true,
         value_name = "PERSON",
         env = "TOLLGATE_AS",
+        hide_env_values = true,
         help_heading = "Everywhere"
     )]
     pub(crate) actor: Option<String>,
-    /// Print JSON
+    /// Print one JSON document
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
-    /// Print no progress
+    /// Print nothing but data and errors
     #[arg(short, long, global = true, help_heading = "Everywhere")]
     pub(crate) quiet: bool,
-    /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Everywhere")]
+    /// When to use colours: `auto`, `always` or `never`
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Everywhere"
+    )]
     pub(crate) color: Colour,
 }
 
@@ -113,9 +131,9 @@ pub(crate) enum Command {
     Watch(commands::watch::WatchArgs),
     /// Show what happened to a release
     Log(commands::log::LogArgs),
-    /// Approve
+    /// Approve a gate or a step
     Approve(commands::people::ApproveArgs),
-    /// Say no
+    /// Say no to a gate or a step
     Reject(commands::people::RejectArgs),
     /// Take back your own yes or no
     Revoke(commands::people::RevokeArgs),

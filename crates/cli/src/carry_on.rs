@@ -1,120 +1,96 @@
-//! Carrying releases on in this process, with what happens shown as it happens.
+//! Carrying releases on in this process, or following the one that does.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::event::{Entry, Event, ReleaseEvent};
+use tollgate_core::event::Entry;
 use tollgate_core::explain::explain;
-use tollgate_core::gate::{Action, WaitsOn};
-use tollgate_core::ids::ReleaseId;
-use tollgate_engine::{Idle, Observer, ReleaseRow, WorkEnd};
+use tollgate_core::gate::WaitsOn;
+use tollgate_core::ids::{ProcedureName, ReleaseId};
+use tollgate_core::journal::{Record, StreamId};
+use tollgate_engine::{Idle, ReleaseRow, WorkEnd};
 
+use crate::actions::Actions;
 use crate::app::{App, Opened};
-use crate::describe::{command, describe};
 use crate::error::CliError;
 use crate::exit::{Exit, of_status};
-use crate::output::{FAINT, HEAD, NAME, Output, WAITS, plain, styled};
+use crate::output::{FAINT, HEAD, WAITS, count, line, plain, styled, wrapped};
+use crate::progress::Progress;
 use crate::when;
 
 /// What is due within this time is waited for.
 const HORIZON: SignedDuration = SignedDuration::from_secs(60);
-
-/// Shows what happens: a line an event, and on a terminal a last line that moves.
-pub(crate) struct Progress {
-    output: Output,
-    bar: Mutex<Option<ProgressBar>>,
-}
-
-impl Progress {
-    pub(crate) fn new(output: Output) -> Arc<Self> {
-        Arc::new(Self { output, bar: Mutex::new(None) })
-    }
-
-    /// The engine's observer.
-    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
-        let progress = self.clone();
-        Arc::new(move |entries: &[Entry]| entries.iter().for_each(|entry| progress.show(entry)))
-    }
-
-    pub(crate) fn show(&self, entry: &Entry) {
-        let described = describe(entry);
-        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        if !described.detail {
-            match bar.as_ref() {
-                Some(bar) => bar.suspend(|| self.output.say(described.line())),
-                None => self.output.say(described.line()),
-            }
-        }
-        if !self.output.live {
-            return;
-        }
-        if let Event::Release(event) = &entry.event {
-            match event {
-                ReleaseEvent::EffectLeased { step, .. } | ReleaseEvent::StepOpened { step, .. } => {
-                    let bar = bar.get_or_insert_with(spinner);
-                    bar.set_message(step.to_string());
-                    bar.reset_elapsed();
-                }
-                ReleaseEvent::RunFinished { .. } => {
-                    if let Some(bar) = bar.take() {
-                        bar.finish_and_clear();
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Takes the moving line away.
-    pub(crate) fn end(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
-}
+/// How long nothing is heard before it is looked whether the other process still carries on.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(1);
+/// How many records are read at a time.
+const PAGE: usize = 500;
 
 impl Opened {
     /// Carries everything on until nothing is due within a minute.
-    pub(crate) async fn carry_on(&self, app: &App, progress: &Progress) -> Result<WorkEnd, CliError> {
+    pub(crate) async fn carry_on(&self, progress: &Progress) -> Result<WorkEnd, CliError> {
         let work = self.engine.work(Idle::Within(HORIZON));
         let end = tokio::select! {
             end = work => end,
             _ = tokio::signal::ctrl_c() => {
                 progress.end();
-                app.output.say("stopped here; nothing is lost. Go on with `tollgate work`, or any other command");
-                return Err(CliError::new(Exit::Error, "interrupted", "interrupted"));
+                return Err(interrupted());
             }
         };
         progress.end();
         Ok(end?)
     }
 
-    /// Carries a release on, then says how it stands and how it goes on. Gives the exit code that tells it apart.
+    /// Carries a release on, or follows another process that does; then says how it stands and how it goes on. Gives the
+    /// exit code that tells it apart.
     pub(crate) async fn carry_on_release(
         &self,
         app: &App,
         progress: &Progress,
         release: ReleaseId,
     ) -> Result<Exit, CliError> {
-        let end = self.carry_on(app, progress).await?;
-        if end == WorkEnd::Elsewhere {
-            app.output.say(styled(
-                FAINT,
-                "another `tollgate` carries this state on; follow it with `tollgate watch`",
-            ));
-        }
+        self.expect(progress, release).await?;
+        let mut follower: Option<Follower> = None;
+        let end = loop {
+            // Tried again and again: the other process may end, and then there has to be one that goes on.
+            let end = self.carry_on(progress).await?;
+            if end != WorkEnd::Elsewhere {
+                break end;
+            }
+            if follower.is_none() {
+                app.output.say(styled(FAINT, "another `tollgate` carries this on; this one follows"));
+            }
+            let stream = StreamId::Release(self.service.clone(), release);
+            let follower = follower.get_or_insert_with(|| Follower::after(stream, progress.last()));
+            follower.show_new(self, progress).await?;
+            let row = self.row(release).await?;
+            if row.status != "running" && !(row.status == "scheduled" && self.is_due_soon().await?) {
+                break end;
+            }
+            tokio::select! {
+                () = self.engine.store.changed(LOOK_AGAIN) => {}
+                _ = tokio::signal::ctrl_c() => {
+                    progress.end();
+                    return Err(interrupted());
+                }
+            }
+        };
+        progress.end();
         self.tell(app, release, end).await
+    }
+
+    async fn is_due_soon(&self) -> Result<bool, CliError> {
+        let soon = self.engine.world.clock.now() + HORIZON;
+        Ok(self.engine.store.next_due().await?.is_some_and(|next| next <= soon))
+    }
+
+    /// Tells how long the steps of a release's procedure usually take, where that is shown.
+    pub(crate) async fn expect(&self, progress: &Progress, release: ReleaseId) -> Result<(), CliError> {
+        if !progress.is_live() {
+            return Ok(());
+        }
+        let row = self.row(release).await?;
+        if let Ok(procedure) = row.procedure.parse::<ProcedureName>() {
+            progress.expect(self.engine.past_durations(&self.service, &procedure).await?);
+        }
+        Ok(())
     }
 
     /// Says how a release stands.
@@ -128,17 +104,12 @@ impl Opened {
         let view = self.engine.view(&self.service, release).await?;
         let now = self.engine.world.clock.now();
         app.output.say(summary_line(&row));
+        let actions = Actions { view: &view, name_release: self.several_under_way().await? };
         for holding in explain(&view, now).iter().filter(|holding| holding.hold.on != WaitsOn::World) {
-            app.output.say(format!(
-                "  {} {}",
-                styled(WAITS, "●"),
-                plain(&holding.hold.why).replace('\n', "\n    ")
-            ));
-            let who = who(&holding.hold.who, holding.hold.anybody);
-            let doable: Vec<String> =
-                holding.hold.how.iter().filter(first_choice).filter_map(command).collect();
-            if !doable.is_empty() {
-                app.output.say(format!("    {}{}", styled(FAINT, who), styled(NAME, doable.join("  or  "))));
+            let why = wrapped(&plain(&holding.hold.why), 4);
+            app.output.say(format!("  {} {}", styled(WAITS, "●"), why.trim()));
+            for line in actions.lines(holding, false) {
+                app.output.say(format!("    {line}"));
             }
         }
         if let (WorkEnd::Idle(Some(next)), true) = (end, exit != Exit::Done) {
@@ -148,6 +119,11 @@ impl Opened {
         Ok(exit)
     }
 
+    /// Whether releases have to be named, because several are under way.
+    pub(crate) async fn several_under_way(&self) -> Result<bool, CliError> {
+        Ok(self.engine.unfinished(&self.service).await?.len() > 1)
+    }
+
     /// The row of a release.
     pub(crate) async fn row(&self, release: ReleaseId) -> Result<ReleaseRow, CliError> {
         let row = self.engine.release_row(&self.service, release).await?;
@@ -155,18 +131,53 @@ impl Opened {
     }
 }
 
-/// What somebody would do first about a hold; waivers and aborting are for `tollgate why`.
-fn first_choice(action: &&Action) -> bool {
-    !matches!(action, Action::Waive(_) | Action::Abort(_))
+fn interrupted() -> CliError {
+    CliError::new(Exit::Interrupted, "interrupted", "stopped here; nothing is lost")
+        .hint("go on with `tollgate work`, or with any other command")
 }
 
-/// Who can act, in front of what they can do.
-pub(crate) fn who(people: &[tollgate_core::ids::PersonName], anybody: bool) -> String {
-    if anybody {
-        return String::new();
+/// Shows what is written down about a release, by whichever process.
+pub(crate) struct Follower {
+    stream: StreamId,
+    next: u64,
+    /// What was shown already; it and all before it are passed over.
+    shown: Option<Entry>,
+}
+
+impl Follower {
+    /// From the beginning.
+    pub(crate) fn new(stream: StreamId) -> Self {
+        Self { stream, next: 1, shown: None }
     }
-    let names: Vec<String> = people.iter().map(ToString::to_string).collect();
-    if names.is_empty() { "nobody can: ".into() } else { format!("{}: ", names.join(", ")) }
+
+    /// From what was shown last.
+    fn after(stream: StreamId, shown: Option<Entry>) -> Self {
+        Self { stream, next: 1, shown }
+    }
+
+    /// Shows what is new.
+    pub(crate) async fn show_new(&mut self, opened: &Opened, progress: &Progress) -> Result<(), CliError> {
+        loop {
+            let records = opened.engine.records(&self.stream, self.next, PAGE).await?;
+            for record in &records {
+                self.next = record.sequence + 1;
+                self.show(record, progress);
+            }
+            if records.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    fn show(&mut self, record: &Record, progress: &Progress) {
+        // What a newer version wrote is left out here; `log` tells of it.
+        let Ok(entry) = Entry::decode(&self.stream, &record.event) else { return };
+        match &self.shown {
+            Some(shown) if entry == *shown => self.shown = None,
+            Some(_) => {}
+            None => progress.show(&entry),
+        }
+    }
 }
 
 fn when_line(next: Timestamp, now: Timestamp) -> String {
@@ -177,7 +188,12 @@ fn when_line(next: Timestamp, now: Timestamp) -> String {
 pub(crate) fn summary_line(row: &ReleaseRow) -> String {
     let style = crate::commands::status::style_of(&row.status);
     let name = styled(HEAD, format!("{} {}", row.service, row.version));
-    let at = if row.at.is_empty() { String::new() } else { format!(" at {}", plain(&row.at)) };
-    let steps = format!("{} of {} steps", row.progress.0, row.progress.1);
+    let at = match row.status.as_str() {
+        _ if row.at.is_empty() => String::new(),
+        // Here it is a reason, not a step.
+        "aborted" | "held" => format!(": {}", line(&row.at)),
+        _ => format!(" at {}", line(&row.at)),
+    };
+    let steps = format!("{} of {}", row.progress.0, count(row.progress.1, "step"));
     format!("{name}  {}{at}  {}", styled(style, &row.status), styled(FAINT, steps))
 }

@@ -5,7 +5,6 @@ use tollgate_core::event::{
     ApprovalTarget, Asked, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
     RunOutcome, Skipped, StepResult, WaiverTarget,
 };
-use tollgate_core::gate::Action;
 use tollgate_core::journal::StreamId;
 
 use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
@@ -139,7 +138,10 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
         StepResult::Unprobed => "no probe; the deployer's word was taken".into(),
         StepResult::Settled => "verified".into(),
     };
-    say("✓", GOOD, if text.is_empty() { step.to_owned() } else { format!("{step}  {text}") })
+    let text = if text.is_empty() { step.to_owned() } else { format!("{step}  {text}") };
+    // That it is live is said by the environment, in the same moment; that everything was verified, by each step that did.
+    let detail = matches!(result, StepResult::Live(_) | StepResult::Settled);
+    Described { detail, ..say("✓", GOOD, text) }
 }
 
 fn act(outcome: &Outcome) -> String {
@@ -154,9 +156,14 @@ fn act(outcome: &Outcome) -> String {
         Outcome::Pushed { .. } => "pushed".into(),
         Outcome::Ran { took_ms, tail, .. } => {
             let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            let took =
-                crate::when::length(jiff::SignedDuration::from_millis((*took_ms).try_into().unwrap_or(0)));
-            if last.is_empty() { took } else { format!("{} ({took})", last.trim()) }
+            let took = jiff::SignedDuration::from_millis((*took_ms).try_into().unwrap_or(0));
+            // What is over at once is not worth a number.
+            let took = (took.as_secs() > 0).then(|| crate::when::length(took));
+            match (last.trim(), took) {
+                ("", took) => took.unwrap_or_default(),
+                (last, None) => last.to_owned(),
+                (last, Some(took)) => format!("{last} ({took})"),
+            }
         }
         Outcome::Sent { .. } => "sent".into(),
     }
@@ -187,40 +194,26 @@ fn environment(entry: &Entry, event: &EnvironmentEvent) -> Described {
     }
 }
 
-fn approval(target: &ApprovalTarget) -> String {
+/// What people call what is approved.
+pub(crate) fn approval(target: &ApprovalTarget) -> String {
     match target {
         ApprovalTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
         ApprovalTarget::Step(_, step) => step.to_string(),
     }
 }
 
-fn waived(target: &WaiverTarget) -> String {
+/// What people call what is waived.
+pub(crate) fn waived(target: &WaiverTarget) -> String {
     match target {
         WaiverTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
         WaiverTarget::Step(_, step) => step.to_string(),
     }
 }
 
-fn asked(question: &Asked) -> String {
+/// What people call what is asked.
+pub(crate) fn asked(question: &Asked) -> String {
     match question {
         Asked::Question(name) => name.to_string(),
         Asked::Gate(environment, gate, _) => format!("{environment}/{gate}"),
     }
-}
-
-/// The command that does something about a hold; `None` where nothing has to be done.
-pub(crate) fn command(action: &Action) -> Option<String> {
-    Some(match action {
-        Action::Approve(target) => format!("tollgate approve {}", approval(target)),
-        Action::Revoke(target) => format!("tollgate revoke {}", approval(target)),
-        Action::Answer(question) => format!("tollgate answer {} ANSWER", asked(question)),
-        Action::Done(_, step) => format!("tollgate done {step}"),
-        Action::Retry(_, step) => format!("tollgate retry {step}"),
-        Action::Waive(target) => format!("tollgate waive {} --why REASON", waived(target)),
-        Action::Abort(_) => "tollgate abort --why REASON".into(),
-        Action::Resume(_) => "tollgate resume".into(),
-        Action::Promote(environment) => format!("tollgate promote {environment}"),
-        Action::AdoptPolicy => "tollgate policy adopt".into(),
-        Action::Wait => return None,
-    })
 }

@@ -17,6 +17,8 @@ pub(crate) enum Exit {
     WaitsForPerson = 10,
     /// A release waits for a time, another release, or something in the world.
     WaitsForTime = 11,
+    /// Somebody pressed Ctrl-C; nothing is lost.
+    Interrupted = 130,
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -1,5 +1,6 @@
 //! The command line of Tollgate: one file a command; everything is put together in `app`.
 
+mod actions;
 mod app;
 mod args;
 mod carry_on;
@@ -8,6 +9,7 @@ mod describe;
 mod error;
 mod exit;
 mod output;
+mod progress;
 mod project;
 mod resolve;
 mod when;
@@ -34,7 +36,14 @@ fn main() -> ExitCode {
             None => Exit::Usage.into(),
         };
     }
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
+            Output::new(true, true).error(&misunderstood(&error));
+            return Exit::Usage.into();
+        }
+        Err(error) => error.exit(),
+    };
     cli.global.color.apply();
     let output = Output::new(cli.global.json, cli.global.quiet);
     let app = App { global: cli.global, output };
@@ -45,6 +54,13 @@ fn main() -> ExitCode {
             error.exit.into()
         }
     }
+}
+
+/// A command line that was not understood, without the usage that people are shown.
+fn misunderstood(error: &clap::Error) -> CliError {
+    let text = error.to_string();
+    let (message, _) = text.split_once("\n\n").unwrap_or((&text, ""));
+    CliError::usage(message.trim().trim_start_matches("error: ")).hint("see `tollgate help`")
 }
 
 fn run(app: &App, command: Command) -> Result<Exit, CliError> {

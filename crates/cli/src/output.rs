@@ -23,7 +23,8 @@ pub(crate) const FAINT: Style = Style::new().dimmed();
 
 /// A text in a style.
 pub(crate) fn styled(style: Style, text: impl std::fmt::Display) -> String {
-    format!("{style}{text}{style:#}")
+    let text = text.to_string();
+    if text.is_empty() { text } else { format!("{style}{text}{style:#}") }
 }
 
 /// Where a command writes.
@@ -111,6 +112,48 @@ fn write_err(text: &str) {
     let _ = writeln!(err, "{text}");
 }
 
+/// A number of things: `1 commit`, `2 commits`.
+pub(crate) fn count(number: impl TryInto<u64>, what: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
+/// The width of the terminal, if people read this on one.
+fn width() -> Option<usize> {
+    let (out, err) = (std::io::stdout(), std::io::stderr());
+    if !(out.is_terminal() && err.is_terminal()) {
+        return None;
+    }
+    rustix::termios::tcgetwinsize(&err).ok().map(|size| usize::from(size.ws_col)).filter(|width| *width >= 40)
+}
+
+/// A text in lines that fit the terminal, each behind so many spaces. For programs, lines stay as they are.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    wrapped_to(text, indent, width())
+}
+
+fn wrapped_to(text: &str, indent: usize, width: Option<usize>) -> String {
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(indent + 1));
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let mut fitting = String::new();
+        for word in line.split(' ') {
+            let long = fitting.chars().count() + 1 + word.chars().count() > room;
+            if long && !fitting.trim().is_empty() {
+                lines.push(std::mem::take(&mut fitting));
+            } else if !fitting.is_empty() {
+                fitting.push(' ');
+            }
+            fitting.push_str(word);
+        }
+        lines.push(fitting);
+    }
+    let margin = " ".repeat(indent);
+    lines.iter().map(|line| format!("{}\n", format!("{margin}{line}").trim_end())).collect()
+}
+
 /// A table: columns as wide as their widest cell, two spaces between.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let width = |text: &str| anstream::adapter::strip_str(text).to_string().chars().count();
@@ -125,7 +168,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             line.push_str(cell);
-            if column + 1 < row.len() {
+            if row[column + 1..].iter().any(|later| !later.is_empty()) {
                 line.push_str(&" ".repeat(widths[column] - width(cell) + 2));
             }
         }
@@ -133,4 +176,32 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_where_there_is_a_width() {
+        let text = "one two three four\n\nhttp://127.0.0.1/a/long/address five";
+        let wide = wrapped_to(text, 2, None);
+        assert_eq!(wide, "  one two three four\n\n  http://127.0.0.1/a/long/address five\n");
+        let narrow = wrapped_to(text, 2, Some(14));
+        assert_eq!(narrow, "  one two\n  three four\n\n  http://127.0.0.1/a/long/address\n  five\n");
+    }
+
+    #[test]
+    fn things_are_counted() {
+        assert_eq!(
+            [0_usize, 1, 2].map(|number| count(number, "commit")),
+            ["0 commits", "1 commit", "2 commits"]
+        );
+    }
+
+    #[test]
+    fn a_table_has_no_space_at_the_end() {
+        let rows = [vec!["a".into(), "b".into()], vec!["ccc".into(), String::new()]];
+        assert_eq!(table(&rows), "a    b\nccc\n");
+    }
 }

@@ -1,12 +1,14 @@
 //! What lists show, and finding a release by what people call it.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_core::explain::explain;
 use tollgate_core::gate::WaitsOn;
-use tollgate_core::ids::{EnvironmentName, ReleaseId, ServiceName};
+use tollgate_core::ids::{EnvironmentName, ProcedureName, ReleaseId, ServiceName, StepId};
 use tollgate_core::journal::{Record, StreamId};
-use tollgate_core::state::{EnvironmentState, RunStatus, StepStatus};
+use tollgate_core::state::{EnvironmentState, ReleaseState, RunStatus, StepStatus};
 use tollgate_core::view::View;
 
 use crate::store::{Row, RowQuery};
@@ -14,6 +16,8 @@ use crate::{Engine, EngineError};
 
 /// The kind of the rows of releases.
 pub(crate) const RELEASE_ROW: &str = "release";
+/// How many finished releases tell how long things take.
+const PAST_MAX: usize = 5;
 /// The states of a release with a run that is not finished.
 pub(crate) const UNFINISHED: [&str; 5] = ["running", "waiting", "stuck", "held", "scheduled"];
 
@@ -149,6 +153,34 @@ impl Engine {
                 .map_err(|error| EngineError::Damaged(format!("the row of {}: {error}", row.id)))
         };
         row.map(read).transpose()
+    }
+
+    /// How long the steps of a procedure usually took: the median over the last finished releases, without those that failed
+    /// in between.
+    pub async fn past_durations(
+        &self,
+        service: &ServiceName,
+        procedure: &ProcedureName,
+    ) -> Result<BTreeMap<StepId, SignedDuration>, EngineError> {
+        let done = self.list(service, vec!["done".into()], PAST_MAX).await?;
+        let mut took: BTreeMap<StepId, Vec<SignedDuration>> = BTreeMap::new();
+        for row in done.iter().filter(|row| row.procedure == procedure.as_str()) {
+            let stream = StreamId::Release(service.clone(), row.release);
+            // One that a newer version wrote says nothing here.
+            let Ok(release) = self.load::<ReleaseState>(&stream).await else { continue };
+            let steps = release.state.runs.iter().filter(|run| run.procedure == *procedure);
+            for (id, step) in steps.flat_map(|run| &run.steps) {
+                let at_once = step.attempt == 1 && step.failures.is_empty();
+                if at_once && matches!(step.status, StepStatus::Done { .. }) {
+                    took.entry(id.clone()).or_default().push(step.since.duration_since(step.opened_at));
+                }
+            }
+        }
+        let median = |mut all: Vec<SignedDuration>| {
+            all.sort_unstable();
+            all.get(all.len() / 2).copied().unwrap_or_default()
+        };
+        Ok(took.into_iter().map(|(id, all)| (id, median(all))).collect())
     }
 
     async fn list(

@@ -13,9 +13,9 @@ use tollgate_core::view::{Stimulus, View};
 
 use crate::app::{App, Opened};
 use crate::args::{Onward, Which};
-use crate::carry_on::Progress;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::progress::Progress;
 use crate::resolve::{Target, choose, parse_target};
 
 /// What is approved.

@@ -7,9 +7,9 @@ use tollgate_core::ids::EnvironmentName;
 
 use crate::app::App;
 use crate::args::Onward;
-use crate::carry_on::Progress;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::progress::Progress;
 
 /// What goes where.
 #[derive(Debug, Clone, Args)]
@@ -34,7 +34,9 @@ pub(crate) async fn run(app: &App, args: &PromoteArgs) -> Result<Exit, CliError>
     let plan = opened.engine.plan_promotion(&view.release, &policy, &environment).await?;
     opened.engine.start(Arc::new(plan), Some(release), &actor).await?;
     if args.onward.no_work {
-        return Ok(Exit::Done);
+        let row = opened.row(release).await?;
+        app.output.data(&row, String::new)?;
+        return Ok(crate::exit::of_status(&row.status));
     }
     opened.carry_on_release(app, &progress, release).await
 }

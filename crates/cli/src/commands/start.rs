@@ -8,9 +8,9 @@ use tollgate_core::plan::Plan;
 use super::plan::{What, keep, make, plan_file};
 use crate::app::{App, Opened};
 use crate::args::Onward;
-use crate::carry_on::Progress;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::progress::Progress;
 
 /// What to start.
 #[derive(Debug, Clone, Args)]
@@ -35,8 +35,9 @@ pub(crate) async fn run(app: &App, args: &StartArgs) -> Result<Exit, CliError> {
     let actor = app.actor(Some(&plan.policy))?;
     let (release, _) = opened.engine.start(Arc::new(plan), None, &actor).await?;
     if args.onward.no_work {
-        let exit = crate::exit::of_status(&opened.row(release).await?.status);
-        return Ok(exit);
+        let row = opened.row(release).await?;
+        app.output.data(&row, String::new)?;
+        return Ok(crate::exit::of_status(&row.status));
     }
     opened.carry_on_release(app, &progress, release).await
 }

@@ -2,13 +2,13 @@
 
 use clap::Args;
 use jiff::SignedDuration;
-use tollgate_core::event::Entry;
 use tollgate_engine::WorkEnd;
 
 use crate::app::App;
-use crate::carry_on::Progress;
+use crate::carry_on::Follower;
 use crate::error::CliError;
 use crate::exit::{Exit, of_status};
+use crate::progress::Progress;
 
 /// Which release.
 #[derive(Debug, Clone, Args)]
@@ -21,26 +21,14 @@ pub(crate) struct WatchArgs {
     to_end: bool,
 }
 
-/// How many records are read at a time.
-const PAGE: usize = 500;
-
 pub(crate) async fn run(app: &App, args: &WatchArgs) -> Result<Exit, CliError> {
     let opened = app.open(app.service()?, None)?;
     let (release, view) = opened.release(args.release.as_deref()).await?;
     let progress = Progress::new(app.output);
-    let stream = view.stream();
-    let mut next = 1;
+    opened.expect(&progress, release).await?;
+    let mut follower = Follower::new(view.stream());
     loop {
-        let records = opened.engine.records(&stream, next, PAGE).await?;
-        for record in &records {
-            next = record.sequence + 1;
-            if let Ok(entry) = Entry::decode(&stream, &record.event) {
-                progress.show(&entry);
-            }
-        }
-        if records.len() == PAGE {
-            continue;
-        }
+        follower.show_new(&opened, &progress).await?;
         let row = opened.row(release).await?;
         let exit = of_status(&row.status);
         let over = match args.to_end {

@@ -5,12 +5,12 @@ use serde::Serialize;
 use tollgate_core::explain::{Holding, explain};
 use tollgate_engine::ReleaseRow;
 
+use crate::actions::Actions;
 use crate::app::App;
-use crate::carry_on::{summary_line, who};
-use crate::describe::command;
+use crate::carry_on::summary_line;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, GOOD, HEAD, NAME, WAITS, plain, styled};
+use crate::output::{FAINT, GOOD, HEAD, WAITS, plain, styled, wrapped};
 use crate::when;
 
 /// Which release.
@@ -42,36 +42,33 @@ pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
     let row = opened.row(release).await?;
     let now = opened.engine.world.clock.now();
     let holdings = explain(&view, now);
-    let commands = |holding: &Holding| holding.hold.how.iter().filter_map(command).collect();
-    let held = holdings.iter().map(|holding| Held { holding, commands: commands(holding) }).collect();
+    let actions = Actions { view: &view, name_release: opened.several_under_way().await? };
+    let held = holdings.iter().map(|holding| Held { holding, commands: actions.commands(holding) }).collect();
     app.output.data(&Why { release: &row, holds: held }, || {
         let mut text = format!("{}\n", summary_line(&row));
         if holdings.is_empty() {
-            text.push_str(&format!("{} nothing holds it\n", styled(GOOD, "✓")));
+            let gone = if row.status == "aborted" { "it was given up" } else { "nothing holds it" };
+            text.push_str(&format!("{} {gone}\n", styled(GOOD, "✓")));
         }
         for holding in &holdings {
-            text.push_str(&one(holding, now));
+            text.push_str(&one(holding, &actions, now));
         }
         text
     })?;
     Ok(Exit::Done)
 }
 
-fn one(holding: &Holding, now: jiff::Timestamp) -> String {
+fn one(holding: &Holding, actions: &Actions<'_>, now: jiff::Timestamp) -> String {
     let hold = &holding.hold;
     let what = styled(HEAD, plain(&hold.what));
     let since = hold.since.map(|since| format!(" since {} ({})", when::at(since), when::ago(since, now)));
     let mut text = format!("\n{} {what}{}\n", styled(WAITS, "●"), styled(FAINT, since.unwrap_or_default()));
-    for line in plain(&hold.why).lines() {
-        text.push_str(&format!("    {line}\n"));
-    }
+    text.push_str(&wrapped(&plain(&hold.why), 4));
     if let Some(earliest) = hold.earliest {
         text.push_str(&format!("    {} {}\n", styled(FAINT, "at the earliest"), when::at(earliest)));
     }
-    let commands: Vec<String> = hold.how.iter().filter_map(command).collect();
-    if !commands.is_empty() || !hold.who.is_empty() {
-        let who = if hold.anybody { "anybody: ".to_owned() } else { who(&hold.who, false) };
-        text.push_str(&format!("    {}{}\n", styled(FAINT, who), styled(NAME, commands.join("  or  "))));
+    for line in actions.lines(holding, true) {
+        text.push_str(&format!("    {line}\n"));
     }
     text
 }

@@ -4,10 +4,10 @@ use clap::Args;
 use tollgate_engine::{Idle, WorkEnd};
 
 use crate::app::App;
-use crate::carry_on::Progress;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{FAINT, styled};
+use crate::progress::Progress;
 
 /// How long.
 #[derive(Debug, Clone, Args)]
@@ -21,7 +21,7 @@ pub(crate) async fn run(app: &App, args: &WorkArgs) -> Result<Exit, CliError> {
     let progress = Progress::new(app.output);
     let opened = app.open(app.service()?, Some(progress.observer()))?;
     if args.once {
-        return match opened.carry_on(app, &progress).await? {
+        return match opened.carry_on(&progress).await? {
             WorkEnd::Idle(_) => Ok(Exit::Done),
             WorkEnd::Elsewhere => Err(elsewhere()),
         };
