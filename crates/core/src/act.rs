@@ -12,6 +12,9 @@ use crate::ids::{EffectId, OutputName};
 use crate::journal::BlobId;
 use crate::model::{ChangelogSpec, Extract, VersionFileSpec};
 
+/// The lane of commands.
+pub const COMMANDS: &str = "commands";
+
 /// An outside act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -166,7 +169,7 @@ impl Act {
     /// Acts in one lane share an outside system, and with it its limits.
     pub fn lane(&self) -> &'static str {
         match self {
-            Self::Run(_) => "commands",
+            Self::Run(_) => COMMANDS,
             Self::Mail { .. } => "mail",
             _ => "git",
         }

@@ -4,6 +4,7 @@
 //! writes what comes back in one transaction that holds only if nothing the decision read has changed.
 
 mod audit;
+mod cache;
 mod error;
 mod execute;
 mod follow;
@@ -17,14 +18,13 @@ pub mod store;
 mod submit;
 mod work;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use tollgate_core::event::Entry;
 use tollgate_core::ids::ServiceName;
-use tollgate_core::journal::BlobId;
+use tollgate_core::journal::{BlobId, StreamId};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
 
@@ -35,7 +35,9 @@ pub use rules::{AdoptOutcome, PolicyInForce};
 pub use submit::Submitted;
 pub use work::{Idle, WorkEnd};
 
+use crate::cache::Cache;
 use crate::inject::Inject;
+use crate::load::LoadedView;
 use crate::ports::{Clock, Ids, Mailer, Prober, Repository, Runner, Source};
 use crate::store::Store;
 
@@ -81,6 +83,11 @@ impl Places {
     }
 }
 
+/// How many plans and policies are remembered.
+const BLOBS_MAX: usize = 128;
+/// How many releases are remembered as they were when last written.
+const VIEWS_MAX: usize = 256;
+
 /// Told of every commit of this process, after it.
 pub type Observer = Arc<dyn Fn(&[Entry]) + Send + Sync>;
 
@@ -94,8 +101,9 @@ pub struct Engine {
     pub places: Places,
     inject: Arc<dyn Inject>,
     observer: Option<Observer>,
-    plans: Mutex<HashMap<BlobId, Arc<Plan>>>,
-    policies: Mutex<HashMap<BlobId, Arc<Policy>>>,
+    plans: Cache<BlobId, Arc<Plan>, BLOBS_MAX>,
+    policies: Cache<BlobId, Arc<Policy>, BLOBS_MAX>,
+    views: Cache<StreamId, LoadedView, VIEWS_MAX>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -116,8 +124,9 @@ impl Engine {
             places,
             inject: Arc::new(inject::Never),
             observer: None,
-            plans: Mutex::default(),
-            policies: Mutex::default(),
+            plans: Cache::default(),
+            policies: Cache::default(),
+            views: Cache::default(),
         }
     }
 

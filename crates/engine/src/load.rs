@@ -1,7 +1,7 @@
 //! From the store to the view that a decision looks at.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,11 +13,10 @@ use tollgate_core::plan::Plan;
 use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, RunStatus, STATE_VERSION};
 use tollgate_core::view::View;
 
-use crate::store::{BlobRead, StreamRead};
-use crate::{Engine, EngineError};
+use crate::cache::Cache;
+use crate::store::{BlobRead, Commit, StreamRead};
+use crate::{BLOBS_MAX, Engine, EngineError};
 
-/// Beyond this many, the cache of plans and policies is emptied.
-const CACHE_MAX: usize = 256;
 /// A snapshot is written when so many events stand after the last one.
 const SNAPSHOT_EVERY: u64 = 32;
 
@@ -42,6 +41,37 @@ impl LoadedView {
     /// Whether a snapshot of a stream is due after so many further events.
     pub(crate) fn snapshot_due(&self, stream: &StreamId, further: usize) -> bool {
         self.tails.get(stream).copied().unwrap_or_default() + further as u64 >= SNAPSHOT_EVERY
+    }
+}
+
+impl LoadedView {
+    /// The same after a commit that was written: what the next decision looks at, unless somebody else writes in between.
+    /// `None` where the commit wrote to a stream that was not a part of the view.
+    pub(crate) fn after(mut self, view: View, commit: &Written) -> Option<Self> {
+        self.view = View { versions: self.view.versions, ..view };
+        for (stream, count, snapshot) in &commit.0 {
+            let (_, version) = self.view.versions.iter_mut().find(|(read, _)| read == stream)?;
+            version.0 += count;
+            let tail = self.tails.entry(stream.clone()).or_default();
+            *tail = if *snapshot { 0 } else { *tail + count };
+        }
+        Some(self)
+    }
+}
+
+/// What a commit wrote: each stream with how many events, and whether a snapshot was written with them.
+#[derive(Debug)]
+pub(crate) struct Written(Vec<(StreamId, u64, bool)>);
+
+impl Written {
+    pub(crate) fn by(commit: &Commit) -> Self {
+        let snapshot = |stream: &StreamId| commit.snapshots.iter().any(|snapshot| snapshot.stream == *stream);
+        let appends = commit.append.iter();
+        Self(
+            appends
+                .map(|append| (append.stream.clone(), append.events.len() as u64, snapshot(&append.stream)))
+                .collect(),
+        )
     }
 }
 
@@ -161,12 +191,11 @@ impl Engine {
 
     async fn cached<T: DeserializeOwned>(
         &self,
-        cache: &Mutex<HashMap<BlobId, Arc<T>>>,
+        cache: &Cache<BlobId, Arc<T>, BLOBS_MAX>,
         id: &BlobId,
         what: &str,
     ) -> Result<Arc<T>, EngineError> {
-        let hit = cache.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
-        if let Some(hit) = hit {
+        if let Some(hit) = cache.get(id) {
             return Ok(hit);
         }
         let bytes = match self.store.blob(id).await? {
@@ -179,11 +208,7 @@ impl Engine {
         let value: T = serde_json::from_slice(&bytes)
             .map_err(|error| EngineError::Damaged(format!("the {what} {id} cannot be read: {error}")))?;
         let value = Arc::new(value);
-        let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHE_MAX {
-            cache.clear();
-        }
-        cache.insert(*id, value.clone());
+        cache.put(*id, value.clone());
         Ok(value)
     }
 }

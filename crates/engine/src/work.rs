@@ -1,11 +1,11 @@
 //! The loop that carries releases on: timers, looks at the world, outside acts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
-use tollgate_core::act::{Act, FailureClass, Report};
+use tollgate_core::act::{Act, COMMANDS, FailureClass, Report};
 use tollgate_core::actor::Actor;
 use tollgate_core::agenda::agenda;
 use tollgate_core::event::Seen;
@@ -24,7 +24,9 @@ use crate::submit::Beside;
 use crate::{Engine, EngineError};
 
 /// How many acts and looks go on at the same time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
+/// How many commands run at the same time.
+const COMMANDS_AT_ONCE: usize = 16;
 /// How many due things are taken at a time.
 const BATCH: usize = 256;
 /// How long a claim counts, where claims run out by time.
@@ -62,31 +64,66 @@ enum Piece {
     Poll(String),
 }
 
+/// What this process is at, so that nothing is begun twice.
+#[derive(Default)]
+struct UnderWay {
+    pieces: JoinSet<(Piece, Result<(), EngineError>)>,
+    /// The acts, and whether each runs a command.
+    effects: HashMap<EffectId, bool>,
+    polls: HashSet<String>,
+}
+
+impl UnderWay {
+    /// Whether an act is begun now: it is not under way yet, and there is room for it.
+    fn begins(&mut self, task: &Task) -> bool {
+        let command = task.lane == COMMANDS;
+        let commands = self.effects.values().filter(|command| **command).count();
+        let room = self.pieces.len() < AT_ONCE && (!command || commands < COMMANDS_AT_ONCE);
+        if !room || self.effects.contains_key(&task.id) {
+            return false;
+        }
+        self.effects.insert(task.id, command);
+        true
+    }
+
+    fn ended(&mut self, piece: &Piece) {
+        match piece {
+            Piece::Effect(id) => {
+                self.effects.remove(id);
+            }
+            Piece::Poll(key) => {
+                self.polls.remove(key);
+            }
+        }
+    }
+}
+
 impl Engine {
     /// Carries everything on. At most one process does so on a state that is a file.
     pub async fn work(self: &Arc<Self>, idle: Idle) -> Result<WorkEnd, EngineError> {
         let Some(_lock) = self.store.work_lock().await? else { return Ok(WorkEnd::Elsewhere) };
-        let mut pieces: JoinSet<(Piece, Result<(), EngineError>)> = JoinSet::new();
-        let mut effects: HashSet<EffectId> = HashSet::new();
-        let mut polls: HashSet<String> = HashSet::new();
+        let mut under_way = UnderWay::default();
         loop {
             let now = self.now();
             self.fire(now).await?;
             // Holding the lock, whatever is claimed and not ours was left by a process that died.
             for task in self.store.due_tasks(now, true, BATCH).await? {
-                if pieces.len() < AT_ONCE && effects.insert(task.id) {
+                if under_way.begins(&task) {
                     let engine = self.clone();
-                    pieces.spawn(async move { (Piece::Effect(task.id), engine.effect(task).await) });
+                    under_way
+                        .pieces
+                        .spawn(async move { (Piece::Effect(task.id), engine.effect(task).await) });
                 }
             }
             for poll in self.store.due_polls(now, BATCH).await? {
-                if pieces.len() < AT_ONCE && polls.insert(poll.key.clone()) {
+                if under_way.pieces.len() < AT_ONCE && under_way.polls.insert(poll.key.clone()) {
                     let engine = self.clone();
-                    pieces.spawn(async move { (Piece::Poll(poll.key.clone()), engine.look(poll).await) });
+                    let piece = async move { (Piece::Poll(poll.key.clone()), engine.look(poll).await) };
+                    under_way.pieces.spawn(piece);
                 }
             }
             let next = self.store.next_due().await?;
-            if let (true, Idle::Within(span)) = (pieces.is_empty(), idle)
+            if let (true, Idle::Within(span)) = (under_way.pieces.is_empty(), idle)
                 && next.is_none_or(|next| next > now + span)
             {
                 self.store.checkpoint(now).await?;
@@ -95,22 +132,21 @@ impl Engine {
             let until = match next {
                 Some(next) if next > now => next.duration_since(now).min(LOOK_AGAIN),
                 // What is under way is due until it is done, and its end wakes the loop.
-                Some(_) if !pieces.is_empty() => BUSY,
+                Some(_) if !under_way.pieces.is_empty() => BUSY,
                 Some(_) => SignedDuration::from_millis(1),
                 None => LOOK_AGAIN,
             };
-            let finished = tokio::select! {
-                finished = pieces.join_next(), if !pieces.is_empty() => finished,
+            let mut finished = tokio::select! {
+                finished = under_way.pieces.join_next(), if !under_way.pieces.is_empty() => finished,
                 () = self.store.changed(until) => None,
             };
-            let Some(finished) = finished else { continue };
-            let (piece, result) =
-                finished.map_err(|error| EngineError::Damaged(format!("a task failed: {error}")))?;
-            match piece {
-                Piece::Effect(id) => effects.remove(&id),
-                Piece::Poll(key) => polls.remove(&key),
-            };
-            result?;
+            while let Some(ended) = finished {
+                let (piece, result) =
+                    ended.map_err(|error| EngineError::Damaged(format!("a task failed: {error}")))?;
+                under_way.ended(&piece);
+                result?;
+                finished = under_way.pieces.try_join_next();
+            }
         }
     }
 
