@@ -16,14 +16,17 @@ use crate::output::{GOOD, styled};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct BackupArgs {
     /// The new file
-    file: PathBuf,
+    // Not called `file`: that is the procedure file, everywhere.
+    #[arg(value_name = "FILE")]
+    copy: PathBuf,
 }
 
 /// Where from.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct RestoreArgs {
     /// The copy
-    file: PathBuf,
+    #[arg(value_name = "FILE")]
+    copy: PathBuf,
     /// Put it in place of a state that is there; that one is kept beside it
     #[arg(long)]
     replace: bool,
@@ -37,8 +40,8 @@ struct Copied {
 
 pub(crate) async fn backup(app: &App, args: &BackupArgs) -> Result<Exit, CliError> {
     let opened = app.open(app.service()?, None)?;
-    opened.store.backup(&args.file).await?;
-    let file = args.file.display().to_string();
+    opened.store.backup(&args.copy).await?;
+    let file = args.copy.display().to_string();
     app.output.data(&Copied { file: file.clone() }, || format!("{} wrote {file}\n", styled(GOOD, "✓")))?;
     Ok(Exit::Done)
 }
@@ -46,7 +49,7 @@ pub(crate) async fn backup(app: &App, args: &BackupArgs) -> Result<Exit, CliErro
 pub(crate) fn restore(app: &App, args: &RestoreArgs) -> Result<Exit, CliError> {
     let to = app.state_file(&app.service()?)?;
     let options = RestoreOptions { replace: args.replace, anchor: None };
-    put_back(&args.file, &to, options)
+    put_back(&args.copy, &to, options)
         .map_err(|error| CliError::refused("restore", error.to_string()).hint("nothing was changed"))?;
     let file = to.display().to_string();
     app.output
