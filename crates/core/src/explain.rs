@@ -169,11 +169,16 @@ impl Explaining<'_> {
 
     fn open(&self, planned: &PlannedStep, state: &StepState, what: String) -> Vec<Holding> {
         let one = |hold: Hold| vec![self.holding(Some(planned), None, hold)];
-        if let Some(name) = self.unknown(planned) {
-            let why = format!("whether it is to be done depends on `{name}`, which is not known yet");
-            let mut hold = self.hold(what, why, state.opened_at);
-            knowing(self.view, self.plan, &name, &mut hold);
-            return one(hold);
+        match self.condition(planned) {
+            Ok(true) => {}
+            Err(EvalError::Unknown { name, .. }) => {
+                let why = format!("whether it is to be done depends on `{name}`, which is not known yet");
+                let mut hold = self.hold(what, why, state.opened_at);
+                knowing(self.view, self.plan, &name, &mut hold);
+                return one(hold);
+            }
+            // It is skipped, or has failed, as soon as the run goes on.
+            Ok(false) | Err(_) => return one(self.goes_on(what, state)),
         }
         match &planned.body {
             Body::Deploy(Deploy::Manual { instruction, by }) if self.view.holds(self.run, planned) => {
@@ -301,14 +306,16 @@ impl Explaining<'_> {
         closed.collect()
     }
 
-    /// The first name in the step's conditions that is not known yet.
-    fn unknown(&self, planned: &PlannedStep) -> Option<String> {
+    /// Whether a step is to be done, as far as it is known.
+    fn condition(&self, planned: &PlannedStep) -> Result<bool, EvalError> {
         let facts = StepFacts::of(self.view, self.run, self.plan, planned);
-        let conditions = conditions_left(self.run, self.plan, planned).ok()?;
-        conditions.iter().find_map(|condition| match eval_condition(condition, &facts) {
-            Err(EvalError::Unknown { name, .. }) => Some(name),
-            _ => None,
-        })
+        let Ok(conditions) = conditions_left(self.run, self.plan, planned) else { return Ok(false) };
+        for condition in conditions {
+            if !eval_condition(condition, &facts)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 

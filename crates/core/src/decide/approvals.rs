@@ -72,9 +72,13 @@ impl Count {
 
     /// Who can bring it further: whoever said no, and whoever can still approve while approvals are missing.
     pub fn who(&self, rule: &ApprovalRule) -> Vec<PersonName> {
-        let refused = self.refused.iter().map(|(person, _)| person.clone());
         let can = self.can.iter().filter(|_| self.missing(rule) > 0).cloned();
-        refused.chain(can).collect()
+        self.refusers().into_iter().chain(can).collect()
+    }
+
+    /// Who said no.
+    pub fn refusers(&self) -> Vec<PersonName> {
+        self.refused.iter().map(|(person, _)| person.clone()).collect()
     }
 
     /// Why it is not enough.

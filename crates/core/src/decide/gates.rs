@@ -329,16 +329,18 @@ impl<'a> Entering<'a> {
         }
         let what = format!("approval `{name}` of {}", self.environment);
         let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
+        // Nobody can approve what may still change; that it is not sealed is told by a gate of its own.
         if count.refused.is_empty() && !sealed {
-            // Nobody can approve what may still change; that it is not sealed is told by a gate of its own.
-            let why = "it can be given once the candidate is sealed".to_owned();
-            return GateAnswer::Closed(self.waits(what, why));
+            return GateAnswer::Closed(
+                self.waits(what, "it can be given once the candidate is sealed".into()),
+            );
         }
-        let mut how = approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0);
+        let enough = !sealed || count.missing(rule) == 0;
+        let mut how = approval_actions(&target, count.refused.is_empty(), enough);
         how.extend(self.waiving(name));
+        let who = if sealed { count.who(rule) } else { count.refusers() };
         let hold = self.hold(what, count.why(rule), WaitsOn::Person);
-        let hold = Hold { who: count.who(rule), how, ..hold };
-        GateAnswer::Closed(hold.or_abort(self.run.id))
+        GateAnswer::Closed(Hold { who, how, ..hold }.or_abort(self.run.id))
     }
 }
 

@@ -30,9 +30,6 @@ impl Deciding {
         let found = self.approvable(target)?;
         let rule = self.rule_for(&found, target, &person)?;
         let counting = found.counting(&self.view, self.now, rule, target);
-        if counting.has_approved(&person) {
-            return Err(Refusal::new("given", format!("{person} has approved this already")));
-        }
         if let Some(gate) = counting.fills_another(&person, None) {
             return Err(Refusal::new("one-slot", format!("{person} already fills `{gate}`, and one person fills one place"))
                 .hint(format!("somebody else has to approve here, or take the other one back with `tollgate revoke {}/{gate}`", found.environment)));
@@ -56,7 +53,7 @@ impl Deciding {
         Ok(())
     }
 
-    /// The rule under which somebody may approve: the one in force, or the one the run started with.
+    /// A rule under which somebody may approve, and has not yet: the one in force, or the one the run started with.
     fn rule_for<'f>(
         &self,
         found: &'f Approvable,
@@ -67,7 +64,10 @@ impl Deciding {
         for rule in found.rules.iter().rev() {
             let counting = found.counting(&self.view, self.now, rule, target);
             match (self.allowed(&found.plan, Some(&rule.by), "approve this"), counting.excluded(person)) {
-                (Ok(()), None) => return Ok(rule),
+                (Ok(()), None) if !counting.has_approved(person) => return Ok(rule),
+                (Ok(()), None) => {
+                    refusal = Refusal::new("given", format!("{person} has approved this already"));
+                }
                 (Err(refused), _) => refusal = refused,
                 (Ok(()), Some(why)) => {
                     refusal = Refusal::new("not-allowed", format!("{person} may not approve this: {why}"));

@@ -1,6 +1,12 @@
 //! Deciding, seen from outside: scripted cases and random ones over a small world.
 
 mod build;
+mod deploying;
+mod effects;
 mod gates;
+mod policies;
+mod random;
 mod release;
+mod summaries;
+mod waivers;
 mod world;

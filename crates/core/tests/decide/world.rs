@@ -13,7 +13,7 @@ use tollgate_core::actor::{Actor, Known};
 use tollgate_core::agenda::{Agenda, agenda};
 use tollgate_core::decide::{Entering, decide, gates};
 use tollgate_core::event::{
-    ApprovalTarget, Asked, Entry, EnvironmentEvent, Event, ReleaseEvent, RunOutcome, Seen, WaiverTarget,
+    ApprovalTarget, Asked, Entry, EnvironmentEvent, Event, RunOutcome, Seen, WaiverTarget,
 };
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::{Action, WaitsOn};
@@ -580,8 +580,4 @@ pub(crate) fn kinds(entries: &[Entry]) -> Vec<String> {
 /// How many events of a kind a journal has.
 pub(crate) fn count(entries: &[Entry], kind: &str) -> usize {
     entries.iter().filter(|entry| entry.encode().kind == kind).count()
-}
-
-pub(crate) fn finished(entries: &[Entry]) -> bool {
-    entries.iter().any(|entry| matches!(entry.event, Event::Release(ReleaseEvent::RunFinished { .. })))
 }
