@@ -196,7 +196,8 @@ impl Fitting<'_> {
             }
             (None, None) => {}
         }
-        let told = [NUDGE, WAKE].iter().any(|name| there.get(*name).is_some_and(|due| *due <= now));
+        // A nudge is for the moment at which it was set, even where the clock went back since.
+        let told = there.contains_key(NUDGE) || there.get(WAKE).is_some_and(|due| *due <= now);
         let goes_on = !told
             && decide(view, &Stimulus::Wake, &Actor::Tollgate, now)
                 .is_ok_and(|decision| !decision.entries.is_empty());

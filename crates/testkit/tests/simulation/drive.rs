@@ -43,6 +43,7 @@ pub(crate) struct Ended {
     pub(crate) aborted: u32,
     pub(crate) events: u64,
     pub(crate) impatient: u32,
+    pub(crate) steps: u64,
 }
 
 /// A simulation under way.
@@ -61,6 +62,8 @@ pub(crate) struct Sim {
     immediate: bool,
     pub(crate) steps: u64,
     pub(crate) ended: Ended,
+    /// What was looked at last: how many events, and when.
+    pub(crate) checked: (u64, Timestamp),
 }
 
 impl Sim {
@@ -91,6 +94,7 @@ impl Sim {
             immediate,
             steps: 0,
             ended,
+            checked: (0, start),
         };
         sim.desk = sim.engine();
         sim.worker = sim.engine();
@@ -159,7 +163,9 @@ impl Sim {
     /// One thing happens.
     async fn step(&mut self) {
         self.steps += 1;
-        self.prepare_meanwhile();
+        if self.chance.percent(25) {
+            self.prepare_meanwhile();
+        }
         match self.chance.below(100) {
             0..45 => self.work(true).await,
             45..62 => self.pass_time().await,

@@ -175,6 +175,7 @@ impl Sim {
             }
         }
         self.ended.events = self.oracle.events;
+        self.ended.steps = self.steps;
         self.check_outbox().await;
         self.check_journal().await;
     }

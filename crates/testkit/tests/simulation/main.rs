@@ -81,6 +81,7 @@ fn simulate_all(seeds: u64, one: impl Fn(u64) -> Result<Ended, String> + Sync) {
                 total.aborted += ended.aborted;
                 total.impatient += ended.impatient;
                 total.events += ended.events;
+                total.steps += ended.steps;
             }
             Err((seed, why)) => panic!(
                 "seed {seed} fails; run it again with\n  TOLLGATE_SEED={seed} cargo nextest run -p tollgate-testkit simulation\n\n{why}"
