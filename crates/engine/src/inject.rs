@@ -2,6 +2,9 @@
 //! or be the last thing this process does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 /// A place where a fault can be put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +26,28 @@ pub enum Fault {
     None,
     /// The process ends here.
     Crash,
-    /// An act fails in a way that may pass, without having been done. At other points: nothing.
+    /// Before an act: it fails in a way that may pass, without having been done. Before a commit: the store is busy, and nothing is
+    /// written. After either: nothing.
     Fail,
-    /// An act is carried out twice. At other points: nothing.
+    /// Before an act: it is carried out twice. Before a commit: it is handed in twice, and must count once. After either: nothing.
     Repeat,
+    /// Everything goes on only after this time.
+    Delay(SignedDuration),
 }
 
 /// Decides on faults.
 pub trait Inject: Send + Sync + std::fmt::Debug {
     /// What happens at this point.
     fn at(&self, point: Point) -> Fault;
+}
+
+/// Asks for the fault of a point, and waits where that is the fault.
+pub(crate) async fn fault(inject: &dyn Inject, point: Point) -> Fault {
+    let fault = inject.at(point);
+    if let Fault::Delay(span) = fault {
+        tokio::time::sleep(Duration::try_from(span).unwrap_or_default()).await;
+    }
+    fault
 }
 
 /// No faults.

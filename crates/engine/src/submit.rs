@@ -14,7 +14,7 @@ use tollgate_core::plan::Plan;
 use tollgate_core::state::STATE_VERSION;
 use tollgate_core::view::{Decision, Refusal, Stimulus, View, release_id};
 
-use crate::inject::{Fault, Point};
+use crate::inject::{Fault, Point, fault};
 use crate::load::{LoadedView, Written};
 use crate::store::{
     Append, Claim, Commit, NewBlob, PollChange, RowChange, RowQuery, Snapshot, StoreError, Task, TaskChange,
@@ -146,14 +146,28 @@ impl Engine {
 
     /// Commits, past the points where faults can be put.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<(), EngineError> {
-        if self.inject.at(Point::BeforeCommit) == Fault::Crash {
-            return Err(EngineError::Crashed);
+        match fault(&*self.inject, Point::BeforeCommit).await {
+            Fault::Crash => return Err(EngineError::Crashed),
+            Fault::Fail => {
+                let (place, detail) = ("the store".into(), "a fault was injected".into());
+                return Err(StoreError::Busy { place, detail }.into());
+            }
+            Fault::Repeat => {
+                self.store.commit(commit.clone()).await?;
+                match self.store.commit(commit).await {
+                    // Handed in again, events find their stream moved on, and a claim its epoch gone by.
+                    Ok(_) | Err(StoreError::Conflict { .. } | StoreError::Fenced { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Fault::None | Fault::Delay(_) => {
+                self.store.commit(commit).await?;
+            }
         }
-        self.store.commit(commit).await?;
-        if self.inject.at(Point::AfterCommit) == Fault::Crash {
-            return Err(EngineError::Crashed);
+        match fault(&*self.inject, Point::AfterCommit).await {
+            Fault::Crash => Err(EngineError::Crashed),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     async fn commit_of(

@@ -17,7 +17,7 @@ use tollgate_core::state::StepStatus;
 use tollgate_core::view::Stimulus;
 
 use crate::execute::{Executed, Execution, failure};
-use crate::inject::{Fault, Point};
+use crate::inject::{Fault, Point, fault};
 use crate::ports::{PortError, ProbeRequest};
 use crate::store::{Claim, Commit, Poll, StoreError, Task, TaskChange, Timer, TimerChange};
 use crate::submit::Beside;
@@ -259,7 +259,7 @@ impl Engine {
         act: &Act,
     ) -> Result<Executed, EngineError> {
         let execution = Execution { engine: self, plan, effect, child };
-        match self.inject.at(Point::BeforeAct(act.kind())) {
+        match fault(&*self.inject, Point::BeforeAct(act.kind())).await {
             Fault::Crash => return Err(EngineError::Crashed),
             Fault::Fail => {
                 let report = Report::Failed(failure(PortError {
@@ -274,10 +274,10 @@ impl Engine {
             Fault::Repeat => {
                 execution.carry_out(act).await;
             }
-            Fault::None => {}
+            Fault::None | Fault::Delay(_) => {}
         }
         let executed = execution.carry_out(act).await;
-        if self.inject.at(Point::AfterAct(act.kind())) == Fault::Crash {
+        if fault(&*self.inject, Point::AfterAct(act.kind())).await == Fault::Crash {
             return Err(EngineError::Crashed);
         }
         Ok(executed)

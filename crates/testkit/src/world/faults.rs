@@ -102,7 +102,9 @@ impl Inject for SimInject {
             let act = matches!(point, Point::BeforeAct(_));
             let fault = if state.chance.permille(faults.crash) {
                 Fault::Crash
-            } else if act && state.chance.permille(faults.repeat) {
+            } else if matches!(point, Point::BeforeAct(_) | Point::BeforeCommit)
+                && state.chance.permille(faults.repeat)
+            {
                 Fault::Repeat
             } else if act && state.chance.permille(faults.fail) {
                 Fault::Fail
