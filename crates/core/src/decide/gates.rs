@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::approvals::Counting;
+use super::effects::encoded_bytes;
 use crate::context::{Context, RunFacts};
 use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
 use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
@@ -28,6 +29,10 @@ pub const ALWAYS: [&str; 5] = [GOING, SEALED, POLICY, FROM, FREE];
 
 /// The longest text of one gate that is written down where a candidate entered, in characters.
 const TEXT_MAX_CHARS: usize = 200;
+/// The largest reports of all gates that are written down at once, where that can be had by cutting texts.
+const REPORTS_MAX_BYTES: usize = 32 * 1024;
+/// The most gates of one environment, with those of every environment: one event tells them all.
+pub const GATES_MAX: usize = 60;
 
 /// One environment, one run, one moment: everything a gate can ask for.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +61,17 @@ pub(crate) fn gates_of_step(entering: Entering<'_>, step: &PlannedStep) -> Vec<G
 
 /// Gates as they are written down: long remarks of people stand elsewhere in the journal.
 pub(super) fn recorded(mut reports: Vec<GateReport>) -> Vec<GateReport> {
-    let most = TEXT_MAX_CHARS.min(24_000 / reports.len().max(1));
-    for report in &mut reports {
-        if let GateAnswer::Open(why) = &mut report.answer {
-            *why = clipped(why, most);
+    let mut most = TEXT_MAX_CHARS;
+    while most > 0 {
+        for report in &mut reports {
+            if let GateAnswer::Open(why) = &mut report.answer {
+                *why = clipped(why, most);
+            }
         }
+        if encoded_bytes(&reports) <= REPORTS_MAX_BYTES {
+            break;
+        }
+        most /= 2;
     }
     reports
 }

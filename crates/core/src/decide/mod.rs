@@ -17,7 +17,7 @@ mod start;
 mod waive;
 
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
-pub use gates::{ALWAYS, Entering, FREE, FROM, GOING, POLICY, SEALED, allowed, gates, second};
+pub use gates::{ALWAYS, Entering, FREE, FROM, GATES_MAX, GOING, POLICY, SEALED, allowed, gates, second};
 
 pub(crate) use effects::expected;
 pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};

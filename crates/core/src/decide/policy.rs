@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::gates::allowed;
+use super::gates::{ALWAYS, GATES_MAX, allowed, of_environment};
 use crate::actor::Actor;
 use crate::event::{Deployed, Entry, EnvironmentEvent, Event, PolicyEvent};
 use crate::ids::{ComponentName, EnvironmentName, PersonName, ServiceName};
 use crate::journal::{BlobId, StreamId};
-use crate::model::Policy;
+use crate::model::{GateKind, Policy, Who};
+use crate::plan::COMPONENTS_MAX;
 use crate::state::{EnvironmentState, PolicyState};
 use crate::view::Refusal;
 
@@ -54,6 +55,7 @@ pub fn adopt_policy(
         let why = format!("these are the rules of `{}`, not of `{}`", wanted.service, view.service);
         return Err(Refusal::new("other-service", why));
     }
+    sound(wanted)?;
     if view.state.adopted.as_ref().is_some_and(|adopted| adopted.hash == hash) {
         return Err(Refusal::new("in-force", "these rules are in force already"));
     }
@@ -102,6 +104,38 @@ pub fn adopt_policy(
     Ok(PolicyDecision { entries, after: state, adopted, signed, needed })
 }
 
+/// Rules that could never be met, or that could not be told from those that always hold, are not taken.
+fn sound(policy: &Policy) -> Result<(), Refusal> {
+    let refuse = |why: String| Err(Refusal::new("unsound", why).hint("correct it in the policy"));
+    if let Some(rule) = &policy.changes {
+        enough(policy, &rule.by, rule.count, "changing the policy")?;
+    }
+    for name in policy.environments.keys() {
+        let gates: Vec<_> = of_environment(policy, name).collect();
+        if gates.len() > GATES_MAX {
+            return refuse(format!("`{name}` has {} gates, and {GATES_MAX} is the most", gates.len()));
+        }
+        for (gate, rule) in gates {
+            if ALWAYS.contains(&gate.as_str()) {
+                return refuse(format!("a gate cannot be called `{gate}`: one of that name always holds"));
+            }
+            if let GateKind::Approval(rule) = &rule.kind {
+                enough(policy, &rule.by, rule.count, &format!("the gate `{gate}` of `{name}`"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn enough(policy: &Policy, by: &Who, count: u32, what: &str) -> Result<(), Refusal> {
+    let there = policy.members(by).iter().filter(|person| policy.people.contains_key(*person)).count();
+    if there >= count as usize {
+        return Ok(());
+    }
+    let why = format!("{what} takes {count} of {by}, and there are {there}");
+    Err(Refusal::new("unsound", why).hint("ask for fewer, or name more people"))
+}
+
 /// Somebody tells what already runs in an environment.
 pub fn record_environment(
     service: &ServiceName,
@@ -122,6 +156,9 @@ pub fn record_environment(
     if !allowed(policy, None, actor.person()) {
         return Err(Refusal::new("unknown-person", format!("{actor} may not tell what runs in `{name}`"))
             .hint("say who you are with `--as PERSON`"));
+    }
+    if deployed.len() > COMPONENTS_MAX {
+        return Err(Refusal::new("too-large", format!("a service has at most {COMPONENTS_MAX} components")));
     }
     if let Some(held) = &state.held {
         let version = held.deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();

@@ -9,7 +9,7 @@ use crate::candidate::{Facet, FacetValue};
 use crate::event::{ReleaseEvent, RunOutcome};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
-use crate::plan::{PROMOTION, Plan};
+use crate::plan::{COMPONENTS_MAX, PROMOTION, Plan};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::Refusal;
 
@@ -43,10 +43,16 @@ impl Deciding {
         Ok(())
     }
 
-    /// A plan is for one version of one service.
+    /// A plan is for one version of one service, of a size that the journal can tell.
     fn same_release(&self, plan: &Plan) -> Result<(), Refusal> {
         let same = plan.definition.service == self.view.service
             && self.view.release.opened.as_ref().is_none_or(|opened| opened.version == plan.version.text);
+        let components = plan.definition.components.len();
+        if components > COMPONENTS_MAX {
+            let why =
+                format!("a service has at most {COMPONENTS_MAX} components, and this one has {components}");
+            return Err(Refusal::new("too-large", why));
+        }
         if same {
             return Ok(());
         }

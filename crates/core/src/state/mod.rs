@@ -3,6 +3,7 @@
 mod environment;
 mod policy;
 mod release;
+mod taking_in;
 
 pub use environment::*;
 pub use policy::*;

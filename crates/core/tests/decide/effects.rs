@@ -347,3 +347,25 @@ fn an_act_says_how_it_can_be_repeated() {
     assert_eq!(world.act("1.9.0", "build").repeatability(), Repeatable);
     assert_eq!(Act::Push { refs: Vec::new() }.repeatability(), Findable);
 }
+
+#[test]
+fn the_largest_policy_and_service_fit_the_journal() {
+    let long = |kind: &str, number: usize| format!("{kind}{number:03}{}", "x".repeat(100));
+    let mut policy = policy();
+    for number in 0..tollgate_core::decide::GATES_MAX {
+        let gate = require(equals("version.bump", "patch"));
+        policy = with_gate(policy, "stage", &long("gate", number), gate);
+    }
+    let mut definition = definition(vec![promote("stage")]);
+    definition.components = (0..tollgate_core::plan::COMPONENTS_MAX)
+        .map(|number| (n(&long("component", number)), Component::default()))
+        .collect();
+    let mut world = World::new(&policy);
+    world.start(&plan_of("1.9.0", definition, &policy), "anna");
+    for number in 0..tollgate_core::decide::GATES_MAX {
+        let target = tollgate_core::event::WaiverTarget::Gate(n("stage"), n(&long("gate", number)));
+        world.by("1.9.0", "dave", Stimulus::Waive { target, why: "\"".repeat(4_000), until: None }).unwrap();
+    }
+    world.settle("1.9.0");
+    assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done));
+}

@@ -148,3 +148,22 @@ fn stored_values_are_read_as_they_were_written() {
     assert_eq!((read.id(), read.policy.hash()), (plan.id(), policy.hash()));
     assert_ne!(plan.policy.hash(), tollgate_core::journal::Hash::of(""), "a policy can be written as JSON");
 }
+
+#[test]
+fn rules_that_could_never_be_met_are_not_taken() {
+    let too_many = with_gate(policy(), "stage", "good", approval_gate(rule("releng", 4)));
+    let reserved = with_gate(policy(), "stage", "free", approval_gate(rule("releng", 1)));
+    let mut crowded = policy();
+    for number in 0..61 {
+        crowded.gates.insert(n(&format!("g{number}")), ask_gate("?", None, None));
+    }
+    for (wanted, why) in [
+        (guarded(4), "changing the policy takes 4 of releng, and there are 3"),
+        (too_many, "the gate `good` of `stage` takes 4 of releng, and there are 3"),
+        (reserved, "a gate cannot be called `free`: one of that name always holds"),
+        (crowded, "`stage` has 61 gates, and 60 is the most"),
+    ] {
+        let refusal = Rules::new().adopt(&wanted, "anna").unwrap_err();
+        assert_eq!((refusal.code, refusal.why.as_str()), ("unsound", why));
+    }
+}

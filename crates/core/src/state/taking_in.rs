@@ -1,0 +1,266 @@
+//! How events change a release.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{
+    Answer, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus, Waiver,
+};
+use crate::act::{Failure, FailureClass, Outcome};
+use crate::actor::Actor;
+use crate::candidate::{Candidate, MadeTag};
+use crate::event::{Asked, ReleaseEvent, StepResult};
+use crate::ids::{CandidateNumber, RunId, StepId};
+
+/// The most failures a step remembers.
+const FAILURES_MAX: usize = 5;
+
+impl ReleaseState {
+    fn run_mut(&mut self, id: &RunId) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.id == *id)
+    }
+
+    fn candidate_mut(&mut self, number: CandidateNumber) -> Option<&mut Candidate> {
+        self.candidates.iter_mut().find(|candidate| candidate.number == number)
+    }
+
+    fn step_mut(&mut self, run: &RunId, step: &StepId) -> Option<&mut StepState> {
+        self.run_mut(run)?.steps.get_mut(step)
+    }
+
+    /// Sets how a step stands, making its record when it was not reached before.
+    fn set(&mut self, run: &RunId, step: &StepId, at: Timestamp, status: StepStatus) {
+        let Some(run) = self.run_mut(run) else { return };
+        let state = run.steps.entry(step.clone()).or_insert_with(|| StepState {
+            attempt: 1,
+            opened_at: at,
+            since: at,
+            epoch: 0,
+            ended: 0,
+            status: StepStatus::Open { seen: None, right: 0 },
+            failures: Vec::new(),
+            failed_tries: 0,
+        });
+        state.since = at;
+        state.status = status;
+    }
+
+    /// Takes in an event.
+    pub fn apply(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
+        match event {
+            ReleaseEvent::Opened { service, version, tag } => {
+                self.opened = Some(OpenedRelease {
+                    service: service.clone(),
+                    version: version.clone(),
+                    tag: tag.clone(),
+                    at,
+                    by: actor.clone(),
+                });
+            }
+            ReleaseEvent::CandidateOpened { candidate, base, declared } => self.candidates.push(Candidate {
+                number: *candidate,
+                opened_at: at,
+                base: base.clone(),
+                commit: base.clone(),
+                tree: None,
+                branch: None,
+                tag: None,
+                notes: None,
+                declared: declared.clone(),
+                facets: BTreeMap::new(),
+                sealed: None,
+            }),
+            ReleaseEvent::FacetsSet { candidate, facets } => {
+                if let Some(candidate) = self.candidate_mut(*candidate) {
+                    candidate.facets.extend(facets.clone());
+                }
+            }
+            ReleaseEvent::CandidateSealed { candidate, fingerprint } => {
+                if let Some(candidate) = self.candidate_mut(*candidate) {
+                    candidate.sealed = Some(*fingerprint);
+                }
+            }
+            ReleaseEvent::RunStarted { run, procedure, candidate, plan, plan_id, policy } => {
+                self.runs.push(Run {
+                    id: *run,
+                    procedure: procedure.clone(),
+                    candidate: *candidate,
+                    plan: *plan,
+                    plan_id: *plan_id,
+                    policy: *policy,
+                    started_at: at,
+                    started_by: actor.clone(),
+                    status: RunStatus::Active,
+                    steps: BTreeMap::new(),
+                })
+            }
+            ReleaseEvent::RunHeld { run, why } => {
+                if let Some(run) = self.run_mut(run) {
+                    run.status = RunStatus::Held { since: at, by: actor.clone(), why: why.clone() };
+                }
+            }
+            ReleaseEvent::RunResumed { run } => {
+                if let Some(run) = self.run_mut(run) {
+                    run.status = RunStatus::Active;
+                }
+            }
+            ReleaseEvent::RunFinished { run, outcome } => {
+                if let Some(run) = self.run_mut(run) {
+                    run.status = RunStatus::Finished { at, outcome: outcome.clone(), by: actor.clone() };
+                }
+            }
+            ReleaseEvent::Approved { .. } | ReleaseEvent::Rejected { .. } | ReleaseEvent::Revoked { .. } => {
+                self.apply_opinion(at, actor, event);
+            }
+            ReleaseEvent::Answered { question, answer } => {
+                let answer =
+                    Answer { value: answer.clone(), by: actor.clone(), at, runs: self.runs.len() as u32 };
+                // Two rules may let different people answer the question of a gate: neither takes the other's place.
+                let of_gate = matches!(question, Asked::Gate(..));
+                self.answers.retain(|(asked, before)| {
+                    asked != question || of_gate && before.by.person() != actor.person()
+                });
+                self.answers.push((question.clone(), answer));
+            }
+            ReleaseEvent::Waived { target, candidate, why, until } => self.waivers.push(Waiver {
+                target: target.clone(),
+                candidate: *candidate,
+                by: actor.clone(),
+                at,
+                why: why.clone(),
+                until: *until,
+                runs: self.runs.len() as u32,
+            }),
+            _ => self.apply_step(at, actor, event),
+        }
+    }
+
+    fn apply_opinion(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
+        let (ReleaseEvent::Approved { target, .. }
+        | ReleaseEvent::Rejected { target, .. }
+        | ReleaseEvent::Revoked { target }) = event
+        else {
+            return;
+        };
+        // A newer opinion of the same person takes the place of the older one.
+        for opinion in &mut self.opinions {
+            let same = opinion.target == *target && opinion.by.person() == actor.person();
+            if same && opinion.revoked.is_none() {
+                opinion.revoked = Some(at);
+            }
+        }
+        let (candidate, says) = match event {
+            ReleaseEvent::Approved { candidate, covers, note, .. } => {
+                (*candidate, Says::Yes { covers: covers.clone(), note: note.clone() })
+            }
+            ReleaseEvent::Rejected { candidate, why, .. } => (*candidate, Says::No { why: why.clone() }),
+            _ => return,
+        };
+        let (target, runs) = (target.clone(), self.runs.len() as u32);
+        self.opinions.push(Opinion { by: actor.clone(), at, target, candidate, says, revoked: None, runs });
+    }
+
+    fn apply_step(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
+        match event {
+            ReleaseEvent::StepOpened { run, step } => {
+                let wanted = self.step_mut(run, step).is_some_and(|state| state.status.effect().is_some());
+                self.set(run, step, at, StepStatus::Open { seen: None, right: 0 });
+                if let Some(state) = self.step_mut(run, step).filter(|_| wanted) {
+                    // Its act was not begun and is not wanted any more; when it is again, that is another one.
+                    state.attempt += 1;
+                }
+            }
+            ReleaseEvent::EffectWanted { run, step, effect, attempt, act } => {
+                self.set(run, step, at, StepStatus::Wanted { effect: *effect, act: act.clone(), due: at });
+                if let Some(state) = self.step_mut(run, step) {
+                    state.attempt = *attempt;
+                }
+            }
+            ReleaseEvent::EffectLeased { run, step, effect, epoch } => {
+                let Some(state) = self.step_mut(run, step) else { return };
+                if let StepStatus::Wanted { act, .. } | StepStatus::Leased { act, .. } = &state.status {
+                    let (effect, act, epoch) = (*effect, act.clone(), *epoch);
+                    state.epoch = epoch;
+                    state.status = StepStatus::Leased { effect, act, epoch };
+                    state.since = at;
+                }
+            }
+            ReleaseEvent::EffectFailed { run, step, failure, again_at, .. } => {
+                let Some(state) = self.step_mut(run, step) else { return };
+                if let StepStatus::Leased { effect, act, .. } = &state.status {
+                    state.status = StepStatus::Wanted { effect: *effect, act: act.clone(), due: *again_at };
+                    state.since = at;
+                    state.failed_tries += 1;
+                    state.ended += u32::from(failure.class == FailureClass::Permanent);
+                    remember(&mut state.failures, at, failure);
+                }
+            }
+            ReleaseEvent::StepStuck { run, step, failure } => {
+                let effect = self.step_mut(run, step).and_then(|state| state.status.effect());
+                self.set(run, step, at, StepStatus::Stuck { effect, failure: failure.clone() });
+                if let Some(state) = self.step_mut(run, step) {
+                    remember(&mut state.failures, at, failure);
+                }
+            }
+            ReleaseEvent::Seen { run, step, seen, right } => {
+                let Some(state) = self.step_mut(run, step) else { return };
+                if let StepStatus::Open { .. } = state.status {
+                    state.status = StepStatus::Open { seen: Some(seen.clone()), right: *right };
+                    state.since = at;
+                }
+            }
+            ReleaseEvent::StepDone { run, step, result, covers } => {
+                self.content(run, result);
+                let (by, result, covers) = (actor.clone(), result.clone(), covers.clone());
+                self.set(run, step, at, StepStatus::Done { by, result, covers });
+            }
+            ReleaseEvent::StepSkipped { run, step, because } => {
+                self.set(run, step, at, StepStatus::Skipped(because.clone()));
+            }
+            ReleaseEvent::StepExpired { run, step } => self.set(run, step, at, StepStatus::Expired),
+            ReleaseEvent::StepRetried { run, step } => {
+                self.set(run, step, at, StepStatus::Open { seen: None, right: 0 });
+                if let Some(state) = self.step_mut(run, step) {
+                    state.attempt += 1;
+                    state.failed_tries = 0;
+                    state.opened_at = at;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the result of a step changes in the candidate.
+    fn content(&mut self, run: &RunId, result: &StepResult) {
+        let Some(number) = self.run(run).map(|run| run.candidate) else { return };
+        let tag = self.opened.as_ref().map(|opened| opened.tag.clone());
+        let Some(candidate) = self.candidate_mut(number) else { return };
+        match result {
+            StepResult::Branch(branch) => candidate.branch = Some(branch.clone()),
+            StepResult::Act(Outcome::Edited { tree, files, notes }) => {
+                if !files.is_empty() {
+                    candidate.tree = Some(tree.clone());
+                }
+                if notes.is_some() {
+                    candidate.notes.clone_from(notes);
+                }
+            }
+            StepResult::Act(Outcome::Committed { commit }) => {
+                candidate.commit = commit.clone();
+                candidate.tree = None;
+            }
+            StepResult::Act(Outcome::Tagged { object, .. }) => {
+                candidate.tag = tag.map(|name| MadeTag { name, object: object.clone() });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn remember(failures: &mut Vec<(Timestamp, Failure)>, at: Timestamp, failure: &Failure) {
+    failures.push((at, failure.clone()));
+    if failures.len() > FAILURES_MAX {
+        failures.remove(0);
+    }
+}
