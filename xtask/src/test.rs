@@ -1,11 +1,12 @@
 //! Everything that has to pass before a change goes in.
 
+use std::path::Path;
 use std::process::Command;
 
 use crate::phases::Phases;
 use crate::results::Results;
 use crate::setup;
-use crate::shell::{cargo, in_ci, succeeds, succeeds_reading, target};
+use crate::shell::{cargo, in_ci, root, succeeds, succeeds_reading, target};
 
 /// How many seeds the simulation runs through in continuous integration.
 const SEEDS_IN_CI: &str = "1000";
@@ -36,9 +37,11 @@ pub(crate) fn run() -> bool {
     } else {
         phases.run("tests", || with_libtest(&["test", "--workspace", "--all-targets"], &mut results));
     }
-    phases.run("examples in the code's documentation", || {
-        with_libtest(&["test", "--workspace", "--doc"], &mut results)
-    });
+    if has_examples(&root().join("crates")) {
+        phases.run("examples in the code's documentation", || {
+            with_libtest(&["test", "--workspace", "--doc"], &mut results)
+        });
+    }
     phases.print();
     for why in &results.skipped {
         println!("SKIPPED: {why}");
@@ -75,6 +78,21 @@ fn with_libtest(arguments: &[&str], results: &mut Results) -> bool {
     let passed = succeeds_reading(&mut command, |line| read.add_libtest_line(line));
     results.add(read);
     passed
+}
+
+/// Whether the documentation of any code has an example to run: looking for them with cargo takes a build of its own.
+fn has_examples(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).any(|path| {
+        if path.is_dir() {
+            return has_examples(&path);
+        }
+        let is_source = path.extension().is_some_and(|end| end == "rs");
+        let text = if is_source { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        text.lines()
+            .map(str::trim_start)
+            .any(|line| line.starts_with("/// ```") || line.starts_with("//! ```"))
+    })
 }
 
 /// Cargo as the tests want it: no colour codes in a log, nothing kept for a second build in continuous integration.

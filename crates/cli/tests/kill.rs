@@ -3,6 +3,7 @@
 //! `TOLLGATE_KILL_AT=N` kills the process, with SIGKILL, at the Nth commit or outside act that it passes. For every command that
 //! carries a release on, and for every N until that command gets through, the same scene is set, the command is run with
 //! the kill, and everything after that without one.
+#![allow(clippy::print_stdout, reason = "what a test prints is shown where it fails")]
 #![allow(
     clippy::disallowed_methods,
     reason = "the real binary is killed, in real time and a real environment"

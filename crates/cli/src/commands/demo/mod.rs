@@ -48,7 +48,11 @@ pub(crate) async fn run(app: &App, args: &DemoArgs) -> Result<Exit, CliError> {
     let program = std::env::current_exe().map_err(|error| {
         CliError::error("program", format!("Tollgate cannot find its own program: {error}"))
     })?;
-    let made = setup::make(&place, &program, args.keep)?;
+    place.create()?;
+    let made = setup::make(&place, &program, args.keep).inspect_err(|_| {
+        // What runs already would run on without a purpose. It ends by itself as well, only later.
+        ENVIRONMENTS.iter().for_each(|name| drop(place.server(name).end()));
+    })?;
     story::Story::new(app, place, program, args.yes, args.keep).play(&made).await
 }
 

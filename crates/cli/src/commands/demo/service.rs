@@ -54,6 +54,9 @@ struct Answers {
 }
 
 pub(crate) async fn run(args: &ServiceArgs) -> Result<Exit, CliError> {
+    // A session of its own: the keys of the terminal it was started from are not meant for it. Whoever leads a group of
+    // processes cannot have one, and needs none.
+    let _ = rustix::process::setsid();
     let server = Server::new(&args.folder);
     let answers = Arc::new(Answers::read(&server)?);
     let listener = listen(args.port.or_else(|| server.port()).unwrap_or(0))?;

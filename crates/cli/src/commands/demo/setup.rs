@@ -19,9 +19,8 @@ pub(super) struct Made {
     pub(super) commits: usize,
 }
 
-/// Makes everything. `program` is our own binary, which the servers run too.
+/// Makes everything, in a folder that was made for it. `program` is our own binary, which the servers run too.
 pub(super) fn make(place: &Place, program: &Path, keep: bool) -> Result<Made, CliError> {
-    place.create()?;
     let ports = ENVIRONMENTS.map(|environment| reserve(place, environment));
     let mut reserved = Vec::new();
     for port in ports {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use anstyle::{AnsiColor, Style};
 use jiff::SignedDuration;
 use serde::Serialize;
 use tollgate_connect::probe::HttpProber;
@@ -18,7 +19,7 @@ use crate::app::{App, variable};
 use crate::args::Colour;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, GOOD, HEAD, NAME, Output, WAITS, line, styled};
+use crate::output::{FAINT, GOOD, HEAD, NAME, Output, line, styled};
 
 /// The release that the demo makes.
 const NEW: &str = "1.9.0";
@@ -31,6 +32,9 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
 /// How often, and how many times, it is looked whether the services have come up.
 const LOOK: Duration = Duration::from_millis(20);
 const LOOKS_MAX: u32 = 500;
+
+/// Magenta: what happens beside the commands.
+const ASIDE: Style = AnsiColor::Magenta.on_default();
 
 /// The play.
 pub(super) struct Story<'a> {
@@ -77,7 +81,7 @@ impl<'a> Story<'a> {
         let prober = HttpProber::new().map_err(|error| CliError::error("demo", error.to_string()))?;
         self.come_up(&prober).await?;
         self.introduce(made)?;
-        self.scene("Ana, a developer, puts the rules of tollgate.yaml in force and starts a release.")?;
+        self.scene("Ana, a developer, puts the rules in force, and starts a release.")?;
         self.type_in("ana", &["policy", "adopt"])?;
         self.type_in("ana", &["start"])?;
 
@@ -147,7 +151,7 @@ impl<'a> Story<'a> {
     }
 
     fn scene(&self, text: &str) -> Result<(), CliError> {
-        self.tell(&format!("\n{}\n", styled(WAITS, text)))
+        self.tell(&format!("\n{}\n", styled(ASIDE, format!("# {text}"))))
     }
 
     /// What stands in front of a subcommand.
@@ -396,7 +400,7 @@ fn coloured(graph: &str) -> String {
         (Some(start), Some(end)) if start < end => {
             format!("{}{}{}", &graph[..start], styled(GOOD, &graph[start..=end]), &graph[end + 1..])
         }
-        _ => graph.into(),
+        _ => graph,
     }
 }
 
