@@ -566,8 +566,7 @@ fn whole<T: DeserializeOwned>(event: &NewEvent) -> Result<T, DecodeError> {
             DecodeError::Shape { kind: event.kind.clone(), why: text }
         }
     };
-    let data: serde_json::Value = serde_json::from_str(&event.data).map_err(shape)?;
-    let mut map = serde_json::Map::new();
-    map.insert(event.kind.clone(), data);
-    serde_json::from_value(serde_json::Value::Object(map)).map_err(shape)
+    // As it would stand in one text, read in one go: every decision replays events.
+    let kind = serde_json::to_string(&event.kind).map_err(shape)?;
+    serde_json::from_str(&format!("{{{kind}:{}}}", event.data)).map_err(shape)
 }
