@@ -67,7 +67,24 @@ impl App {
         Ok(self.state_folder(service)?.join("state.db"))
     }
 
-    /// Opens the state of a service.
+    /// The world around a service, for commands that need no state.
+    pub(crate) fn world(&self, service: &ServiceName) -> Result<World, CliError> {
+        world(&self.state_folder(service)?)
+    }
+
+    /// Opens the state of a service to look at it: one that is not there is not made.
+    pub(crate) fn look(&self, service: ServiceName) -> Result<Opened, CliError> {
+        let file = self.state_file(&service)?;
+        if std::fs::metadata(&file).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            let why = format!("nothing is known of {service} yet: there is no {}", file.display());
+            return Err(CliError::refused("no-state", why).hint(
+                "start with `tollgate policy adopt` in its checkout, or name another folder with `--state`",
+            ));
+        }
+        self.open(service, None)
+    }
+
+    /// Opens the state of a service; makes it where it is not there yet.
     pub(crate) fn open(&self, service: ServiceName, observer: Option<Observer>) -> Result<Opened, CliError> {
         let folder = self.state_folder(&service)?;
         let store = Arc::new(SqliteStore::open(folder.join("state.db"), OpenOptions::new())?);

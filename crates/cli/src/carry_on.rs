@@ -26,6 +26,7 @@ const PAGE: usize = 500;
 impl Opened {
     /// Carries everything on until nothing is due within a minute.
     pub(crate) async fn carry_on(&self, progress: &Progress) -> Result<WorkEnd, CliError> {
+        progress.know(&self.engine.unfinished(&self.service).await?);
         let work = self.engine.work(Idle::Within(HORIZON));
         let end = tokio::select! {
             end = work => end,
@@ -175,7 +176,7 @@ impl Follower {
         match &self.shown {
             Some(shown) if entry == *shown => self.shown = None,
             Some(_) => {}
-            None => progress.show(&entry),
+            None => progress.show_alone(&entry),
         }
     }
 }

@@ -6,6 +6,7 @@ use tollgate_core::event::{
     RunOutcome, Skipped, StepResult, WaiverTarget,
 };
 use tollgate_core::journal::StreamId;
+use tollgate_core::plan::PROMOTION;
 
 use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
 
@@ -15,16 +16,26 @@ pub(crate) struct Described {
     pub(crate) mark: &'static str,
     pub(crate) style: anstyle::Style,
     pub(crate) text: String,
-    /// Whether it is of interest while a release goes on, or only in the whole log.
-    pub(crate) detail: bool,
+    pub(crate) weight: Weight,
+}
+
+/// How much an event matters to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// It is left to the whole log.
+    Detail,
+    /// Another stream tells of it in the same moment: it is only shown where that one is not.
+    Doubled,
+    /// It is always shown.
+    News,
 }
 
 fn say(mark: &'static str, style: anstyle::Style, text: impl Into<String>) -> Described {
-    Described { mark, style, text: text.into(), detail: false }
+    Described { mark, style, text: text.into(), weight: Weight::News }
 }
 
 fn detail(text: impl Into<String>) -> Described {
-    Described { mark: "·", style: FAINT, text: text.into(), detail: true }
+    Described { mark: "·", style: FAINT, text: text.into(), weight: Weight::Detail }
 }
 
 impl Described {
@@ -69,6 +80,9 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         }
         ReleaseEvent::CandidateSealed { candidate, fingerprint } => {
             say("✓", GOOD, format!("candidate {candidate} is sealed as {}", fingerprint.short()))
+        }
+        ReleaseEvent::RunStarted { procedure, .. } if procedure.as_str() == PROMOTION => {
+            say("▶", NAME, format!("a promotion, started by {who}"))
         }
         ReleaseEvent::RunStarted { procedure, .. } => detail(format!("{who} started `{procedure}`")),
         ReleaseEvent::StepOpened { step, .. } => detail(format!("{step} waits")),
@@ -139,9 +153,13 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
         StepResult::Settled => "verified".into(),
     };
     let text = if text.is_empty() { step.to_owned() } else { format!("{step}  {text}") };
-    // That it is live is said by the environment, in the same moment; that everything was verified, by each step that did.
-    let detail = matches!(result, StepResult::Live(_) | StepResult::Settled);
-    Described { detail, ..say("✓", GOOD, text) }
+    // That it is live is said by the environment; that everything was verified, by each step that did.
+    let weight = match result {
+        StepResult::Live(_) => Weight::Doubled,
+        StepResult::Settled => Weight::Detail,
+        _ => Weight::News,
+    };
+    Described { weight, ..say("✓", GOOD, text) }
 }
 
 fn act(outcome: &Outcome) -> String {

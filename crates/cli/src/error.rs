@@ -43,6 +43,12 @@ impl CliError {
     }
 }
 
+/// What went wrong with a file, without the number that only programs need.
+pub(crate) fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+}
+
 impl From<Refusal> for CliError {
     fn from(refusal: Refusal) -> Self {
         Self { hint: refusal.hint, ..Self::refused(refusal.code, refusal.why) }

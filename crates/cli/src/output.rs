@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use tollgate_core::commits::{Lines, plain_text};
 
-use crate::error::CliError;
+use crate::error::{CliError, reason};
 
 /// Green: done, open.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
@@ -101,7 +101,9 @@ pub(crate) fn write_out(text: &str) -> Result<(), CliError> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // Whoever read this has seen enough (`| head`).
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(CliError::error("output", format!("standard output cannot be written: {error}"))),
+        Err(error) => {
+            Err(CliError::error("output", format!("standard output cannot be written: {}", reason(&error))))
+        }
         Ok(()) => Ok(()),
     }
 }

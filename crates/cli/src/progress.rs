@@ -7,11 +7,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::event::{Entry, Event, ReleaseEvent};
-use tollgate_core::ids::StepId;
-use tollgate_engine::Observer;
+use tollgate_core::ids::{ReleaseId, StepId};
+use tollgate_core::journal::StreamId;
+use tollgate_engine::{Observer, ReleaseRow};
 
-use crate::describe::describe;
-use crate::output::Output;
+use crate::describe::{Weight, describe};
+use crate::output::{HEAD, Output, styled};
 use crate::when;
 
 /// Shows what happens.
@@ -28,6 +29,8 @@ struct Moving {
     under_way: Vec<(StepId, Timestamp)>,
     /// How long steps usually take.
     usual: BTreeMap<StepId, SignedDuration>,
+    /// The releases that are under way.
+    versions: BTreeMap<ReleaseId, String>,
     /// The last thing that was shown, for who goes on from there.
     last: Option<Entry>,
 }
@@ -48,6 +51,11 @@ impl Progress {
         Arc::new(move |entries: &[Entry]| entries.iter().for_each(|entry| progress.show(entry)))
     }
 
+    /// Says which releases are under way: with several, every line says which it is about.
+    pub(crate) fn know(&self, rows: &[ReleaseRow]) {
+        self.moving().versions = rows.iter().map(|row| (row.release, row.version.clone())).collect();
+    }
+
     /// Says how long steps usually take.
     pub(crate) fn expect(&self, usual: BTreeMap<StepId, SignedDuration>) {
         self.moving().usual = usual;
@@ -58,14 +66,25 @@ impl Progress {
         self.moving().last.clone()
     }
 
-    /// Shows an event.
+    /// Shows an event of this process.
     pub(crate) fn show(&self, entry: &Entry) {
+        self.show_from(entry, Weight::News);
+    }
+
+    /// Shows an event of a release whose environments are not shown.
+    pub(crate) fn show_alone(&self, entry: &Entry) {
+        self.show_from(entry, Weight::Doubled);
+    }
+
+    fn show_from(&self, entry: &Entry, least: Weight) {
         let described = describe(entry);
         let mut moving = self.moving();
-        if !described.detail {
+        if described.weight >= least {
+            let line = moving.name(entry).map(|name| format!("{name} {}", described.line()));
+            let line = line.unwrap_or_else(|| described.line());
             match &moving.bar {
-                Some(bar) => bar.suspend(|| self.output.say(described.line())),
-                None => self.output.say(described.line()),
+                Some(bar) => bar.suspend(|| self.output.say(line)),
+                None => self.output.say(line),
             }
         }
         let Event::Release(event) = &entry.event else { return };
@@ -90,6 +109,16 @@ impl Progress {
 }
 
 impl Moving {
+    /// Which release an event is about, where that is not clear.
+    fn name(&mut self, entry: &Entry) -> Option<String> {
+        let StreamId::Release(_, release) = &entry.stream else { return None };
+        if let Event::Release(ReleaseEvent::Opened { version, .. }) = &entry.event {
+            self.versions.insert(*release, version.clone());
+        }
+        let version = self.versions.get(release).filter(|_| self.versions.len() > 1)?;
+        Some(styled(HEAD, version))
+    }
+
     /// Keeps what goes on up to date; whether it changed.
     fn follow(&mut self, event: &ReleaseEvent, at: Timestamp) -> bool {
         match event {

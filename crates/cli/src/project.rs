@@ -11,11 +11,14 @@ use tollgate_engine::{Engine, EngineError};
 use tollgate_procedure::Loaded;
 
 use crate::app::{App, variable};
-use crate::error::CliError;
+use crate::error::{CliError, reason};
 use crate::exit::Exit;
 
 /// The name of the procedure file.
 pub(crate) const FILE: &str = "tollgate.yaml";
+
+/// The largest procedure file that is read.
+const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
 /// A procedure file on disk, read.
 #[derive(Debug)]
@@ -36,6 +39,18 @@ impl Project {
     /// The folder of the file.
     pub(crate) fn folder(&self) -> PathBuf {
         self.file.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// The same, for a command about this service.
+    pub(crate) fn of(self, service: &ServiceName) -> Result<Self, CliError> {
+        match &self.loaded.definition {
+            Some(definition) if definition.service != *service => Err(CliError::refused(
+                "other-service",
+                format!("{} is of `{}`, not of `{service}`", self.file.display(), definition.service),
+            )
+            .hint("go to the folder of that service, or leave `--service` out")),
+            _ => Ok(self),
+        }
     }
 
     /// What it says; its mistakes are an error.
@@ -60,6 +75,10 @@ pub(crate) fn rules(loaded: &Loaded, name: &str, app: &App) -> Result<Rules, Cli
     }
 }
 
+fn unreadable(file: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be read: {}", file.display(), reason(error))
+}
+
 impl App {
     /// The procedure file of this folder or one above it.
     pub(crate) fn project(&self) -> Result<Project, CliError> {
@@ -78,15 +97,19 @@ impl App {
             }
         };
         let Some(file) = file else { return Ok(None) };
+        let size = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
+        if size > FILE_MAX_BYTES {
+            let why = format!("{} has {size} bytes; {FILE_MAX_BYTES} is the most", file.display());
+            return Err(CliError::refused("procedure", why));
+        }
         let bytes = std::fs::read(&file)
-            .map_err(|error| CliError::refused("no-procedure", format!("{}: {error}", file.display())))?;
+            .map_err(|error| CliError::refused("no-procedure", unreadable(&file, &error)))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             CliError::refused("procedure", format!("{}: byte {at} is not UTF-8", file.display()))
         })?;
         let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-        let loader =
-            |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| error.to_string());
+        let loader = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| reason(&error));
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let loaded = tollgate_procedure::load(&text, &name, &loader);
         Ok(Some(Project { file, text, loaded }))

@@ -6,6 +6,7 @@ use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{EnvironmentName, GateName, ReleaseId, RunId, StepId};
 use tollgate_core::plan::list;
+use tollgate_core::state::Run;
 use tollgate_core::view::{View, release_id};
 
 use crate::app::Opened;
@@ -48,6 +49,17 @@ impl Opened {
         };
         let view = self.engine.view(&self.service, id).await?;
         Ok((id, view))
+    }
+
+    /// The release that is meant, to look at it: the newest one where none is under way.
+    pub(crate) async fn release_or_last(&self, named: Option<&str>) -> Result<(ReleaseId, View), CliError> {
+        if named.is_none()
+            && self.engine.unfinished(&self.service).await?.is_empty()
+            && let Some(last) = self.engine.releases(&self.service, 1).await?.first()
+        {
+            return Ok((last.release, self.engine.view(&self.service, last.release).await?));
+        }
+        self.release(named).await
     }
 
     async fn named(&self, name: &str) -> Result<ReleaseId, CliError> {
@@ -140,17 +152,18 @@ pub(crate) fn parse_target(view: &View, name: &str) -> Result<Target, CliError> 
     }
     // A step can be named by its last part where that is enough.
     let ends = |step: &StepId| step.as_str().rsplit('/').next() == Some(name);
+    let fitting: Vec<(&Run, &StepId)> = view
+        .active()
+        .flat_map(|(run, plan)| plan.steps.iter().map(move |step| (run, &step.id)))
+        .filter(|(_, step)| ends(step))
+        .collect();
+    // Those that wait are meant before those that are over or to come.
+    let waiting =
+        |(run, step): &&(&Run, &StepId)| run.steps.get(*step).is_some_and(|state| !state.status.is_over());
+    let waits: Vec<_> = fitting.iter().filter(waiting).copied().collect();
+    let meant = if waits.is_empty() { fitting } else { waits };
     let found: Vec<Target> =
-        view.active()
-            .flat_map(|(run, plan)| plan.steps.iter().map(move |step| (run.id, step.id.clone())))
-            .filter(|(run, step)| {
-                ends(step)
-                    && view.release.run(run).is_some_and(|state| {
-                        state.steps.get(step).is_some_and(|state| !state.status.is_over())
-                    })
-            })
-            .map(|(run, step)| Target::Step(run, step))
-            .collect();
+        meant.into_iter().map(|(run, step)| Target::Step(run.id, step.clone())).collect();
     match found.as_slice() {
         [one] => Ok(one.clone()),
         [] => Err(CliError::refused(

@@ -10,6 +10,7 @@ mod execute;
 mod follow;
 pub mod inject;
 mod load;
+pub mod looking;
 pub mod planning;
 pub mod ports;
 mod reconcile;

@@ -1,26 +1,22 @@
 //! Making plans: what would be released, from which commit, as which version, by which steps.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use jiff::tz::TimeZone;
-use tollgate_core::changelog::{ChangelogRules, Section, render};
-use tollgate_core::commits::{BumpAdvice, Change, Lines, advise_bump, plain_text};
+use tollgate_core::commits::{Change, Lines, plain_text};
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
 use tollgate_core::model::{Definition, Policy, StepKind};
 use tollgate_core::plan::{
-    Body, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, PreviousVersion, list,
-    unfold, unfold_promotion,
+    Body, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, list, unfold,
+    unfold_promotion,
 };
 use tollgate_core::state::ReleaseState;
-use tollgate_core::version::{OddTag, Version, VersionFormat, survey_tags};
+use tollgate_core::version::VersionFormat;
 
-use crate::execute::{changelog_rules, check_working_copy, read_commit};
-use crate::ports::{Checkout, PortError, Repository};
+use crate::execute::check_working_copy;
+use crate::looking::VersionSurvey;
+use crate::ports::{Checkout, Repository};
 use crate::{Engine, EngineError};
 
-/// The most commits that are read to find the next version.
-const HISTORY_MAX: usize = 200_000;
 /// The most changed paths that a plan holds.
 const PATHS_MAX: usize = 20_000;
 /// The longest title of a change, in characters.
@@ -76,21 +72,6 @@ pub struct Surveyed {
     pub base: ObjectId,
 }
 
-/// What the tags and commits say about versions.
-#[derive(Debug, Clone)]
-pub struct VersionSurvey {
-    /// The version before.
-    pub previous: Option<PreviousVersion>,
-    /// The version before, understood.
-    pub last: Option<Version>,
-    /// The commits since, the newest first.
-    pub changes: Vec<Change>,
-    /// What they ask for.
-    pub advice: BumpAdvice,
-    /// Tags that do not fit.
-    pub odd: Vec<OddTag>,
-}
-
 impl Engine {
     /// Fetches and finds the branch's newest commit on the remote.
     pub async fn survey(
@@ -124,33 +105,6 @@ impl Engine {
         Ok(self.world.source.read_file(&surveyed.repository, &surveyed.base, path).await?)
     }
 
-    /// What the tags and commits of a commit say about versions.
-    pub async fn versions(
-        &self,
-        repository: &Repository,
-        base: &ObjectId,
-        format: &VersionFormat,
-    ) -> Result<VersionSurvey, EngineError> {
-        let source = &self.world.source;
-        let tags = source.reachable_tags(repository, base).await?;
-        let survey = survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)));
-        let latest = survey.latest.as_ref();
-        let previous = latest.and_then(|latest| {
-            let tag = tags.iter().find(|tag| tag.name == latest.name)?;
-            Some(PreviousVersion {
-                text: latest.version.to_string(),
-                tag: latest.name.clone(),
-                commit: tag.commit.clone(),
-            })
-        });
-        let from = previous.as_ref().map(|previous| &previous.commit);
-        let (commits, _) = source.history(repository, from, base, HISTORY_MAX).await?;
-        let changes: Vec<Change> = commits.iter().map(read_commit).collect();
-        let advice = advise_bump(&changes);
-        let last = survey.latest.map(|latest| latest.version);
-        Ok(VersionSurvey { previous, last, changes, advice, odd: survey.odd })
-    }
-
     /// Makes the plan of a procedure. `given` is a version that somebody chose.
     pub async fn plan(
         &self,
@@ -165,7 +119,7 @@ impl Engine {
             known: list(definition.procedures.keys()),
         })?;
         let format = format_of(definition)?;
-        let survey = self.versions(&surveyed.repository, &surveyed.base, &format).await?;
+        let survey = self.world.versions(&surveyed.repository, &surveyed.base, &format).await?;
         let version = self.version(&format, &survey, definition, given)?;
         let (changes, authors, strangers) = planned_changes(&survey.changes, policy);
         let changes_total = survey.changes.len() as u64;
@@ -225,7 +179,7 @@ impl Engine {
                 })?;
                 (next, "given".to_owned(), vec!["chosen by a person".to_owned()])
             }
-            None => self.proposed(format, survey, definition)?,
+            None => self.world.proposed(format, survey, definition)?,
         };
         if let Some(last) = &survey.last {
             next.check_follows(last).map_err(|error| {
@@ -236,49 +190,6 @@ impl Engine {
             .tag_name(&next)
             .map_err(|error| odd("no-tag", error.to_string(), "correct `version.format`"))?;
         Ok(PlannedVersion { text: next.to_string(), tag, previous: survey.previous.clone(), bump, because })
-    }
-
-    fn proposed(
-        &self,
-        format: &VersionFormat,
-        survey: &VersionSurvey,
-        definition: &Definition,
-    ) -> Result<(Version, String, Vec<String>), PlanningError> {
-        let today = self.now().to_zoned(TimeZone::UTC).date();
-        if survey.last.is_none()
-            && let Some(initial) = &definition.version.initial
-        {
-            let first = format.parse_text(initial).ok_or_else(|| PlanningError::Version {
-                code: "no-version",
-                why: format!(
-                    "`version.initial` is `{initial}`, which is no version of the form `{}`",
-                    format.as_str()
-                ),
-                hint: None,
-            })?;
-            return Ok((first, "initial".into(), vec!["the first release".into()]));
-        }
-        let Some(bump) = survey.advice.bump else {
-            let since = survey
-                .previous
-                .as_ref()
-                .map_or("the beginning".into(), |previous| format!("`{}`", previous.tag));
-            let count = survey.changes.len();
-            return Err(PlanningError::Version {
-                code: "nothing-to-release",
-                why: format!("none of the {count} commits since {since} asks for a release"),
-                hint: Some("release all the same with `--set-version VERSION`".into()),
-            });
-        };
-        let next =
-            format.next(survey.last.as_ref(), bump, today).map_err(|error| PlanningError::Version {
-                code: "no-next",
-                why: error.to_string(),
-                hint: Some("choose the version with `--set-version`".into()),
-            })?;
-        let because = survey.advice.because.iter().take(20);
-        let because = because.map(|reason| format!("{} {}", reason.commit.short(), reason.subject)).collect();
-        Ok((next, bump.to_string(), because))
     }
 
     /// What would stop the run at once is told before it starts.
@@ -325,42 +236,6 @@ impl Engine {
         Ok(())
     }
 
-    /// The history of a working copy itself, for looking only: nothing is fetched, nothing is written.
-    pub fn own_history(&self, origin: &Origin) -> Result<Repository, PlanningError> {
-        let unreadable = |why: String| PlanningError::Repository { code: "no-repository", why, hint: None };
-        let checkout =
-            origin.checkout.as_ref().ok_or_else(|| unreadable("there is no working copy".into()))?;
-        let mut clone = checkout.root.join(".git");
-        if clone.is_file() {
-            // A linked working tree: the file names the folder.
-            let text = std::fs::read_to_string(&clone)
-                .map_err(|error| unreadable(format!("{}: {error}", clone.display())))?;
-            let named = text.trim().strip_prefix("gitdir: ").unwrap_or_default();
-            clone = checkout.root.join(named);
-        }
-        Ok(Repository { url: origin.url.clone(), clone, checkout: Some(checkout.root.clone()) })
-    }
-
-    /// The changelog's section of what is not released yet, dated today.
-    pub fn changelog_section(
-        &self,
-        definition: &Definition,
-        survey: &VersionSurvey,
-    ) -> Result<Section, PlanningError> {
-        let format = format_of(definition)?;
-        let (version, ..) = self.proposed(&format, survey, definition)?;
-        let rules = match &definition.changelog {
-            Some(spec) => changelog_rules(spec).map_err(|failure| PlanningError::Version {
-                code: "changelog",
-                why: failure.why,
-                hint: Some("correct `changelog.links`".into()),
-            })?,
-            None => ChangelogRules::default(),
-        };
-        let today = self.now().to_zoned(TimeZone::UTC).date();
-        Ok(render(&rules, &version, today, &survey.changes))
-    }
-
     /// Makes the plan of an ad-hoc promotion of a release that was cut before.
     pub async fn plan_promotion(
         &self,
@@ -376,15 +251,6 @@ impl Engine {
         let steps = unfold_promotion(environment, policy, &items)?;
         let procedure = PROMOTION.parse().map_err(PlanError::Id)?;
         Ok(Plan { procedure, policy: policy.clone(), steps, ..(*cut).clone() })
-    }
-
-    /// The working copy that contains a folder; `None` when there is none.
-    pub async fn working_copy(&self, folder: &Path) -> Result<Option<Checkout>, PortError> {
-        match self.world.source.checkout(folder).await {
-            Ok(checkout) => Ok(Some(checkout)),
-            Err(error) if error.class == tollgate_core::act::FailureClass::Permanent => Ok(None),
-            Err(error) => Err(error),
-        }
     }
 }
 

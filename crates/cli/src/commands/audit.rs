@@ -7,7 +7,7 @@ use tollgate_core::journal::Hash;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{BAD, GOOD, styled};
+use crate::output::{BAD, GOOD, count, styled};
 
 /// What to prove.
 #[derive(Debug, Clone, Args)]
@@ -45,7 +45,7 @@ pub(crate) async fn run(app: &App, args: &AuditArgs) -> Result<Exit, CliError> {
         Some(text) => Some(text.parse::<Hash>().map_err(|error| CliError::usage(error.to_string()))?),
         None => None,
     };
-    let opened = app.open(app.service()?, None)?;
+    let opened = app.look(app.service()?)?;
     let now = opened.engine.world.clock.now();
     opened.engine.store.checkpoint(now).await?;
     let report = opened.store.verify(anchor).await?;
@@ -67,11 +67,12 @@ pub(crate) async fn run(app: &App, args: &AuditArgs) -> Result<Exit, CliError> {
         for finding in &verified.findings {
             text.push_str(&format!("{} {}\n", styled(BAD, "✗"), crate::output::line(finding)));
         }
-        let counts =
-            format!("{} records in {} streams, {} blobs", verified.records, verified.streams, verified.blobs);
+        let counts = [(verified.records, "record"), (verified.streams, "stream"), (verified.blobs, "blob")]
+            .map(|(number, what)| count(number, what))
+            .join(", ");
         match verified.sound {
             true => text.push_str(&format!("{} {counts}: all as it was written\n", styled(GOOD, "✓"))),
-            false => text.push_str(&format!("{counts}: {} findings\n", verified.findings.len())),
+            false => text.push_str(&format!("{counts}: {}\n", count(verified.findings.len(), "finding"))),
         }
         if let Some(anchor) = verified.anchor {
             text.push_str(&format!("anchor {anchor}\n"));

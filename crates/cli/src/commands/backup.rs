@@ -39,7 +39,7 @@ struct Copied {
 }
 
 pub(crate) async fn backup(app: &App, args: &BackupArgs) -> Result<Exit, CliError> {
-    let opened = app.open(app.service()?, None)?;
+    let opened = app.look(app.service()?)?;
     opened.store.backup(&args.copy).await?;
     let file = args.copy.display().to_string();
     app.output.data(&Copied { file: file.clone() }, || format!("{} wrote {file}\n", styled(GOOD, "✓")))?;

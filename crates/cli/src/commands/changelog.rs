@@ -2,9 +2,11 @@
 
 use clap::Args;
 use serde::Serialize;
-use tollgate_engine::planning::{Origin, VersionSurvey, format_of};
+use tollgate_engine::World;
+use tollgate_engine::looking::VersionSurvey;
+use tollgate_engine::planning::{Origin, format_of};
 
-use crate::app::{App, Opened};
+use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::project::{Project, Rules};
@@ -23,9 +25,9 @@ struct Section {
 pub(crate) async fn run(app: &App, _: &ChangelogArgs) -> Result<Exit, CliError> {
     let project = app.project()?;
     let rules = project.rules(app)?;
-    let opened = app.open(rules.definition.service.clone(), None)?;
-    let survey = unreleased(app, &opened, &project, &rules).await?;
-    let section = opened.engine.changelog_section(&rules.definition, &survey)?;
+    let world = app.world(&rules.definition.service)?;
+    let survey = unreleased(app, &world, &project, &rules).await?;
+    let section = world.changelog_section(&rules.definition, &survey)?;
     let shown = Section { version: section.version.to_string(), text: section.text };
     app.output.data(&shown, || crate::output::plain(&shown.text))?;
     Ok(Exit::Done)
@@ -34,23 +36,25 @@ pub(crate) async fn run(app: &App, _: &ChangelogArgs) -> Result<Exit, CliError> 
 /// What the tags and commits of the working copy say: nothing is fetched, so this needs no network.
 pub(crate) async fn unreleased(
     app: &App,
-    opened: &Opened,
+    world: &World,
     project: &Project,
     rules: &Rules,
 ) -> Result<VersionSurvey, CliError> {
     let folder = project.folder();
-    let checkout = opened.engine.working_copy(&folder).await?.ok_or_else(|| {
+    let checkout = world.working_copy(&folder).await?.ok_or_else(|| {
         CliError::refused("no-repository", format!("{} is in no git repository", folder.display()))
+            .hint("go to the repository, or make one with `git init`")
     })?;
     let head = checkout.head.clone().ok_or_else(|| {
         CliError::refused("no-commit", format!("{} has no commit yet", checkout.root.display()))
+            .hint("commit something first: versions and changelogs are made of commits")
     })?;
     if checkout.shallow {
         let hint = "git fetch --unshallow --tags";
         app.output.say(format!("this is a shallow clone: tags and commits may be missing ({hint})"));
     }
     let origin = Origin { url: String::new(), checkout: Some(checkout), folder: None };
-    let repository = opened.engine.own_history(&origin)?;
+    let repository = world.own_history(&origin)?;
     let format = format_of(&rules.definition)?;
-    Ok(opened.engine.versions(&repository, &head, &format).await?)
+    Ok(world.versions(&repository, &head, &format).await?)
 }

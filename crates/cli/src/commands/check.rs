@@ -50,20 +50,10 @@ pub(crate) fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        match (errors, warnings) {
-            (0, 0) => text.push_str(&format!("{} {} is sound\n", styled(GOOD, "✓"), project.file.display())),
-            _ => text.push_str(&format!(
-                "{}: {}, {}\n",
-                project.file.display(),
-                count(errors, "error"),
-                count(warnings, "warning")
-            )),
+        if diagnostics.is_empty() {
+            text.push_str(&format!("{} {} is sound\n", styled(GOOD, "✓"), project.file.display()));
         }
         text
     })?;
     Ok(if errors > 0 || (args.strict && warnings > 0) { Exit::Refused } else { Exit::Done })
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

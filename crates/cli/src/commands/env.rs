@@ -111,7 +111,8 @@ fn rows(environment: &Environment, now: jiff::Timestamp) -> Vec<Vec<String>> {
     let name = styled(HEAD, &environment.name);
     let state = &environment.state;
     if state.deployed.is_empty() && state.held.is_none() {
-        return vec![vec![name, styled(FAINT, "not known: tell it with `tollgate env record`")]];
+        let how = format!("not known: tell it with `tollgate env record {} VERSION`", environment.name);
+        return vec![vec![name, "?".into(), String::new(), styled(FAINT, how)]];
     }
     let mut rows: Vec<Vec<String>> = state
         .deployed

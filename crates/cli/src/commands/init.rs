@@ -7,7 +7,7 @@ use serde::Serialize;
 use tollgate_core::ids::ServiceName;
 
 use crate::app::App;
-use crate::error::CliError;
+use crate::error::{CliError, reason};
 use crate::exit::Exit;
 use crate::output::{NAME, styled};
 use crate::project::FILE;
@@ -56,11 +56,14 @@ pub(crate) fn run(app: &App, args: &InitArgs) -> Result<Exit, CliError> {
     let text = with_service(args.template.text(), service.as_ref());
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
     made.and_then(|mut made| made.write_all(text.as_bytes())).map_err(|error| {
-        let message = format!("{}: {error}", file.display());
+        let shown = file.display();
         match error.kind() {
-            std::io::ErrorKind::AlreadyExists => CliError::refused("exists", message)
-                .hint("edit it, or move it away first; check it with `tollgate check`"),
-            _ => CliError::error("file", message),
+            std::io::ErrorKind::AlreadyExists => {
+                CliError::refused("exists", format!("{shown} is there already, and stays as it is"))
+                    .hint("edit it, or move it away first; check it with `tollgate check`")
+            }
+            _ => CliError::error("file", format!("{shown} cannot be written: {}", reason(&error)))
+                .hint("name a folder that is there, and that you may write to, with `-C FOLDER`"),
         }
     })?;
     app.output.data(&Written { file: file.display().to_string() }, || {

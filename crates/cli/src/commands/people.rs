@@ -24,7 +24,7 @@ pub(crate) struct ApproveArgs {
     /// The gate (`ENVIRONMENT/GATE`) or the step; without it, the only one that waits for you
     target: Option<String>,
     /// A remark
-    #[arg(short = 'm', long)]
+    #[arg(short = 'm', long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
     which: Which,
@@ -38,7 +38,7 @@ pub(crate) struct RejectArgs {
     /// The gate (`ENVIRONMENT/GATE`) or the step; without it, the only one that waits for you
     target: Option<String>,
     /// Why
-    #[arg(long)]
+    #[arg(long, value_name = "REASON")]
     why: String,
     #[command(flatten)]
     which: Which,
@@ -63,7 +63,7 @@ pub(crate) struct DoneArgs {
     /// The step; without it, the only one that waits for you
     step: Option<String>,
     /// What shows that it is done: a link, a result, what was seen
-    #[arg(short, long)]
+    #[arg(short, long, value_name = "TEXT")]
     evidence: Option<String>,
     /// A declared output of the step
     #[arg(short, long = "output", value_name = "NAME=VALUE")]
@@ -80,6 +80,7 @@ pub(crate) struct AnswerArgs {
     /// The question, or the gate that asks it (`ENVIRONMENT/GATE`)
     question: String,
     /// The answer
+    #[arg(allow_negative_numbers = true)]
     answer: String,
     #[command(flatten)]
     which: Which,
@@ -104,7 +105,7 @@ pub(crate) struct WaiveArgs {
     /// The gate (`ENVIRONMENT/GATE`) or the step
     target: String,
     /// Why; it stays visible for ever
-    #[arg(long)]
+    #[arg(long, value_name = "REASON")]
     why: String,
     /// Until when it counts: a moment such as `2026-03-01T12:00:00Z`, or a time from now such as `4h`
     #[arg(long, value_name = "WHEN")]
@@ -119,7 +120,7 @@ pub(crate) struct WaiveArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HoldArgs {
     /// Why
-    #[arg(long)]
+    #[arg(long, value_name = "REASON")]
     why: String,
     #[command(flatten)]
     which: Which,
@@ -138,7 +139,7 @@ pub(crate) struct ResumeArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AbortArgs {
     /// Why
-    #[arg(long)]
+    #[arg(long, value_name = "REASON")]
     why: String,
     #[command(flatten)]
     which: Which,
@@ -285,7 +286,11 @@ pub(crate) async fn answer(app: &App, args: &AnswerArgs) -> Result<Exit, CliErro
         }
     };
     let stimulus = Stimulus::Answer { question, text: args.answer.clone() };
-    acting.take(app, stimulus, !args.onward.no_work).await
+    let taken = acting.take(app, stimulus, !args.onward.no_work).await;
+    taken.map_err(|error| match error.code.as_str() {
+        "bad-answer" => CliError { message: format!("`{}`: {}", args.question, error.message), ..error },
+        _ => error,
+    })
 }
 
 pub(crate) async fn retry(app: &App, args: &RetryArgs) -> Result<Exit, CliError> {

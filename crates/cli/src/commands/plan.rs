@@ -14,7 +14,7 @@ use tollgate_engine::planning::Origin;
 use crate::app::{App, Opened};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, HEAD, NAME, WAITS, line, styled};
+use crate::output::{FAINT, HEAD, NAME, WAITS, count, line, styled};
 use crate::project::{Rules, load_from_commit, rules};
 
 /// What to plan.
@@ -53,9 +53,13 @@ pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
 
 /// Makes the plan of a release: from the commit that would be released, under the rules in force.
 pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan, CliError> {
-    let project = app.project()?;
+    let project = app.project()?.of(&opened.service)?;
     let local = project.rules(app)?;
-    let checkout = opened.engine.working_copy(&project.folder()).await?;
+    let in_force = opened.engine.policy(&opened.service).await?.in_force.ok_or_else(|| {
+        CliError::refused("no-policy", format!("no policy of {} is in force yet", opened.service))
+            .hint("look at it with `tollgate policy show`, put it in force with `tollgate policy adopt`")
+    })?;
+    let checkout = opened.engine.world.working_copy(&project.folder()).await?;
     let url = url_of(&local, checkout.as_ref())?;
     let folder = Some(project.folder().display().to_string());
     let origin = Origin { url, checkout, folder };
@@ -82,10 +86,6 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
             styled(WAITS, "note:")
         ));
     }
-    let in_force = opened.engine.policy(&opened.service).await?.in_force.ok_or_else(|| {
-        CliError::refused("no-policy", format!("no policy of {} is in force yet", opened.service))
-            .hint("look at it with `tollgate policy show`, put it in force with `tollgate policy adopt`")
-    })?;
     tell_difference(app, &committed.policy, &in_force);
     let procedure = procedure_of(&committed, what.procedure.as_deref())?;
     let given = what.set_version.as_deref();
@@ -161,7 +161,7 @@ pub(crate) fn render(plan: &Plan) -> String {
     for reason in version.because.iter().take(5) {
         text.push_str(&format!("  {} {}\n", styled(FAINT, "because"), line(reason)));
     }
-    let changes = plan.changes_total;
+    let changes = count(plan.changes_total, "commit");
     let authors: Vec<String> = plan.authors.iter().map(ToString::to_string).collect();
     let by = if authors.is_empty() { String::new() } else { format!(" by {}", authors.join(", ")) };
     let strangers = match plan.strangers {
@@ -169,7 +169,7 @@ pub(crate) fn render(plan: &Plan) -> String {
         1 => ", 1 author the policy does not know".into(),
         some => format!(", {some} authors the policy does not know"),
     };
-    text.push_str(&format!("  {} {changes} commits{by}{strangers}\n", styled(FAINT, "content")));
+    text.push_str(&format!("  {} {changes}{by}{strangers}\n", styled(FAINT, "content")));
     text.push_str(&format!("  {} {}\n\n", styled(FAINT, "pushes to"), line(&plan.url)));
     let width = plan.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     for step in &plan.steps {

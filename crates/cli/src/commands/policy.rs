@@ -84,9 +84,12 @@ async fn show(app: &App, opened: &Opened) -> Result<Exit, CliError> {
             (Some(_), true) => {
                 text.push_str(&format!("{} the procedure file here says the same\n", styled(GOOD, "✓")))
             }
-            (Some(_), false) => {
+            (Some(here), false) => {
                 text.push_str(&format!("{} the procedure file here is not in force:\n", styled(WAITS, "●")));
-                text.push_str(&coloured(&difference));
+                match in_force {
+                    Some(_) => text.push_str(&coloured(&difference)),
+                    None => text.push_str(&overview(here)),
+                }
                 text.push_str(&format!(
                     "{} {}\n",
                     styled(FAINT, "put it in force with"),
@@ -101,16 +104,16 @@ async fn show(app: &App, opened: &Opened) -> Result<Exit, CliError> {
 }
 
 async fn adopt(app: &App, opened: &Opened) -> Result<Exit, CliError> {
-    let wanted = app.project()?.rules(app)?.policy;
+    let wanted = app.project()?.of(&opened.service)?.rules(app)?.policy;
     let rules = opened.engine.policy(&opened.service).await?;
     // The first rules name their own people; later ones are changed by the people of the rules in force.
     let known = rules.in_force.as_deref().unwrap_or(&wanted);
     let actor = app.actor(Some(known))?;
     let changed = difference(rules.in_force.as_deref(), &wanted);
+    let outcome = opened.engine.adopt(&wanted, &actor).await?;
     if !changed.is_empty() {
         app.output.say(coloured(&changed).trim_end());
     }
-    let outcome = opened.engine.adopt(&wanted, &actor).await?;
     let adopted = Adopted {
         adopted: outcome.adopted,
         hash: wanted.hash(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use tollgate_core::plan::Plan;
 
-use super::plan::{What, keep, make, plan_file};
+use super::plan::{What, make, plan_file};
 use crate::app::{App, Opened};
 use crate::args::Onward;
 use crate::error::CliError;
@@ -31,7 +31,6 @@ pub(crate) async fn run(app: &App, args: &StartArgs) -> Result<Exit, CliError> {
         Some(id) => kept(app, &opened, id).await?,
         None => make(app, &opened, &args.what).await?,
     };
-    keep(app, &opened.service, &plan)?;
     let actor = app.actor(Some(&plan.policy))?;
     let (release, _) = opened.engine.start(Arc::new(plan), None, &actor).await?;
     if args.onward.no_work {

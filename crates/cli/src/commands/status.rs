@@ -23,8 +23,8 @@ pub(crate) struct StatusArgs {
     #[arg(value_name = "VERSION")]
     release: Option<String>,
     /// How many releases to list
-    #[arg(short = 'n', long, default_value_t = 10)]
-    number: usize,
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    number: u16,
 }
 
 #[derive(Serialize)]
@@ -39,9 +39,18 @@ struct OneRelease<'a> {
 }
 
 pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
-    let opened = app.open(app.service()?, None)?;
+    let service = app.service()?;
+    let opened = match app.look(service.clone()) {
+        // A service whose procedure file is here, and that has no state yet, has no releases either.
+        Err(error) if error.code == "no-state" && app.global.service.is_none() && args.release.is_none() => {
+            let none: Vec<ReleaseRow> = Vec::new();
+            app.output.data(&none, || list(&none, service.as_str()))?;
+            return Ok(Exit::Done);
+        }
+        opened => opened?,
+    };
     let Some(named) = &args.release else {
-        let rows = opened.engine.releases(&opened.service, args.number).await?;
+        let rows = opened.engine.releases(&opened.service, args.number.into()).await?;
         app.output.data(&rows, || list(&rows, opened.service.as_str()))?;
         return Ok(Exit::Done);
     };
@@ -100,7 +109,8 @@ pub(crate) fn style_of(status: &str) -> Style {
 
 fn list(rows: &[ReleaseRow], service: &str) -> String {
     if rows.is_empty() {
-        return format!("{service} has no release yet: start one with {}\n", styled(NAME, "tollgate start"));
+        let (plan, start) = (styled(NAME, "tollgate plan"), styled(NAME, "tollgate start"));
+        return format!("{service} has no release yet: look at one with {plan}, start it with {start}\n");
     }
     let cells = |row: &ReleaseRow| {
         vec![
@@ -136,11 +146,11 @@ fn candidates(view: &View) -> String {
 fn steps(run: &Run, plan: &tollgate_core::plan::Plan) -> String {
     let ended = match &run.status {
         RunStatus::Active => String::new(),
-        RunStatus::Held { by, why, .. } => format!("held by {by}: {}", line(why)),
-        RunStatus::Finished { at, .. } => format!("ended {}", when::at(*at)),
+        RunStatus::Held { by, why, .. } => format!(", held by {by}: {}", line(why)),
+        RunStatus::Finished { at, .. } => format!(", ended {}", when::at(*at)),
     };
     let mut text = format!(
-        "{} {} started {} by {} {ended}\n",
+        "{} {} started {} by {}{ended}\n",
         styled(FAINT, "run"),
         styled(NAME, &run.procedure),
         when::at(run.started_at),

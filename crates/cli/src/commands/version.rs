@@ -8,7 +8,7 @@ use tollgate_engine::planning::format_of;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, HEAD, NAME, WAITS, line, styled};
+use crate::output::{FAINT, HEAD, NAME, WAITS, count, line, styled};
 use crate::project::Rules;
 
 /// What about the version.
@@ -30,10 +30,10 @@ struct Next {
 pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
     let project = app.project()?;
     let rules: Rules = project.rules(app)?;
-    let opened = app.open(rules.definition.service.clone(), None)?;
-    let survey = super::changelog::unreleased(app, &opened, &project, &rules).await?;
+    let world = app.world(&rules.definition.service)?;
+    let survey = super::changelog::unreleased(app, &world, &project, &rules).await?;
     let format = format_of(&rules.definition)?;
-    let today = opened.engine.world.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = world.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let next = match survey.advice.bump {
         Some(bump) => Some(
             format
@@ -71,16 +71,18 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
 fn human(next: &Next) -> String {
     let last = next.last.as_ref().map_or("no release yet".into(), ToString::to_string);
     let Some(version) = &next.next else {
-        return format!(
-            "{last}  {}\n",
-            styled(FAINT, format!("none of the {} commits since asks for a release", next.commits))
-        );
+        let why = match next.commits {
+            0 => "no commit since".to_owned(),
+            1 => "the one commit since asks for no release".to_owned(),
+            commits => format!("none of the {commits} commits since asks for a release"),
+        };
+        return format!("{last}  {}\n", styled(FAINT, why));
     };
     let bump = next.bump.clone().unwrap_or_default();
     let mut text = format!(
         "{last} → {}  {}\n",
         styled(HEAD, version),
-        styled(FAINT, format!("{bump}, {} commits", next.commits))
+        styled(FAINT, format!("{bump}, {}", count(next.commits, "commit")))
     );
     for reason in next.because.iter().take(10) {
         text.push_str(&format!("  {} {}\n", styled(FAINT, "because"), styled(NAME, line(reason))));

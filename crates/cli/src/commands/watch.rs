@@ -13,7 +13,7 @@ use crate::progress::Progress;
 /// Which release.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WatchArgs {
-    /// The release, by version or tag; without it, the one that is under way
+    /// The release, by version or tag; without it, the one that is under way, or the last
     #[arg(value_name = "VERSION")]
     release: Option<String>,
     /// Go on until it ends, through everything it waits for
@@ -22,8 +22,8 @@ pub(crate) struct WatchArgs {
 }
 
 pub(crate) async fn run(app: &App, args: &WatchArgs) -> Result<Exit, CliError> {
-    let opened = app.open(app.service()?, None)?;
-    let (release, view) = opened.release(args.release.as_deref()).await?;
+    let opened = app.look(app.service()?)?;
+    let (release, view) = opened.release_or_last(args.release.as_deref()).await?;
     let progress = Progress::new(app.output);
     opened.expect(&progress, release).await?;
     let mut follower = Follower::new(view.stream());

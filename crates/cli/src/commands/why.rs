@@ -10,13 +10,13 @@ use crate::app::App;
 use crate::carry_on::summary_line;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, GOOD, HEAD, WAITS, plain, styled, wrapped};
+use crate::output::{BAD, FAINT, GOOD, HEAD, WAITS, plain, styled, wrapped};
 use crate::when;
 
 /// Which release.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WhyArgs {
-    /// The release, by version or tag; without it, the one that is under way
+    /// The release, by version or tag; without it, the one that is under way, or the last
     #[arg(value_name = "VERSION")]
     release: Option<String>,
 }
@@ -37,8 +37,8 @@ struct Held<'a> {
 }
 
 pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
-    let opened = app.open(app.service()?, None)?;
-    let (release, view) = opened.release(args.release.as_deref()).await?;
+    let opened = app.look(app.service()?)?;
+    let (release, view) = opened.release_or_last(args.release.as_deref()).await?;
     let row = opened.row(release).await?;
     let now = opened.engine.world.clock.now();
     let holdings = explain(&view, now);
@@ -47,8 +47,10 @@ pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
     app.output.data(&Why { release: &row, holds: held }, || {
         let mut text = format!("{}\n", summary_line(&row));
         if holdings.is_empty() {
-            let gone = if row.status == "aborted" { "it was given up" } else { "nothing holds it" };
-            text.push_str(&format!("{} {gone}\n", styled(GOOD, "✓")));
+            text.push_str(&match row.status.as_str() {
+                "aborted" => format!("{} it was given up\n", styled(BAD, "✗")),
+                _ => format!("{} nothing holds it\n", styled(GOOD, "✓")),
+            });
         }
         for holding in &holdings {
             text.push_str(&one(holding, &actions, now));

@@ -1,6 +1,8 @@
 //! `tollgate work`: carries releases on until stopped.
 
 use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
 use tollgate_engine::{Idle, WorkEnd};
 
 use crate::app::App;
@@ -17,15 +19,24 @@ pub(crate) struct WorkArgs {
     once: bool,
 }
 
+/// Nothing is left to do now.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Ended {
+    /// When the next thing is due.
+    next: Option<Timestamp>,
+}
+
 pub(crate) async fn run(app: &App, args: &WorkArgs) -> Result<Exit, CliError> {
     let progress = Progress::new(app.output);
     let opened = app.open(app.service()?, Some(progress.observer()))?;
     if args.once {
         return match opened.carry_on(&progress).await? {
-            WorkEnd::Idle(_) => Ok(Exit::Done),
+            WorkEnd::Idle(next) => ended(app, next),
             WorkEnd::Elsewhere => Err(elsewhere()),
         };
     }
+    progress.know(&opened.engine.unfinished(&opened.service).await?);
     app.output.say(styled(FAINT, format!("carrying {} on; stop with Ctrl-C", opened.service)));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
         .map_err(|error| CliError::error("signal", error.to_string()))?;
@@ -36,11 +47,17 @@ pub(crate) async fn run(app: &App, args: &WorkArgs) -> Result<Exit, CliError> {
     };
     progress.end();
     match end {
-        WorkEnd::Idle(_) => Ok(Exit::Done),
+        WorkEnd::Idle(next) => ended(app, next),
         WorkEnd::Elsewhere => Err(elsewhere()),
     }
 }
 
+fn ended(app: &App, next: Option<Timestamp>) -> Result<Exit, CliError> {
+    app.output.data(&Ended { next }, String::new)?;
+    Ok(Exit::Done)
+}
+
 fn elsewhere() -> CliError {
     CliError::refused("elsewhere", "another `tollgate` carries this state on already")
+        .hint("look at what it does with `tollgate watch`")
 }

@@ -1,0 +1,156 @@
+//! Looking at a repository: working copies, versions, changelogs. Nothing is written, and no state is needed.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use tollgate_core::act::FailureClass;
+use tollgate_core::changelog::{ChangelogRules, Section, render};
+use tollgate_core::commits::{BumpAdvice, Change, advise_bump};
+use tollgate_core::ids::ObjectId;
+use tollgate_core::model::Definition;
+use tollgate_core::plan::PreviousVersion;
+use tollgate_core::version::{OddTag, Version, VersionFormat, survey_tags};
+
+use crate::execute::{changelog_rules, read_commit};
+use crate::planning::{Origin, PlanningError, format_of};
+use crate::ports::{Checkout, PortError, Repository};
+use crate::{EngineError, World};
+
+/// The most commits that are read to find the next version.
+const HISTORY_MAX: usize = 200_000;
+
+/// What the tags and commits say about versions.
+#[derive(Debug, Clone)]
+pub struct VersionSurvey {
+    /// The version before.
+    pub previous: Option<PreviousVersion>,
+    /// The version before, understood.
+    pub last: Option<Version>,
+    /// The commits since, the newest first.
+    pub changes: Vec<Change>,
+    /// What they ask for.
+    pub advice: BumpAdvice,
+    /// Tags that do not fit.
+    pub odd: Vec<OddTag>,
+}
+
+impl World {
+    /// The working copy that contains a folder; `None` when there is none.
+    pub async fn working_copy(&self, folder: &Path) -> Result<Option<Checkout>, PortError> {
+        match self.source.checkout(folder).await {
+            Ok(checkout) => Ok(Some(checkout)),
+            Err(error) if error.class == FailureClass::Permanent => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The history of a working copy itself, for looking only: nothing is fetched, nothing is written.
+    pub fn own_history(&self, origin: &Origin) -> Result<Repository, PlanningError> {
+        let unreadable = |why: String| PlanningError::Repository { code: "no-repository", why, hint: None };
+        let checkout =
+            origin.checkout.as_ref().ok_or_else(|| unreadable("there is no working copy".into()))?;
+        let mut clone = checkout.root.join(".git");
+        if clone.is_file() {
+            // A linked working tree: the file names the folder.
+            let text = std::fs::read_to_string(&clone)
+                .map_err(|error| unreadable(format!("{}: {error}", clone.display())))?;
+            let named = text.trim().strip_prefix("gitdir: ").unwrap_or_default();
+            clone = checkout.root.join(named);
+        }
+        Ok(Repository { url: origin.url.clone(), clone, checkout: Some(checkout.root.clone()) })
+    }
+
+    /// What the tags and commits of a commit say about versions.
+    pub async fn versions(
+        &self,
+        repository: &Repository,
+        base: &ObjectId,
+        format: &VersionFormat,
+    ) -> Result<VersionSurvey, EngineError> {
+        let source = &self.source;
+        let tags = source.reachable_tags(repository, base).await?;
+        let survey = survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)));
+        let latest = survey.latest.as_ref();
+        let previous = latest.and_then(|latest| {
+            let tag = tags.iter().find(|tag| tag.name == latest.name)?;
+            Some(PreviousVersion {
+                text: latest.version.to_string(),
+                tag: latest.name.clone(),
+                commit: tag.commit.clone(),
+            })
+        });
+        let from = previous.as_ref().map(|previous| &previous.commit);
+        let (commits, _) = source.history(repository, from, base, HISTORY_MAX).await?;
+        let changes: Vec<Change> = commits.iter().map(read_commit).collect();
+        let advice = advise_bump(&changes);
+        let last = survey.latest.map(|latest| latest.version);
+        Ok(VersionSurvey { previous, last, changes, advice, odd: survey.odd })
+    }
+
+    /// The changelog's section of what is not released yet, dated today.
+    pub fn changelog_section(
+        &self,
+        definition: &Definition,
+        survey: &VersionSurvey,
+    ) -> Result<Section, PlanningError> {
+        let format = format_of(definition)?;
+        let (version, ..) = self.proposed(&format, survey, definition)?;
+        let rules = match &definition.changelog {
+            Some(spec) => changelog_rules(spec).map_err(|failure| PlanningError::Version {
+                code: "changelog",
+                why: failure.why,
+                hint: Some("correct `changelog.links`".into()),
+            })?,
+            None => ChangelogRules::default(),
+        };
+        let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+        Ok(render(&rules, &version, today, &survey.changes))
+    }
+
+    pub(crate) fn proposed(
+        &self,
+        format: &VersionFormat,
+        survey: &VersionSurvey,
+        definition: &Definition,
+    ) -> Result<(Version, String, Vec<String>), PlanningError> {
+        let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+        if survey.last.is_none()
+            && let Some(initial) = &definition.version.initial
+        {
+            let first = format.parse_text(initial).ok_or_else(|| PlanningError::Version {
+                code: "no-version",
+                why: format!(
+                    "`version.initial` is `{initial}`, which is no version of the form `{}`",
+                    format.as_str()
+                ),
+                hint: None,
+            })?;
+            return Ok((first, "initial".into(), vec!["the first release".into()]));
+        }
+        let Some(bump) = survey.advice.bump else {
+            let since = survey
+                .previous
+                .as_ref()
+                .map_or("the beginning".into(), |previous| format!("`{}`", previous.tag));
+            let why = match survey.changes.len() {
+                0 => format!("there is no commit since {since}"),
+                1 => format!("the one commit since {since} asks for no release"),
+                count => format!("none of the {count} commits since {since} asks for a release"),
+            };
+            return Err(PlanningError::Version {
+                code: "nothing-to-release",
+                why,
+                hint: Some("release all the same with `--set-version VERSION`".into()),
+            });
+        };
+        let next =
+            format.next(survey.last.as_ref(), bump, today).map_err(|error| PlanningError::Version {
+                code: "no-next",
+                why: error.to_string(),
+                hint: Some("choose the version with `--set-version`".into()),
+            })?;
+        let because = survey.advice.because.iter().take(20);
+        let because = because.map(|reason| format!("{} {}", reason.commit.short(), reason.subject)).collect();
+        Ok((next, bump.to_string(), because))
+    }
+}
