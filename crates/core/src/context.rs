@@ -155,7 +155,12 @@ impl Context {
             set("ITEM_COMMIT", item.commit.as_ref().map(|commit| commit.0.as_str()).unwrap_or_default());
         }
         for (question, answer) in &self.answers {
-            let text = answer.as_str().map_or_else(|| answer.to_string(), ToOwned::to_owned);
+            let text = match answer {
+                serde_json::Value::Bool(true) => "yes".to_owned(),
+                serde_json::Value::Bool(false) => "no".to_owned(),
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
             set(&format!("ANSWER_{}", shouted(question)), &text);
         }
         for (step, outputs) in &self.steps {
@@ -195,6 +200,7 @@ fn answers(view: &View) -> BTreeMap<String, serde_json::Value> {
 fn filled(answer: &AnswerValue) -> serde_json::Value {
     match answer {
         AnswerValue::Integer(number) => (*number).into(),
+        AnswerValue::YesNo(yes) => (*yes).into(),
         other => other.to_string().into(),
     }
 }

@@ -61,8 +61,8 @@ pub const IN_CONDITIONS: &[Fact] = &[
     fact("version.text", FactKind::Text, "The version as it stands in files, such as `1.9.0`."),
     fact(
         "version.bump",
-        FactKind::Word(&["major", "minor", "patch", "given"]),
-        "How the version was raised; `given` when a person named it.",
+        FactKind::Word(&["major", "minor", "patch", "given", "initial"]),
+        "How the version was raised; `given` when a person named it, `initial` at the first release.",
     ),
     fact("version.previous", FactKind::Text, "The version before; empty at the first release."),
 ];

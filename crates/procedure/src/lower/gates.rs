@@ -1,5 +1,6 @@
 //! Gates: what must hold to enter an environment.
 
+use tollgate_core::decide::ALWAYS;
 use tollgate_core::ids::GateName;
 use tollgate_core::model::{Gate, GateKind};
 
@@ -17,6 +18,11 @@ impl Lower<'_> {
         let mut gates = Gates::new();
         for entry in node.entries() {
             let name = self.name(&entry.key, entry.key_span, GateName::new);
+            if ALWAYS.contains(&entry.key.as_str()) {
+                let message = format!("`{}` is the name of a gate that every promotion has anyway", entry.key);
+                let hint = "call this one otherwise: a waiver has to name exactly one gate";
+                self.report.error(Code::BadName, entry.key_span, message).hint(hint);
+            }
             let kind = self.gate_kind(&entry.value, &scope);
             let condition = self.condition_of(&entry.value, "if", &scope);
             if let (Some(name), Some(kind)) = (name, kind) {
