@@ -2,7 +2,9 @@
 
 use tollgate_core::journal::{Hash, StreamId};
 use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState};
+use tollgate_core::view::View;
 
+use crate::follow::ReleaseRow;
 use crate::load::{Loaded, Replay, replay};
 use crate::store::StreamRead;
 use crate::{Engine, EngineError};
@@ -29,6 +31,7 @@ impl Engine {
                     differences
                         .push(format!("{}: replaying it does not give the state that is kept", head.stream));
                 }
+                differences.extend(self.unsupported(&head.stream).await?);
             }
             match heads.last() {
                 Some(last) if heads.len() == PAGE => after = Some(last.stream.clone()),
@@ -45,9 +48,50 @@ impl Engine {
         Ok(replay::<S>(&whole)?.state == kept.state)
     }
 
+    /// What a stream needs beside its records, and is not there: plans, rules, and its place in the list.
+    async fn unsupported(&self, stream: &StreamId) -> Result<Option<String>, EngineError> {
+        let missing = |what: &str| Some(format!("{stream}: {what}"));
+        match stream {
+            StreamId::Policy(service) => match self.policy(service).await {
+                Err(EngineError::Damaged(why)) => Ok(missing(&why)),
+                other => other.map(|_| None),
+            },
+            StreamId::Release(service, release) => {
+                let release_state: Loaded<ReleaseState> = self.load(stream).await?;
+                for run in &release_state.state.runs {
+                    match self.plan_blob(&run.plan).await {
+                        Err(EngineError::Damaged(why)) => return Ok(missing(&why)),
+                        other => drop(other?),
+                    }
+                }
+                let view = match self.view(service, *release).await {
+                    Err(EngineError::Damaged(why)) => return Ok(missing(&why)),
+                    other => other?,
+                };
+                let listed = self.release_row(service, *release).await?;
+                let right = listed.is_some_and(|row| row.version == version_of(&view) && over(&row) == ended(&view));
+                Ok(if right { None } else { missing("the list of releases shows something else") })
+            }
+            StreamId::Environment(..) | StreamId::Checkpoint => Ok(None),
+        }
+    }
+
     /// The hash of the newest checkpoint: kept elsewhere, it proves later that nothing before it was changed.
     pub async fn newest_checkpoint(&self) -> Result<Option<Hash>, EngineError> {
         let heads = self.store.heads(&StreamId::Checkpoint.to_string(), None, 1).await?;
         Ok(heads.first().map(|head| head.hash))
     }
+}
+
+fn version_of(view: &View) -> &str {
+    view.release.opened.as_ref().map_or("", |opened| opened.version.as_str())
+}
+
+/// Whether a list shows a release as ended. How far it is depends on the time as well, so that is not compared.
+fn over(row: &ReleaseRow) -> bool {
+    matches!(row.status.as_str(), "done" | "aborted")
+}
+
+fn ended(view: &View) -> bool {
+    view.active().next().is_none()
 }

@@ -298,11 +298,11 @@ pub(crate) fn check_working_copy(
     match &found.branch {
         Some(on) if on == branch => {}
         Some(on) => {
-            let hint = format!("git switch {branch}");
+            let hint = format!("go there with `git switch {branch}`");
             return Err(permanent(format!("{root} is on `{on}`, not on `{branch}`"), Some(&hint)));
         }
         None => {
-            let hint = format!("git switch {branch}");
+            let hint = format!("go there with `git switch {branch}`");
             return Err(permanent(format!("{root} is on no branch"), Some(&hint)));
         }
     }
@@ -364,7 +364,13 @@ fn signing(sign: Option<bool>) -> Sign {
 }
 
 fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) -> Failure {
-    let words: Vec<String> = refs.iter().filter_map(|(name, refusal)| refused(name, refusal)).collect();
+    let mut words: Vec<String> = Vec::new();
+    for word in refs.iter().filter_map(|(name, refusal)| refused(name, refusal)) {
+        // One rule that declines several is told once.
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
     let hint = refs.iter().find_map(|(_, refusal)| match refusal {
         PushRefusal::NotFastForward(_) => Some(
             "somebody pushed in between: abort this run and start another one from the newer commit; nothing is ever forced",
@@ -381,7 +387,7 @@ fn refused(name: &str, refusal: &PushRefusal) -> Option<String> {
         PushRefusal::NotFastForward(Some(at)) => format!("{name} has moved on to {}", at.short()),
         PushRefusal::NotFastForward(None) => format!("{name} has moved on"),
         PushRefusal::TagExists(tag) => format!("{name} is there already, on {}", tag.commit.short()),
-        PushRefusal::Declined(words) => format!("{name} was declined: {words}"),
+        PushRefusal::Declined(words) => format!("the remote declines it: {words}"),
         PushRefusal::WithTheOthers => return None,
     })
 }

@@ -12,14 +12,10 @@ use tollgate_core::ids::EffectId;
 use tollgate_core::journal::StreamId;
 use tollgate_core::view::{Stimulus, View};
 
-use crate::store::{
-    Commit, PollChange, RowQuery, StoreError, Task, TaskChange, Timer, TimerChange, latest_storable,
-};
+use crate::store::{Commit, PollChange, StoreError, Task, TaskChange, Timer, TimerChange, latest_storable};
 use crate::submit::{NUDGE, WAKE, nudge};
-use crate::{Engine, EngineError, follow};
+use crate::{Engine, EngineError};
 
-/// How many rows are read at a time.
-const PAGE: usize = 1_000;
 /// The most tasks, timers and looks that are compared.
 const ENTRIES_MAX: usize = 1_000_000;
 
@@ -45,7 +41,7 @@ impl Engine {
     /// this version cannot read are left alone.
     pub async fn reconcile(&self) -> Result<Vec<Repair>, EngineError> {
         let tables = self.tables().await?;
-        let mut streams: BTreeSet<StreamId> = self.all_unfinished().await?.into_iter().collect();
+        let mut streams: BTreeSet<StreamId> = self.unfinished_streams(None).await?.into_iter().collect();
         streams.extend(tables.tasks.keys().chain(tables.timers.keys()).chain(tables.polls.keys()).cloned());
         let mut repairs = Vec::new();
         for stream in streams {
@@ -84,22 +80,6 @@ impl Engine {
         Ok(tables)
     }
 
-    /// The releases of all services with a run that is not finished.
-    async fn all_unfinished(&self) -> Result<Vec<StreamId>, EngineError> {
-        let status: Vec<String> = follow::UNFINISHED.iter().map(ToString::to_string).collect();
-        let mut query =
-            RowQuery { kind: follow::RELEASE_ROW.into(), status, limit: PAGE, ..RowQuery::default() };
-        let mut streams = Vec::new();
-        loop {
-            let rows = self.store.rows(query.clone()).await?;
-            streams.extend(rows.iter().filter_map(|row| row.id.parse().ok()));
-            match rows.last() {
-                Some(last) if rows.len() == PAGE => query.after = Some((last.sort.clone(), last.id.clone())),
-                _ => return Ok(streams),
-            }
-        }
-    }
-
     /// What has to change for the tables to fit a release, in a commit and in words.
     async fn changes(
         &self,
@@ -118,7 +98,11 @@ impl Engine {
         let agenda = agenda(&view, now);
         fitting.tasks(tables.tasks.get(stream).unwrap_or(&BTreeMap::new()), &agenda);
         fitting.polls(tables.polls.get(stream).unwrap_or(&BTreeSet::new()), &agenda, now)?;
-        fitting.timers(tables.timers.get(stream).unwrap_or(&BTreeMap::new()), &agenda, view, now);
+        let mut timers = tables.timers.get(stream).cloned().unwrap_or_default();
+        let rules = tables.timers.get(&StreamId::Policy(service.clone()));
+        // Whoever tells of new rules tells all releases.
+        timers.extend(rules.and_then(|timers| timers.get(NUDGE)).map(|due| (NUDGE.to_owned(), *due)));
+        fitting.timers(&timers, &agenda, view, now);
         Ok((fitting.commit, fitting.found))
     }
 }

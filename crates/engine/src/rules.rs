@@ -13,7 +13,7 @@ use tollgate_core::state::{EnvironmentState, PolicyState};
 use tollgate_core::view::Refusal;
 
 use crate::load::Loaded;
-use crate::store::{Commit, NewBlob, StoreError, TimerChange};
+use crate::store::{Commit, NewBlob, StoreError};
 use crate::submit::{appends, nudge};
 use crate::{Engine, EngineError};
 
@@ -74,10 +74,7 @@ impl Engine {
             };
             let now = self.now();
             let decision = adopt_policy(&view, wanted, blob, actor, now)?;
-            // New rules hold at once for what is under way: everything looks again.
-            let waiting =
-                if decision.adopted { self.unfinished_streams(&service).await? } else { Vec::new() };
-            let timers: Vec<TimerChange> = waiting.into_iter().map(|stream| nudge(stream, now)).collect();
+            let timers = Vec::from_iter(decision.adopted.then(|| nudge(stream.clone(), now)));
             let commit = Commit {
                 read: vec![(stream.clone(), loaded.version)],
                 append: appends(&decision.entries),
@@ -118,7 +115,7 @@ impl Engine {
             let now = self.now();
             let entry =
                 record_environment(service, name, &loaded.state, &policy, deployed.clone(), actor, now)?;
-            let waiting = self.unfinished_streams(service).await?;
+            let waiting = self.unfinished_streams(Some(service)).await?;
             let commit = Commit {
                 read: vec![(stream.clone(), loaded.version), (policy_stream, rules.version)],
                 append: appends(&[entry]),

@@ -28,8 +28,8 @@ const TRIES_MAX: u32 = 100;
 pub(crate) const WAKE: &str = "wake";
 /// The timer by which another release tells that something they share has changed.
 pub(crate) const NUDGE: &str = "nudge";
-/// The most releases of one service that are told at once.
-const NUDGED_MAX: usize = 1_000;
+/// How many rows are read at a time.
+const PAGE: usize = 1_000;
 
 /// What came of a stimulus.
 #[derive(Debug, Clone)]
@@ -226,24 +226,47 @@ impl Engine {
             return Ok(Vec::new());
         }
         let own = view.stream();
-        let others = self.unfinished_streams(&view.service).await?;
+        let others = self.unfinished_streams(Some(&view.service)).await?;
         Ok(others.into_iter().filter(|stream| *stream != own).map(|stream| nudge(stream, now)).collect())
     }
 
-    /// The releases of a service with a run that is not finished.
+    /// The releases with a run that is not finished: those of a service, or all.
     pub(crate) async fn unfinished_streams(
         &self,
-        service: &ServiceName,
+        service: Option<&ServiceName>,
     ) -> Result<Vec<StreamId>, EngineError> {
-        let query = RowQuery {
+        let mut query = RowQuery {
             kind: follow::RELEASE_ROW.into(),
-            service: Some(service.to_string()),
+            service: service.map(ToString::to_string),
             status: follow::UNFINISHED.iter().map(ToString::to_string).collect(),
             after: None,
-            limit: NUDGED_MAX,
+            limit: PAGE,
         };
-        let rows = self.store.rows(query).await?;
-        Ok(rows.iter().filter_map(|row| row.id.parse().ok()).collect())
+        let mut streams = Vec::new();
+        loop {
+            let rows = self.store.rows(query.clone()).await?;
+            streams.extend(rows.iter().filter_map(|row| row.id.parse().ok()));
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => query.after = Some((last.sort.clone(), last.id.clone())),
+                _ => return Ok(streams),
+            }
+        }
+    }
+
+    /// New rules hold at once for what is under way: every release of the service looks again. That is done after their
+    /// adoption, so that no release that was started in between is left out.
+    pub(crate) async fn nudge_all(&self, service: &ServiceName, timer: &Timer) -> Result<(), EngineError> {
+        let read = self.store.read(std::slice::from_ref(&timer.stream)).await?;
+        let read = read.into_iter().map(|read| (read.stream, read.version)).collect();
+        let now = self.now();
+        let waiting = self.unfinished_streams(Some(service)).await?;
+        let mut timers: Vec<TimerChange> = waiting.into_iter().map(|stream| nudge(stream, now)).collect();
+        timers.push(TimerChange::Clear { stream: timer.stream.clone(), name: timer.name.clone() });
+        match self.commit(Commit { read, timers, ..Commit::default() }).await {
+            // Others were adopted meanwhile: the timer is still there.
+            Err(EngineError::Store(StoreError::Conflict { .. })) => Ok(()),
+            other => other,
+        }
     }
 }
 

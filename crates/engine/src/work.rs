@@ -182,7 +182,11 @@ impl Engine {
     }
 
     async fn wake(&self, timer: Timer) -> Result<(), EngineError> {
-        let StreamId::Release(service, release) = &timer.stream else { return Ok(()) };
+        let (service, release) = match &timer.stream {
+            StreamId::Release(service, release) => (service, release),
+            StreamId::Policy(service) => return self.nudge_all(service, &timer).await,
+            StreamId::Environment(..) | StreamId::Checkpoint => return Ok(()),
+        };
         let beside = Beside { fired: Some(timer.name.clone()), ..Beside::default() };
         let woken = self.take_in(service, *release, &Stimulus::Wake, &Actor::Tollgate, beside).await;
         self.left_alone(&timer.stream, woken.map(|_| ())).await

@@ -23,10 +23,12 @@ pub struct Faults {
     pub command_hangs: u32,
     /// The engine dies at a point it passes.
     pub crash: u32,
-    /// An act is carried out twice.
+    /// An act is carried out twice, a commit is handed in twice.
     pub repeat: u32,
     /// An act fails without having been tried.
     pub fail: u32,
+    /// The store is busy.
+    pub busy: u32,
     /// Somebody else does something between a decision and its commit.
     pub interlope: u32,
 }
@@ -44,6 +46,7 @@ impl Faults {
             crash: 0,
             repeat: 0,
             fail: 0,
+            busy: 0,
             interlope: 0,
         }
     }
@@ -60,6 +63,7 @@ impl Faults {
             crash: 12,
             repeat: 40,
             fail: 20,
+            busy: 5,
             interlope: 30,
         }
     }
@@ -99,14 +103,16 @@ impl Inject for SimInject {
         let (fault, interlope) = {
             let mut state = self.world.state();
             let faults = state.faults.clone();
-            let act = matches!(point, Point::BeforeAct(_));
+            let (fail, repeat) = match point {
+                Point::BeforeAct(_) => (faults.fail, faults.repeat),
+                Point::BeforeCommit => (faults.busy, faults.repeat),
+                Point::AfterAct(_) | Point::AfterCommit => (0, 0),
+            };
             let fault = if state.chance.permille(faults.crash) {
                 Fault::Crash
-            } else if matches!(point, Point::BeforeAct(_) | Point::BeforeCommit)
-                && state.chance.permille(faults.repeat)
-            {
+            } else if state.chance.permille(repeat) {
                 Fault::Repeat
-            } else if act && state.chance.permille(faults.fail) {
+            } else if state.chance.permille(fail) {
                 Fault::Fail
             } else {
                 Fault::None

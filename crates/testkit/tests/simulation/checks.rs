@@ -11,7 +11,7 @@ use tollgate_core::ids::ReleaseId;
 use tollgate_core::journal::{Hash, StreamId, link};
 use tollgate_core::view::{Stimulus, View};
 use tollgate_engine::EngineError;
-use tollgate_engine::store::{Timer, latest_storable};
+use tollgate_engine::store::{StoreError, Timer, latest_storable};
 
 use crate::drive::Sim;
 use crate::people::{self, Deed};
@@ -19,7 +19,7 @@ use crate::team::{SERVICE, named};
 
 const MANY: usize = 100_000;
 /// How often the dearer checks are made.
-const SELDOM: u64 = 6;
+const SELDOM: u64 = 9;
 
 impl Sim {
     /// What must hold after every step.
@@ -69,10 +69,10 @@ impl Sim {
     /// Nothing could go on without anybody knowing.
     fn check_wake(&mut self, view: &View, timers: &[Timer]) {
         let now = self.world.now();
+        let rules = StreamId::Policy(view.service.clone());
+        let own = |timer: &Timer| timer.stream == view.stream() || timer.stream == rules;
         // A nudge is for the moment at which it was set, even where the clock went back since.
-        let due = timers
-            .iter()
-            .any(|timer| timer.stream == view.stream() && (timer.due <= now || timer.name == "nudge"));
+        let due = timers.iter().any(|timer| own(timer) && (timer.due <= now || timer.name == "nudge"));
         if due {
             return;
         }
@@ -165,7 +165,7 @@ impl Sim {
         match self.desk.clone().reconcile().await {
             Ok(repairs) if repairs.is_empty() => {}
             Ok(repairs) => self.fail(format!("there was something to repair: {repairs:?}")),
-            Err(EngineError::Crashed) => {}
+            Err(EngineError::Crashed | EngineError::Store(StoreError::Busy { .. })) => {}
             Err(error) => self.fail(format!("reconciling: {error}")),
         }
     }

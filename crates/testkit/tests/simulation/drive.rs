@@ -3,20 +3,21 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::act::{Failure, FailureClass, Outcome, Report};
 use tollgate_core::actor::Actor;
-use tollgate_core::event::Seen;
+use tollgate_core::event::{Deployed, Seen};
 use tollgate_core::ids::{EnvironmentName, ReleaseId};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
 use tollgate_core::state::StepStatus;
 use tollgate_core::view::{Stimulus, watch_key};
 use tollgate_engine::planning::Origin;
-use tollgate_engine::store::Store;
+use tollgate_engine::ports::Checkout;
+use tollgate_engine::store::{Store, StoreError};
 use tollgate_engine::{Engine, EngineError, Places};
 use tollgate_testkit::world::{Chance, Faults, SimInject, SimWorld, WatchedStore};
 
@@ -34,6 +35,7 @@ type Queue = Arc<Mutex<VecDeque<Meanwhile>>>;
 pub(crate) enum Meanwhile {
     Submit(ReleaseId, Stimulus, Actor),
     Adopt(Box<Policy>, Actor),
+    Start(Arc<Plan>, Actor),
 }
 
 /// What came of a seed.
@@ -144,6 +146,18 @@ impl Sim {
                 self.world.state().git.others_commit("main", email, "fix: something", now);
             }
         }
+        if self.chance.percent(50) {
+            let mut state = self.world.state();
+            let head = state.git.remote.get("refs/heads/main").cloned();
+            state.git.checkout = Some(Checkout {
+                root: "/sim/checkout".into(),
+                branch: Some("main".into()),
+                head,
+                dirty: Vec::new(),
+                remote_url: Some("sim://repository".into()),
+                shallow: false,
+            });
+        }
         let first = self.team.policy.clone();
         let by = people::actor(&named("ann"));
         for _ in 0..50 {
@@ -174,16 +188,8 @@ impl Sim {
             87..89 => self.start_release().await,
             89..91 => self.change_rules().await,
             91 => self.promote_by_hand().await,
-            92 => {
-                let now = self.world.now();
-                self.world.state().git.others_commit("main", "bob@example.org", "feat: more", now);
-            }
-            93 => {
-                let mut state = self.world.state();
-                if !state.git.declined.remove("refs/heads/") {
-                    state.git.declined.insert("refs/heads/".into());
-                }
-            }
+            92 => self.others_commit(),
+            93 => self.trouble().await,
             94 => self.world.state().reboot(),
             95 => self.crash(),
             96..99 => self.others_deploy(),
@@ -196,13 +202,71 @@ impl Sim {
         }
     }
 
+    /// Others work on the same branch; the working copy follows, or does not.
+    fn others_commit(&mut self) {
+        let now = self.world.now();
+        let follows = self.chance.percent(70);
+        let mut state = self.world.state();
+        let head = state.git.others_commit("main", "bob@example.org", "feat: more", now);
+        if let (true, Some(checkout)) = (follows, &mut state.git.checkout) {
+            checkout.head = Some(head);
+        }
+    }
+
+    /// Something is not as it should be, for a while.
+    async fn trouble(&mut self) {
+        let now = self.world.now();
+        let names: Vec<EnvironmentName> = self.team.policy.environments.keys().cloned().collect();
+        let Some(name) = self.chance.pick(&names).cloned() else { return };
+        match self.chance.below(4) {
+            0 => {
+                let mut state = self.world.state();
+                if !state.git.declined.remove("refs/heads/") {
+                    state.git.declined.insert("refs/heads/".into());
+                }
+            }
+            1 => {
+                let until = now + SignedDuration::from_mins(self.chance.between(1, 30));
+                let mut state = self.world.state();
+                state.services.entry(name.to_string()).or_default().down_until = Some(until);
+            }
+            2 => {
+                let mut state = self.world.state();
+                if let Some(checkout) = &mut state.git.checkout {
+                    match checkout.dirty.pop() {
+                        Some(_) => {}
+                        None => checkout.dirty.push(" M app.txt".into()),
+                    }
+                }
+            }
+            _ => self.record(&name).await,
+        }
+    }
+
+    /// Somebody tells what runs in an environment.
+    async fn record(&mut self, name: &EnvironmentName) {
+        let by = people::anybody(&mut self.chance);
+        let what = Deployed {
+            version: "0.9.0".into(),
+            commit: None,
+            fingerprint: None,
+            release: None,
+            candidate: None,
+        };
+        let deployed = [(named("app"), what)].into_iter().collect();
+        let desk = self.desk.clone();
+        let result = desk.record_environment(&named(SERVICE), name, deployed, &by).await;
+        self.told(&format!("{by}: 0.9.0 runs in {name}"), result);
+        self.catch_up();
+    }
+
     /// The engine does what is due, as far as it gets without time passing.
     pub(crate) async fn work(&mut self, crashes: bool) {
         let worker = self.worker.clone();
         let turn = self.turn.get_or_insert_with(|| Box::pin(async move { worker.turn().await }));
         match self.world.step(turn).await {
             Some(Ok(_)) => self.turn = None,
-            Some(Err(EngineError::Crashed)) => self.crash(),
+            Some(Err(EngineError::Crashed | EngineError::Store(StoreError::Busy { .. }))) => self.crash(),
             Some(Err(error)) => {
                 self.turn = None;
                 self.fail(format!("the engine stopped: {error}"));
@@ -328,6 +392,7 @@ impl Sim {
                 false
             }
             Err(EngineError::Refused(_) | EngineError::Planning(_) | EngineError::Port(_)) => false,
+            Err(EngineError::Store(StoreError::Busy { .. })) => false,
             Err(error) => {
                 self.fail(format!("{what}: {error}"));
                 false
@@ -355,26 +420,37 @@ impl Sim {
         if self.versions >= 3 {
             return;
         }
-        let Some(policy) = self.oracle.in_force() else { return };
-        let version = format!("1.{}.0", self.versions);
         let by = people::anybody(&mut self.chance);
-        let (desk, definition) = (self.desk.clone(), self.team.definition.clone());
-        let world = self.world.clone();
-        let starting = async {
-            let origin =
-                Origin { url: "sim://repository".into(), checkout: None, folder: Some("/sim".into()) };
-            let surveyed = desk.survey(&definition.service, origin, "main").await?;
-            let plan = desk.plan(&surveyed, &definition, &policy, &named(PROCEDURE), Some(&version)).await?;
-            Ok::<Plan, EngineError>(plan)
-        };
-        let result = match world.finish(starting).await {
+        let result = match self.plan().await {
+            // Sometimes it starts while others decide something.
+            Ok(plan) if self.immediate && self.chance.percent(20) => {
+                self.oracle.plans.insert(plan.id(), Arc::new(plan.clone()));
+                self.meanwhile().push_front(Meanwhile::Start(Arc::new(plan), by.clone()));
+                Ok(())
+            }
             Ok(plan) => self.start(plan, None, &by).await,
             Err(error) => Err(error),
         };
-        if self.told(&format!("{by}: start {version}"), result) {
+        if self.told(&format!("{by}: start 1.{}.0", self.versions), result) {
             self.versions += 1;
         }
         self.catch_up();
+    }
+
+    /// The plan of the next release.
+    async fn plan(&mut self) -> Result<Plan, EngineError> {
+        let policy = self.oracle.in_force().ok_or(EngineError::Crashed)?;
+        let version = format!("1.{}.0", self.versions);
+        let (desk, definition) = (self.desk.clone(), self.team.definition.clone());
+        let world = self.world.clone();
+        let checkout = world.state().git.checkout.clone();
+        let planning = async {
+            let folder = Some("/sim".into());
+            let origin = Origin { url: "sim://repository".into(), checkout, folder };
+            let surveyed = desk.survey(&definition.service, origin, "main").await?;
+            desk.plan(&surveyed, &definition, &policy, &named(PROCEDURE), Some(&version)).await
+        };
+        world.finish(planning).await
     }
 
     async fn start(&mut self, plan: Plan, release: Option<ReleaseId>, by: &Actor) -> Result<(), EngineError> {
@@ -451,7 +527,12 @@ impl Sim {
             }
             _ => {
                 if policy.environments.len() > 1 {
-                    policy.environments.shift_remove(&name);
+                    let gone = policy.environments.shift_remove(&name)?;
+                    for environment in policy.environments.values_mut() {
+                        if environment.from.as_ref() == Some(&name) {
+                            environment.from.clone_from(&gone.from);
+                        }
+                    }
                 }
             }
         }
@@ -521,6 +602,10 @@ impl Sim {
         }
     }
 
+    fn meanwhile(&self) -> MutexGuard<'_, VecDeque<Meanwhile>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What others are about to do in the middle of somebody's decision.
     fn prepare_meanwhile(&mut self) {
         if !self.immediate {
@@ -543,7 +628,7 @@ impl Sim {
             let by = people::actor(&named(PEOPLE[2 + self.chance.below(3)]));
             prepared.push_front(Meanwhile::Adopt(Box::new(policy), by));
         }
-        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = prepared;
+        *self.meanwhile() = prepared;
     }
 }
 
@@ -559,6 +644,10 @@ fn meanwhile(engine: &Arc<Engine>, world: &SimWorld, what: Meanwhile) {
         Meanwhile::Adopt(policy, by) => {
             let engine = engine.clone();
             Box::pin(async move { engine.adopt(&policy, &by).await.map(|_| ()) })
+        }
+        Meanwhile::Start(plan, by) => {
+            let engine = engine.clone();
+            Box::pin(async move { engine.start(plan, None, &by).await.map(|_| ()) })
         }
     };
     match doing.as_mut().poll(&mut Context::from_waker(Waker::noop())) {

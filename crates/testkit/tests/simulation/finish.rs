@@ -31,6 +31,9 @@ impl Sim {
             state.note(|| "from here on nothing goes wrong".into());
             state.faults = Faults::none();
             state.git.declined.clear();
+            if let Some(checkout) = &mut state.git.checkout {
+                checkout.dirty.clear();
+            }
         }
         let mut retries = BTreeMap::new();
         let mut rounds = 0;

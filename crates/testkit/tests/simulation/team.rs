@@ -362,7 +362,14 @@ impl Making<'_> {
         kinds.push(StepKind::Ask { questions: vec![named("go"), named("risk")] });
         let mut steps: Vec<Step> = kinds.into_iter().map(|kind| self.step(kind)).collect();
         for name in policy.environments.keys() {
+            let beside = steps.len();
             steps.extend(self.fillers(2));
+            if let (Some(first), true) = (steps.get(beside - 1).cloned(), self.chance.percent(15))
+                && let Some(later) = steps.get_mut(beside + 1)
+            {
+                // Beside the one before it, not after it.
+                later.after = Some(vec![first.id]);
+            }
             let mut step = self.step(StepKind::Promote { environment: name.clone() });
             step.id = named(&format!("promote-{name}"));
             step.condition = self.maybe(12, Self::condition);
