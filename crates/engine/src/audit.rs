@@ -4,9 +4,9 @@ use tollgate_core::journal::{Hash, StreamId};
 use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState};
 use tollgate_core::view::View;
 
-use crate::follow::ReleaseRow;
+use crate::follow::{RELEASE_ROW, ReleaseRow};
 use crate::load::{Loaded, Replay, replay};
-use crate::store::StreamRead;
+use crate::store::{Row, StreamRead};
 use crate::{Engine, EngineError};
 
 /// How many streams are looked at at a time.
@@ -68,8 +68,10 @@ impl Engine {
                     Err(EngineError::Damaged(why)) => return Ok(missing(&why)),
                     other => other?,
                 };
-                let listed = self.release_row(service, *release).await?;
-                let right = listed.is_some_and(|row| row.version == version_of(&view) && over(&row) == ended(&view));
+                let right = match self.store.row(RELEASE_ROW, &stream.to_string()).await? {
+                    Some(row) => shows(&row, &view),
+                    None => false,
+                };
                 Ok(if right { None } else { missing("the list of releases shows something else") })
             }
             StreamId::Environment(..) | StreamId::Checkpoint => Ok(None),
@@ -83,15 +85,10 @@ impl Engine {
     }
 }
 
-fn version_of(view: &View) -> &str {
-    view.release.opened.as_ref().map_or("", |opened| opened.version.as_str())
-}
-
-/// Whether a list shows a release as ended. How far it is depends on the time as well, so that is not compared.
-fn over(row: &ReleaseRow) -> bool {
-    matches!(row.status.as_str(), "done" | "aborted")
-}
-
-fn ended(view: &View) -> bool {
-    view.active().next().is_none()
+/// Whether the list shows a release as it is. How far it is depends on the time as well, so that is not compared.
+fn shows(row: &Row, view: &View) -> bool {
+    let Ok(shown) = serde_json::from_str::<ReleaseRow>(&row.data) else { return false };
+    let version = view.release.opened.as_ref().map_or("", |opened| opened.version.as_str());
+    let ended = matches!(row.status.as_str(), "done" | "aborted");
+    shown.version == version && shown.status == row.status && ended == view.active().next().is_none()
 }

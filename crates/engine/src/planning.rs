@@ -200,7 +200,11 @@ impl Engine {
         if surveyed.origin.checkout.as_ref().is_some_and(|checkout| checkout.shallow) {
             let why =
                 "the working copy is a shallow clone: the tags and commits before are not all there".into();
-            return Err(repository("shallow", why, Some("fetch the rest with `git fetch --unshallow --tags`".into())));
+            return Err(repository(
+                "shallow",
+                why,
+                Some("fetch the rest with `git fetch --unshallow --tags`".into()),
+            ));
         }
         let tags = plan.steps.iter().any(|step| matches!(step.body, Body::Step(StepKind::GitTag { .. })));
         if tags {

@@ -19,7 +19,8 @@ impl Lower<'_> {
         for entry in node.entries() {
             let name = self.name(&entry.key, entry.key_span, GateName::new);
             if ALWAYS.contains(&entry.key.as_str()) {
-                let message = format!("`{}` is the name of a gate that every promotion has anyway", entry.key);
+                let message =
+                    format!("`{}` is the name of a gate that every promotion has anyway", entry.key);
                 let hint = "call this one otherwise: a waiver has to name exactly one gate";
                 self.report.error(Code::BadName, entry.key_span, message).hint(hint);
             }
