@@ -3,18 +3,15 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::act::{Failure, FailureClass, Outcome, Report};
 use tollgate_core::actor::Actor;
-use tollgate_core::event::{Deployed, Seen};
 use tollgate_core::ids::{EnvironmentName, ReleaseId};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
-use tollgate_core::state::StepStatus;
-use tollgate_core::view::{Stimulus, watch_key};
+use tollgate_core::view::Stimulus;
 use tollgate_engine::planning::Origin;
 use tollgate_engine::ports::Checkout;
 use tollgate_engine::store::{Store, StoreError};
@@ -23,7 +20,7 @@ use tollgate_testkit::world::{Chance, Faults, SimInject, SimWorld, WatchedStore}
 
 use crate::oracle::Oracle;
 use crate::people::{self, Deed};
-use crate::team::{PEOPLE, PROCEDURE, SERVICE, Team, named};
+use crate::team::{PROCEDURE, SERVICE, Team, named};
 
 /// A turn of the engine that is under way.
 type Turn = Pin<Box<dyn Future<Output = Result<usize, EngineError>> + Send>>;
@@ -58,10 +55,10 @@ pub(crate) struct Sim {
     pub(crate) desk: Arc<Engine>,
     worker: Arc<Engine>,
     turn: Option<Turn>,
-    queue: Queue,
-    versions: u32,
+    pub(crate) queue: Queue,
+    pub(crate) versions: u32,
     /// Whether the store answers at once, so that others can come in between.
-    immediate: bool,
+    pub(crate) immediate: bool,
     pub(crate) steps: u64,
     pub(crate) ended: Ended,
     /// What was looked at last: how many events, and when.
@@ -104,7 +101,7 @@ impl Sim {
     }
 
     /// An engine as a new process has it.
-    fn engine(&self) -> Arc<Engine> {
+    pub(crate) fn engine(&self) -> Arc<Engine> {
         let inject = SimInject::new(&self.world);
         let engine = Engine::new(self.store.clone(), self.world.ports(), places());
         if !self.immediate {
@@ -139,7 +136,7 @@ impl Sim {
         self.end().await;
     }
 
-    async fn begin(&mut self) {
+    pub(crate) async fn begin(&mut self) {
         for email in ["ann@example.org", "stranger@example.org", "cat@example.org"] {
             if self.chance.percent(40) {
                 let now = self.world.now();
@@ -175,7 +172,7 @@ impl Sim {
     }
 
     /// One thing happens.
-    async fn step(&mut self) {
+    pub(crate) async fn step(&mut self) {
         self.steps += 1;
         if self.chance.percent(25) {
             self.prepare_meanwhile();
@@ -202,64 +199,6 @@ impl Sim {
         }
     }
 
-    /// Others work on the same branch; the working copy follows, or does not.
-    fn others_commit(&mut self) {
-        let now = self.world.now();
-        let follows = self.chance.percent(70);
-        let mut state = self.world.state();
-        let head = state.git.others_commit("main", "bob@example.org", "feat: more", now);
-        if let (true, Some(checkout)) = (follows, &mut state.git.checkout) {
-            checkout.head = Some(head);
-        }
-    }
-
-    /// Something is not as it should be, for a while.
-    async fn trouble(&mut self) {
-        let now = self.world.now();
-        let names: Vec<EnvironmentName> = self.team.policy.environments.keys().cloned().collect();
-        let Some(name) = self.chance.pick(&names).cloned() else { return };
-        match self.chance.below(4) {
-            0 => {
-                let mut state = self.world.state();
-                if !state.git.declined.remove("refs/heads/") {
-                    state.git.declined.insert("refs/heads/".into());
-                }
-            }
-            1 => {
-                let until = now + SignedDuration::from_mins(self.chance.between(1, 30));
-                let mut state = self.world.state();
-                state.services.entry(name.to_string()).or_default().down_until = Some(until);
-            }
-            2 => {
-                let mut state = self.world.state();
-                if let Some(checkout) = &mut state.git.checkout {
-                    match checkout.dirty.pop() {
-                        Some(_) => {}
-                        None => checkout.dirty.push(" M app.txt".into()),
-                    }
-                }
-            }
-            _ => self.record(&name).await,
-        }
-    }
-
-    /// Somebody tells what runs in an environment.
-    async fn record(&mut self, name: &EnvironmentName) {
-        let by = people::anybody(&mut self.chance);
-        let what = Deployed {
-            version: "0.9.0".into(),
-            commit: None,
-            fingerprint: None,
-            release: None,
-            candidate: None,
-        };
-        let deployed = [(named("app"), what)].into_iter().collect();
-        let desk = self.desk.clone();
-        let result = desk.record_environment(&named(SERVICE), name, deployed, &by).await;
-        self.told(&format!("{by}: 0.9.0 runs in {name}"), result);
-        self.catch_up();
-    }
-
     /// The engine does what is due, as far as it gets without time passing.
     pub(crate) async fn work(&mut self, crashes: bool) {
         let worker = self.worker.clone();
@@ -282,13 +221,13 @@ impl Sim {
     }
 
     /// The process dies, and another one takes over.
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.world.note(|| "the engine is started anew".into());
         self.turn = None;
         self.worker = self.engine();
     }
 
-    async fn pass_time(&mut self) {
+    pub(crate) async fn pass_time(&mut self) {
         let now = self.world.now();
         let to = match self.chance.below(20) {
             0 => now - SignedDuration::from_secs(self.chance.between(1, 300)),
@@ -316,7 +255,7 @@ impl Sim {
         }
     }
 
-    async fn somebody(&mut self) {
+    pub(crate) async fn somebody(&mut self) {
         let unfinished = self.oracle.unfinished();
         let Some(release) = self.chance.pick(&unfinished).copied() else { return };
         let view = self.oracle.view(release);
@@ -346,7 +285,7 @@ impl Sim {
         }
     }
 
-    fn version_held(&self, release: ReleaseId, environment: &EnvironmentName) -> Option<String> {
+    pub(crate) fn version_held(&self, release: ReleaseId, environment: &EnvironmentName) -> Option<String> {
         let held = self.oracle.environments.get(environment)?.held.as_ref()?;
         let version = held.deploying.values().next()?.version.clone();
         (held.by.release == release).then_some(version)
@@ -358,7 +297,7 @@ impl Sim {
         self.world.state().deploy(environment.as_str(), version, delay);
     }
 
-    async fn submit(&mut self, release: ReleaseId, stimulus: Stimulus, by: &Actor) -> bool {
+    pub(crate) async fn submit(&mut self, release: ReleaseId, stimulus: Stimulus, by: &Actor) -> bool {
         let aborts = matches!(stimulus, Stimulus::Abort { .. });
         let (desk, service) = (self.desk.clone(), named(SERVICE));
         let under_way = match aborts {
@@ -380,7 +319,7 @@ impl Sim {
     }
 
     /// What somebody is told; gives whether it was a yes.
-    fn told(&mut self, what: &str, result: Result<(), EngineError>) -> bool {
+    pub(crate) fn told(&mut self, what: &str, result: Result<(), EngineError>) -> bool {
         self.world.note(|| match &result {
             Ok(()) => format!("accepted: {what}"),
             Err(error) => format!("refused: {what}: {error}"),
@@ -408,7 +347,7 @@ impl Sim {
         }
     }
 
-    async fn adopt(&mut self, policy: &Policy, by: &Actor) -> bool {
+    pub(crate) async fn adopt(&mut self, policy: &Policy, by: &Actor) -> bool {
         self.oracle.policies.insert(policy.hash(), Arc::new(policy.clone()));
         let result = self.desk.clone().adopt(policy, by).await.map(|_| ());
         let adopted = self.told(&format!("{by}: adopt {}", policy.hash().short()), result);
@@ -416,7 +355,7 @@ impl Sim {
         adopted
     }
 
-    async fn start_release(&mut self) {
+    pub(crate) async fn start_release(&mut self) {
         if self.versions >= 3 {
             return;
         }
@@ -438,7 +377,7 @@ impl Sim {
     }
 
     /// The plan of the next release.
-    async fn plan(&mut self) -> Result<Plan, EngineError> {
+    pub(crate) async fn plan(&mut self) -> Result<Plan, EngineError> {
         let policy = self.oracle.in_force().ok_or(EngineError::Crashed)?;
         let version = format!("1.{}.0", self.versions);
         let (desk, definition) = (self.desk.clone(), self.team.definition.clone());
@@ -453,182 +392,15 @@ impl Sim {
         world.finish(planning).await
     }
 
-    async fn start(&mut self, plan: Plan, release: Option<ReleaseId>, by: &Actor) -> Result<(), EngineError> {
+    pub(crate) async fn start(
+        &mut self,
+        plan: Plan,
+        release: Option<ReleaseId>,
+        by: &Actor,
+    ) -> Result<(), EngineError> {
         let plan = Arc::new(plan);
         self.oracle.plans.insert(plan.id(), plan.clone());
         self.desk.clone().start(plan, release, by).await.map(|_| ())
-    }
-
-    async fn promote_by_hand(&mut self) {
-        let releases: Vec<ReleaseId> = self.oracle.releases.keys().copied().collect();
-        let Some(release) = self.chance.pick(&releases).copied() else { return };
-        let names: Vec<EnvironmentName> =
-            self.oracle.in_force().iter().flat_map(|policy| policy.environments.keys().cloned()).collect();
-        let Some(environment) = self.chance.pick(&names).cloned() else { return };
-        let by = people::anybody(&mut self.chance);
-        self.promote(release, &environment, &by).await;
-    }
-
-    async fn promote(&mut self, release: ReleaseId, environment: &EnvironmentName, by: &Actor) -> bool {
-        let Some(policy) = self.oracle.in_force() else { return false };
-        let Some(state) = self.oracle.releases.get(&release).cloned() else { return false };
-        if state.runs.len() > 8 {
-            return false;
-        }
-        let desk = self.desk.clone();
-        let result = match desk.plan_promotion(&state, &policy, environment).await {
-            Ok(plan) => self.start(plan, Some(release), by).await,
-            Err(error) => Err(error),
-        };
-        let accepted = self.told(&format!("{by}: promote {release} to {environment}"), result);
-        self.catch_up();
-        accepted
-    }
-
-    /// The rules change, mostly for the stricter.
-    async fn change_rules(&mut self) {
-        let Some(policy) = self.changed_rules() else { return };
-        for _ in 0..2 {
-            let by = people::actor(&named(PEOPLE[2 + self.chance.below(3)]));
-            self.adopt(&policy, &by).await;
-        }
-    }
-
-    fn changed_rules(&mut self) -> Option<Policy> {
-        let mut policy = (*self.oracle.in_force()?).clone();
-        let names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
-        let name = self.chance.pick(&names)?.clone();
-        match self.chance.below(10) {
-            0..4 => {
-                let rules = Team::by(&mut self.chance).policy;
-                let new = rules.environments.values().flat_map(|environment| environment.gates.clone());
-                let new: Vec<_> = new.collect();
-                let (_, gate) = self.chance.pick(&new)?.clone();
-                let number = self.chance.below(3);
-                policy.environments.get_mut(&name)?.gates.insert(named(&format!("new-{number}")), gate);
-            }
-            4..6 => {
-                policy.environments.get_mut(&name)?.gates.pop();
-            }
-            6..8 => {
-                let groups = policy.groups.len();
-                let (_, members) = policy.groups.get_index_mut(self.chance.below(groups))?;
-                if members.len() > 2 {
-                    members.remove(0);
-                }
-            }
-            8 => {
-                let person = named(PEOPLE[self.chance.below(PEOPLE.len())]);
-                let groups = policy.groups.len();
-                let (_, members) = policy.groups.get_index_mut(self.chance.below(groups))?;
-                if !members.contains(&person) {
-                    members.push(person);
-                }
-            }
-            _ => {
-                if policy.environments.len() > 1 {
-                    let gone = policy.environments.shift_remove(&name)?;
-                    for environment in policy.environments.values_mut() {
-                        if environment.from.as_ref() == Some(&name) {
-                            environment.from.clone_from(&gone.from);
-                        }
-                    }
-                }
-            }
-        }
-        Some(policy)
-    }
-
-    /// Answers that come late, twice, or in another order.
-    async fn late(&mut self) {
-        let leases = self.oracle.leases.clone();
-        if self.chance.percent(30) {
-            return self.late_look().await;
-        }
-        let index = self.chance.below(leases.len());
-        let Some((release, effect, epoch)) = leases.get(index).copied() else { return };
-        let newest = leases.iter().rposition(|(_, leased, _)| *leased == effect) == Some(index);
-        let state = self.oracle.releases.get(&release).cloned().unwrap_or_default();
-        let under_way = state.step_of(effect).is_some_and(
-            |(_, _, step)| matches!(step.status, StepStatus::Leased { epoch: now, .. } if now == epoch),
-        );
-        if newest && under_way {
-            return;
-        }
-        let report = match self.chance.percent(50) {
-            true => Report::Done(Outcome::Done),
-            false => Report::Failed(Failure {
-                class: FailureClass::Permanent,
-                why: "a late answer".into(),
-                hint: None,
-                retry_at: None,
-                output: None,
-            }),
-        };
-        let stimulus = match self.chance.percent(70) {
-            true => Stimulus::Reported { effect, epoch, report },
-            false => Stimulus::Lease { effect, epoch },
-        };
-        let what = format!("{stimulus:?}");
-        if self.submit(release, stimulus, &Actor::Tollgate).await {
-            self.fail(format!("a late answer was taken: {what}"));
-        }
-    }
-
-    async fn late_look(&mut self) {
-        let unfinished = self.oracle.unfinished();
-        let Some(release) = self.chance.pick(&unfinished).copied() else { return };
-        let probes: Vec<_> = self
-            .team
-            .policy
-            .environments
-            .values()
-            .filter_map(|environment| environment.probe.as_ref().map(watch_key))
-            .collect();
-        let Some(key) = self.chance.pick(&probes).cloned() else { return };
-        let seen = match self.chance.percent(50) {
-            true => Seen { value: Some("0.9.9".into()), problem: None },
-            false => Seen { value: None, problem: Some("no route to host".into()) },
-        };
-        self.submit(release, Stimulus::Observed { key, seen }, &Actor::Tollgate).await;
-    }
-
-    /// Others deploy where Tollgate only watches.
-    fn others_deploy(&mut self) {
-        let unfinished = self.oracle.unfinished();
-        let Some(release) = self.chance.pick(&unfinished).copied() else { return };
-        for (environment, version) in people::awaited(&self.oracle.view(release)) {
-            self.put(&environment, &version);
-        }
-    }
-
-    fn meanwhile(&self) -> MutexGuard<'_, VecDeque<Meanwhile>> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What others are about to do in the middle of somebody's decision.
-    fn prepare_meanwhile(&mut self) {
-        if !self.immediate {
-            return;
-        }
-        let mut prepared = VecDeque::new();
-        let unfinished = self.oracle.unfinished();
-        for _ in 0..2 {
-            let Some(release) = self.chance.pick(&unfinished).copied() else { break };
-            let view = self.oracle.view(release);
-            let deed = people::whatever(&view, &mut self.chance, self.world.now());
-            if let Some(Deed::Submit(release, stimulus, by)) = deed {
-                prepared.push_back(Meanwhile::Submit(release, stimulus, by));
-            }
-        }
-        if self.chance.percent(3)
-            && let Some(policy) = self.changed_rules()
-        {
-            self.oracle.policies.insert(policy.hash(), Arc::new(policy.clone()));
-            let by = people::actor(&named(PEOPLE[2 + self.chance.below(3)]));
-            prepared.push_front(Meanwhile::Adopt(Box::new(policy), by));
-        }
-        *self.meanwhile() = prepared;
     }
 }
 

@@ -5,6 +5,8 @@
 mod checks;
 mod drive;
 mod finish;
+mod happenings;
+mod judge;
 mod oracle;
 mod people;
 mod team;

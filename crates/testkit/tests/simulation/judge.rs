@@ -1,0 +1,156 @@
+//! Whether an environment may be entered, told anew and in other words than the product's.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tollgate_core::context::RunFacts;
+use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, WaiverTarget};
+use tollgate_core::expr::eval_condition;
+use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
+use tollgate_core::model::{ApprovalRule, Gate, GateKind, Policy};
+use tollgate_core::plan::Plan;
+use tollgate_core::state::{ReleaseState, Run, Says};
+
+use crate::oracle::Oracle;
+use crate::team::named;
+
+/// Judges an entry by the rules, anew and in its own words.
+pub(crate) struct Judging<'a> {
+    pub(crate) oracle: &'a Oracle,
+    pub(crate) release: &'a ReleaseState,
+    pub(crate) id: ReleaseId,
+    pub(crate) run: &'a Run,
+    pub(crate) plan: &'a Arc<Plan>,
+    pub(crate) name: &'a EnvironmentName,
+    pub(crate) at: Timestamp,
+}
+
+impl Judging<'_> {
+    /// What speaks against it, by these rules.
+    pub(crate) fn enter(&self, policy: &Policy, in_force: &Policy) -> Option<String> {
+        let environment = policy.environments.get(self.name)?;
+        let sealed = self.release.candidate(self.run.candidate)?.sealed?;
+        if let Some(from) = &environment.from
+            && !self.waived("from")
+            && self.oracle.environments.get(from).is_none_or(|state| state.verified(&sealed).is_none())
+        {
+            return Some(format!("{} was entered without verification in {from}", self.name));
+        }
+        let mut slots: Vec<BTreeSet<PersonName>> = Vec::new();
+        for (name, gate) in policy.gates.iter().chain(&environment.gates) {
+            if self.waived(name.as_str()) || !self.applies(gate) {
+                continue;
+            }
+            let fine = match &gate.kind {
+                GateKind::Approval(rule) => {
+                    let yes = self.approvals(name, rule, in_force);
+                    let count = rule.count as usize;
+                    let enough = yes.as_ref().is_some_and(|yes| yes.len() >= count);
+                    slots.extend(std::iter::repeat_n(yes.unwrap_or_default(), count));
+                    enough
+                }
+                GateKind::Ask { by, valid, .. } => {
+                    let asked = Asked::Gate(self.name.clone(), name.clone(), self.run.candidate);
+                    self.release.answered(&asked).any(|answer| {
+                        answer.value == AnswerValue::YesNo(true)
+                            && self.said_to_run(answer.runs)
+                            && valid.is_none_or(|valid| self.at < answer.at + valid)
+                            && answer.by.person().is_some_and(|person| {
+                                by.as_ref().map_or(in_force.people.contains_key(person), |who| {
+                                    in_force.includes(who, person)
+                                })
+                            })
+                    })
+                }
+                GateKind::Require { that } => self.holds(that),
+            };
+            if !fine {
+                return Some(format!("{} was entered past `{name}`", self.name));
+            }
+        }
+        (!different_people(&slots))
+            .then(|| format!("{} was entered with one person in two places", self.name))
+    }
+
+    /// Whether the run was there when something was said.
+    fn said_to_run(&self, runs: u32) -> bool {
+        self.release
+            .runs
+            .iter()
+            .position(|run| run.id == self.run.id)
+            .is_some_and(|place| place < runs as usize)
+    }
+
+    fn waived(&self, gate: &str) -> bool {
+        let target = WaiverTarget::Gate(self.name.clone(), named(gate));
+        self.release.waivers.iter().any(|waiver| {
+            waiver.target == target
+                && waiver.candidate == self.run.candidate
+                && self.said_to_run(waiver.runs)
+                && waiver.until.is_none_or(|until| self.at < until)
+        })
+    }
+
+    fn holds(&self, expr: &tollgate_core::expr::Expr) -> bool {
+        let view = self.oracle.view(self.id);
+        let facts = RunFacts { view: &view, run: self.run, plan: self.plan };
+        eval_condition(expr, &facts) == Ok(true)
+    }
+
+    fn applies(&self, gate: &Gate) -> bool {
+        let view = self.oracle.view(self.id);
+        let facts = RunFacts { view: &view, run: self.run, plan: self.plan };
+        gate.condition.as_ref().is_none_or(|condition| eval_condition(condition, &facts) != Ok(false))
+    }
+
+    /// Whose yes counts; `None` when somebody said no.
+    fn approvals(
+        &self,
+        gate: &GateName,
+        rule: &ApprovalRule,
+        in_force: &Policy,
+    ) -> Option<BTreeSet<PersonName>> {
+        let target = ApprovalTarget::Gate(self.name.clone(), gate.clone());
+        let fingerprint = self.release.candidate(self.run.candidate)?.fingerprint();
+        let mut yes = BTreeSet::new();
+        for opinion in self.release.opinions.iter().filter(|opinion| {
+            opinion.target == target && opinion.candidate == self.run.candidate && opinion.revoked.is_none()
+        }) {
+            let Some(person) = opinion.by.person().filter(|person| in_force.includes(&rule.by, person))
+            else {
+                continue;
+            };
+            let own = self.run.started_by.person() == Some(person) || self.plan.authors.contains(person);
+            if own && !rule.allow_self {
+                continue;
+            }
+            match &opinion.says {
+                Says::No { .. } => return None,
+                Says::Yes { covers, .. } => {
+                    let fresh = rule.valid.is_none_or(|valid| self.at < opinion.at + valid);
+                    if fresh && *covers == fingerprint {
+                        yes.insert(person.clone());
+                    }
+                }
+            }
+        }
+        Some(yes)
+    }
+}
+
+/// Whether every place can be filled with somebody of its own.
+fn different_people(slots: &[BTreeSet<PersonName>]) -> bool {
+    fn fill<'a>(slots: &'a [BTreeSet<PersonName>], taken: &mut BTreeSet<&'a PersonName>) -> bool {
+        let Some((first, rest)) = slots.split_first() else { return true };
+        first.iter().any(|person| {
+            let new = taken.insert(person);
+            let filled = new && fill(rest, taken);
+            if new && !filled {
+                taken.remove(person);
+            }
+            filled
+        })
+    }
+    fill(slots, &mut BTreeSet::new())
+}
