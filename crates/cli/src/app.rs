@@ -17,7 +17,7 @@ use tollgate_engine::{Engine, Observer, Places, World};
 use tollgate_store::{OpenOptions, SqliteStore};
 
 use crate::Global;
-use crate::error::CliError;
+use crate::error::{CliError, reason};
 use crate::output::Output;
 
 /// What every command has at hand.
@@ -41,8 +41,12 @@ impl App {
             None => std::env::current_dir()
                 .map_err(|error| CliError::error("folder", format!("there is no current folder: {error}")))?,
         };
+        if !folder.is_dir() {
+            let why = format!("there is no folder {}", folder.display());
+            return Err(CliError::refused("folder", why).hint("name one that is there with `-C FOLDER`"));
+        }
         std::path::absolute(&folder)
-            .map_err(|error| CliError::error("folder", format!("{}: {error}", folder.display())))
+            .map_err(|error| CliError::error("folder", format!("{}: {}", folder.display(), reason(&error))))
     }
 
     /// Where the state of a service is kept.
@@ -81,13 +85,28 @@ impl App {
                 "start with `tollgate policy adopt` in its checkout, or name another folder with `--state`",
             ));
         }
-        self.open(service, None)
+        match self.open(service.clone(), None) {
+            // Looking needs no right to write.
+            Err(error) if error.code == "read-only" => {
+                self.open_with(service, None, OpenOptions::new().read_only(true))
+            }
+            opened => opened,
+        }
     }
 
     /// Opens the state of a service; makes it where it is not there yet.
     pub(crate) fn open(&self, service: ServiceName, observer: Option<Observer>) -> Result<Opened, CliError> {
+        self.open_with(service, observer, OpenOptions::new())
+    }
+
+    fn open_with(
+        &self,
+        service: ServiceName,
+        observer: Option<Observer>,
+        options: OpenOptions,
+    ) -> Result<Opened, CliError> {
         let folder = self.state_folder(&service)?;
-        let store = Arc::new(SqliteStore::open(folder.join("state.db"), OpenOptions::new())?);
+        let store = Arc::new(SqliteStore::open(folder.join("state.db"), options)?);
         let places = Places { work: folder.clone(), holder: format!("process {}", std::process::id()) };
         let mut engine = Engine::new(store.clone(), world(&folder)?, places).with_faults(faults()?);
         if let Some(observer) = observer {

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::app::variable;
 use crate::commands;
 
 /// Makes a team's release procedure run: from the cut to production, over days if need be.
 #[derive(Debug, Parser)]
-#[command(name = "tollgate", version, max_term_width = 100)]
+#[command(name = "tollgate", version, max_term_width = 100, arg_required_else_help = true)]
 #[command(
     after_help = "Exit codes:\n  0 done    1 error    2 not understood    3 refused    4 failed or stuck\n  \
     10 waits for a person    11 waits for a time or the world    130 interrupted"
@@ -29,28 +30,14 @@ pub(crate) struct Global {
     /// The procedure file, where it is not `tollgate.yaml` here or above
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub(crate) file: Option<PathBuf>,
-    /// The service, where there is no procedure file
+    /// The service, where there is no procedure file (`TOLLGATE_SERVICE`)
     #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
     pub(crate) service: Option<String>,
-    /// Where the state is kept, instead of the XDG state folder
-    #[arg(
-        long,
-        global = true,
-        value_name = "FOLDER",
-        env = "TOLLGATE_STATE",
-        hide_env_values = true,
-        help_heading = "Everywhere"
-    )]
+    /// Where the state is kept, instead of the XDG state folder (`TOLLGATE_STATE`)
+    #[arg(long, global = true, value_name = "FOLDER", help_heading = "Everywhere")]
     pub(crate) state: Option<PathBuf>,
-    /// Who you are, where your account does not tell; that you said so is on record
-    #[arg(
-        long = "as",
-        global = true,
-        value_name = "PERSON",
-        env = "TOLLGATE_AS",
-        hide_env_values = true,
-        help_heading = "Everywhere"
-    )]
+    /// Who you are, where your account does not tell; that you said so is on record (`TOLLGATE_AS`)
+    #[arg(long = "as", global = true, value_name = "PERSON", help_heading = "Everywhere")]
     pub(crate) actor: Option<String>,
     /// Print one JSON document
     #[arg(long, global = true, help_heading = "Everywhere")]
@@ -80,6 +67,16 @@ pub(crate) enum Colour {
     Always,
     /// Never
     Never,
+}
+
+impl Global {
+    /// What was not typed, from the environment. An empty variable says nothing.
+    pub(crate) fn or_variables(mut self) -> Self {
+        self.state = self.state.or_else(|| variable("TOLLGATE_STATE").map(PathBuf::from));
+        self.actor = self.actor.or_else(|| variable("TOLLGATE_AS"));
+        self.service = self.service.or_else(|| variable("TOLLGATE_SERVICE"));
+        self
+    }
 }
 
 impl Colour {

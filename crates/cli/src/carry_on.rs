@@ -47,6 +47,8 @@ impl Opened {
         progress: &Progress,
         release: ReleaseId,
     ) -> Result<Exit, CliError> {
+        let stream = StreamId::Release(self.service.clone(), release);
+        progress.told(stream.clone());
         self.expect(progress, release).await?;
         let mut follower: Option<Follower> = None;
         let end = loop {
@@ -58,8 +60,7 @@ impl Opened {
             if follower.is_none() {
                 app.output.say(styled(FAINT, "another `tollgate` carries this on; this one follows"));
             }
-            let stream = StreamId::Release(self.service.clone(), release);
-            let follower = follower.get_or_insert_with(|| Follower::after(stream, progress.last()));
+            let follower = follower.get_or_insert_with(|| Follower::after(stream.clone(), progress.last()));
             follower.show_new(self, progress).await?;
             let row = self.row(release).await?;
             if row.status != "running" && !(row.status == "scheduled" && self.is_due_soon().await?) {

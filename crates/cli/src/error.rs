@@ -1,5 +1,6 @@
 //! What a command tells when it cannot do what was asked: what, why, and what to do.
 
+use tollgate_core::act::FailureClass;
 use tollgate_core::ids::NameError;
 use tollgate_core::view::Refusal;
 use tollgate_engine::EngineError;
@@ -45,8 +46,12 @@ impl CliError {
 
 /// What went wrong with a file, without the number that only programs need.
 pub(crate) fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.as_str(), |(reason, _)| reason).to_owned()
+    plainly(&error.to_string())
+}
+
+/// A text of the operating system without the number that only programs need.
+pub(crate) fn plainly(text: &str) -> String {
+    text.split_once(" (os error").map_or(text, |(reason, _)| reason).to_owned()
 }
 
 impl From<Refusal> for CliError {
@@ -57,8 +62,9 @@ impl From<Refusal> for CliError {
 
 impl From<PortError> for CliError {
     fn from(error: PortError) -> Self {
-        let hint = error.hint.clone();
-        Self { hint, ..Self::error("outside", error.to_string()) }
+        let passing = matches!(error.class, FailureClass::Transient | FailureClass::RateLimited);
+        let again = passing.then(|| "it may pass: look at the network, and try again".to_owned());
+        Self { hint: error.hint.clone().or(again), ..Self::error("outside", error.to_string()) }
     }
 }
 
@@ -85,12 +91,16 @@ impl From<StoreError> for CliError {
                 "keep the state on a local disk: choose a folder with `--state`"
             }
             StoreError::Damaged { .. } => {
-                "look with `tollgate audit verify`, and go back to a copy with `tollgate restore`"
+                "go back to a copy with `tollgate restore FILE --replace`; what is there now is kept beside it"
             }
             StoreError::Busy { .. } => "try again in a moment",
+            StoreError::Other { .. } => {
+                "see that the folder is there and that this account may write to it, or choose another one with `--state`"
+            }
             _ => "",
         };
-        let made = Self::error("state", error.to_string());
+        let code = if let StoreError::ReadOnly { .. } = &error { "read-only" } else { "state" };
+        let made = Self::error(code, plainly(&error.to_string()));
         if hint.is_empty() { made } else { made.hint(hint) }
     }
 }

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     };
     cli.global.color.apply();
     let output = Output::new(cli.global.json, cli.global.quiet);
-    let app = App { global: cli.global, output };
+    let app = App { global: cli.global.or_variables(), output };
     match run(&app, cli.command) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -29,6 +29,8 @@ struct Moving {
     under_way: Vec<(StepId, Timestamp)>,
     /// How long steps usually take.
     usual: BTreeMap<StepId, SignedDuration>,
+    /// The release whose state is told at the end.
+    told: Option<StreamId>,
     /// The releases that are under way.
     versions: BTreeMap<ReleaseId, String>,
     /// The last thing that was shown, for who goes on from there.
@@ -56,6 +58,11 @@ impl Progress {
         self.moving().versions = rows.iter().map(|row| (row.release, row.version.clone())).collect();
     }
 
+    /// Says that the state of a release is told at the end, with what is stuck and why.
+    pub(crate) fn told(&self, release: StreamId) {
+        self.moving().told = Some(release);
+    }
+
     /// Says how long steps usually take.
     pub(crate) fn expect(&self, usual: BTreeMap<StepId, SignedDuration>) {
         self.moving().usual = usual;
@@ -79,7 +86,7 @@ impl Progress {
     fn show_from(&self, entry: &Entry, least: Weight) {
         let described = describe(entry);
         let mut moving = self.moving();
-        if described.weight >= least {
+        if described.weight >= least && !moving.is_told(entry) {
             let line = moving.name(entry).map(|name| format!("{name} {}", described.line()));
             let line = line.unwrap_or_else(|| described.line());
             match &moving.bar {
@@ -109,6 +116,12 @@ impl Progress {
 }
 
 impl Moving {
+    /// Whether it is told at the end.
+    fn is_told(&self, entry: &Entry) -> bool {
+        let stuck = matches!(&entry.event, Event::Release(ReleaseEvent::StepStuck { .. }));
+        stuck && self.told.as_ref() == Some(&entry.stream)
+    }
+
     /// Which release an event is about, where that is not clear.
     fn name(&mut self, entry: &Entry) -> Option<String> {
         let StreamId::Release(_, release) = &entry.stream else { return None };

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use tollgate_core::ids::ServiceName;
@@ -10,7 +11,7 @@ use tollgate_engine::planning::Surveyed;
 use tollgate_engine::{Engine, EngineError};
 use tollgate_procedure::Loaded;
 
-use crate::app::{App, variable};
+use crate::app::App;
 use crate::error::{CliError, reason};
 use crate::exit::Exit;
 
@@ -55,28 +56,40 @@ impl Project {
 
     /// What it says; its mistakes are an error.
     pub(crate) fn rules(&self, app: &App) -> Result<Rules, CliError> {
-        rules(&self.loaded, &self.file.display().to_string(), app)
+        let hint = "mend it; `tollgate check` tells when it is sound";
+        rules(&self.loaded, &self.file.display().to_string(), hint, app)
     }
 }
 
 /// What a file that was read says; its mistakes are shown, and are an error.
-pub(crate) fn rules(loaded: &Loaded, name: &str, app: &App) -> Result<Rules, CliError> {
+pub(crate) fn rules(loaded: &Loaded, name: &str, hint: &str, app: &App) -> Result<Rules, CliError> {
     match (&loaded.definition, &loaded.policy) {
         (Some(definition), Some(policy)) => {
             Ok(Rules { definition: definition.clone(), policy: policy.clone() })
         }
         _ => {
-            app.output.say(loaded.render(true));
+            app.output.say(format!("{}\n", loaded.render(true).trim_end()));
             let count = loaded.diagnostics.iter().filter(|one| one.is_error()).count();
             let mistakes = if count == 1 { "1 mistake".into() } else { format!("{count} mistakes") };
-            Err(CliError::new(Exit::Refused, "procedure", format!("{name} has {mistakes}"))
-                .hint("see them with `tollgate check`"))
+            Err(CliError::new(Exit::Refused, "procedure", format!("{name} has {mistakes}")).hint(hint))
         }
     }
 }
 
-fn unreadable(file: &Path, error: &std::io::Error) -> String {
-    format!("{} cannot be read: {}", file.display(), reason(error))
+/// Reads a file that cannot be too large, whatever it is.
+fn read(file: &Path) -> Result<Vec<u8>, String> {
+    let shown = file.display();
+    let unreadable = |error: std::io::Error| format!("{shown} cannot be read: {}", reason(&error));
+    if !std::fs::metadata(file).map_err(unreadable)?.is_file() {
+        return Err(format!("{shown} is not a file"));
+    }
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    match bytes.len() as u64 > FILE_MAX_BYTES {
+        true => Err(format!("{shown} is larger than {} KiB", FILE_MAX_BYTES / 1024)),
+        false => Ok(bytes),
+    }
 }
 
 impl App {
@@ -93,17 +106,13 @@ impl App {
             Some(file) => Some(file.clone()),
             None => {
                 let folder = self.folder()?;
-                folder.ancestors().map(|folder| folder.join(FILE)).find(|file| file.is_file())
+                // Also one that cannot be read: another one above it is not what is meant.
+                let named = |file: &PathBuf| std::fs::symlink_metadata(file).is_ok();
+                folder.ancestors().map(|folder| folder.join(FILE)).find(named)
             }
         };
         let Some(file) = file else { return Ok(None) };
-        let size = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
-        if size > FILE_MAX_BYTES {
-            let why = format!("{} has {size} bytes; {FILE_MAX_BYTES} is the most", file.display());
-            return Err(CliError::refused("procedure", why));
-        }
-        let bytes = std::fs::read(&file)
-            .map_err(|error| CliError::refused("no-procedure", unreadable(&file, &error)))?;
+        let bytes = read(&file).map_err(|why| CliError::refused("no-procedure", why))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             CliError::refused("procedure", format!("{}: byte {at} is not UTF-8", file.display()))
@@ -117,7 +126,7 @@ impl App {
 
     /// The service a command is about: named, or of the procedure file here.
     pub(crate) fn service(&self) -> Result<ServiceName, CliError> {
-        if let Some(service) = self.global.service.clone().or_else(|| variable("TOLLGATE_SERVICE")) {
+        if let Some(service) = &self.global.service {
             return Ok(service.parse()?);
         }
         let project = self.project()?;

@@ -162,7 +162,7 @@ impl Explaining<'_> {
             why = format!("{why}; whether it happened is not known, so it is not repeated by itself");
         }
         if let Some(hint) = &failure.hint {
-            why = format!("{why} ({hint})");
+            why = format!("{why}\n{hint}");
         }
         self.ways_out(planned, self.hold(what, why, state.since))
     }

@@ -11,6 +11,7 @@ use tollgate_core::plan::{
 };
 use tollgate_core::state::ReleaseState;
 use tollgate_core::version::VersionFormat;
+use tollgate_core::view::release_id;
 
 use crate::execute::check_working_copy;
 use crate::looking::VersionSurvey;
@@ -197,6 +198,16 @@ impl Engine {
         let repository = |code, why: String, hint: Option<String>| {
             EngineError::Planning(PlanningError::Repository { code, why, hint })
         };
+        let (service, version) = (&plan.definition.service, &plan.version.text);
+        let same = self.view(service, release_id(service, version)).await?;
+        if let Some((run, _)) = same.active().next() {
+            let why = format!("{version} is under way already (`{}`)", run.procedure);
+            return Err(repository(
+                "under-way",
+                why,
+                Some("see what it waits for with `tollgate why`".into()),
+            ));
+        }
         if surveyed.origin.checkout.as_ref().is_some_and(|checkout| checkout.shallow) {
             let why =
                 "the working copy is a shallow clone: the tags and commits before are not all there".into();

@@ -100,7 +100,7 @@ impl fmt::Display for Problem {
         match self {
             Self::Altered => f.write_str("the record does not match its hash"),
             Self::Missing => f.write_str("the record was removed"),
-            Self::CutShort { version } => write!(f, "cut short from here; there were {version} records"),
+            Self::CutShort { version } => write!(f, "cut short from here; there was a record #{version}"),
             Self::Inserted => f.write_str("the record was put there from outside"),
             Self::Head => f.write_str("the last record is not the one that the stream ends with"),
             Self::NotAsCheckpointed { checkpoint } => {
@@ -111,7 +111,7 @@ impl fmt::Display for Problem {
             }
             Self::NoStream => f.write_str("records whose stream was removed"),
             Self::CheckpointsLost { streams } => {
-                write!(f, "checkpoints of {streams} streams were removed")
+                write!(f, "checkpoints were removed; streams without one: {streams}")
             }
             Self::NoAnchor(hash) => write!(f, "no checkpoint has the hash {hash}"),
             Self::SnapshotAhead(version) => {

@@ -9,6 +9,7 @@ use tollgate_engine::planning::{Origin, format_of};
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::output::{WAITS, styled};
 use crate::project::{Project, Rules};
 
 /// What about the changelog.
@@ -42,16 +43,22 @@ pub(crate) async fn unreleased(
 ) -> Result<VersionSurvey, CliError> {
     let folder = project.folder();
     let checkout = world.working_copy(&folder).await?.ok_or_else(|| {
-        CliError::refused("no-repository", format!("{} is in no git repository", folder.display()))
-            .hint("go to the repository, or make one with `git init`")
+        CliError::refused(
+            "no-repository",
+            format!("{} is in no working copy of a git repository", folder.display()),
+        )
+        .hint("go to the repository, or make one with `git init`")
     })?;
     let head = checkout.head.clone().ok_or_else(|| {
         CliError::refused("no-commit", format!("{} has no commit yet", checkout.root.display()))
             .hint("commit something first: versions and changelogs are made of commits")
     })?;
     if checkout.shallow {
-        let hint = "git fetch --unshallow --tags";
-        app.output.say(format!("this is a shallow clone: tags and commits may be missing ({hint})"));
+        let how = "fetch the rest with `git fetch --unshallow --tags`";
+        app.output.say(format!(
+            "{} this is a shallow clone, where tags and commits may be missing: {how}",
+            styled(WAITS, "note:")
+        ));
     }
     let origin = Origin { url: String::new(), checkout: Some(checkout), folder: None };
     let repository = world.own_history(&origin)?;

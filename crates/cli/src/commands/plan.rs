@@ -61,6 +61,7 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     })?;
     let checkout = opened.engine.world.working_copy(&project.folder()).await?;
     let url = url_of(&local, checkout.as_ref())?;
+    same_repository(opened, &local, &url).await?;
     let folder = Some(project.folder().display().to_string());
     let origin = Origin { url, checkout, folder };
     let branch = &local.definition.repository.branch;
@@ -76,7 +77,8 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
                 )
                 .hint("commit and push it: a release runs by the procedure of the commit that is released")
             })?;
-            rules(&loaded, &format!("tollgate.yaml of commit {}", surveyed.base.short()), app)?
+            let name = format!("tollgate.yaml of commit {}", surveyed.base.short());
+            rules(&loaded, &name, "mend it in a commit, and push that", app)?
         }
     };
     if committed.definition != local.definition {
@@ -90,6 +92,32 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     let procedure = procedure_of(&committed, what.procedure.as_deref())?;
     let given = what.set_version.as_deref();
     Ok(opened.engine.plan(&surveyed, &committed.definition, &in_force, &procedure, given).await?)
+}
+
+/// A service is one repository: another one that has the same service name must not get mixed up with it.
+async fn same_repository(opened: &Opened, local: &Rules, url: &str) -> Result<(), CliError> {
+    let Some(last) = opened.engine.releases(&opened.service, 1).await?.pop() else { return Ok(()) };
+    let release = opened.engine.view(&opened.service, last.release).await?.release;
+    let Some(run) = release.runs.last() else { return Ok(()) };
+    let before = opened.engine.plan_blob(&run.plan).await?.url.clone();
+    // Whoever writes the address into the procedure file says that it is meant.
+    if repository_of(&before) == repository_of(url) || local.definition.repository.url.is_some() {
+        return Ok(());
+    }
+    let why = format!("{} {} was released from {before}, and this is {url}", opened.service, last.version);
+    Err(CliError::refused("other-repository", why).hint(
+        "another service needs another name; if the repository has moved, say so in the procedure file with `repository: { url: … }`",
+    ))
+}
+
+/// Host and path of an address, the same for all ways to get there.
+fn repository_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or_else(|| url.replacen(':', "/", 1), |(_, rest)| rest.to_owned());
+    let rest = match rest.split_once('/') {
+        Some((host, path)) => format!("{}/{path}", host.rsplit('@').next().unwrap_or_default()),
+        None => rest,
+    };
+    rest.trim_end_matches('/').trim_end_matches(".git").to_lowercase()
 }
 
 fn tell_difference(app: &App, committed: &Policy, in_force: &Policy) {
@@ -274,4 +302,21 @@ fn first_line(text: &str) -> String {
     let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
     let shown: String = first.chars().take(90).collect();
     if shown.len() < text.trim().len() { format!("{shown} …") } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repository_of;
+
+    #[test]
+    fn one_repository_has_several_addresses() {
+        let same = [
+            "git@example.org:team/shop.git",
+            "https://example.org/team/shop",
+            "ssh://git@Example.org/team/shop.git/",
+        ];
+        assert_eq!(same.map(repository_of), ["example.org/team/shop"; 3]);
+        assert_ne!(repository_of("https://example.org/team/ship"), repository_of(same[0]));
+        assert_eq!(repository_of("/srv/shop.git"), "/srv/shop");
+    }
 }

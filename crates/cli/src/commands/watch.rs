@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::carry_on::Follower;
 use crate::error::CliError;
 use crate::exit::{Exit, of_status};
+use crate::output::{FAINT, styled};
 use crate::progress::Progress;
 
 /// Which release.
@@ -27,6 +28,7 @@ pub(crate) async fn run(app: &App, args: &WatchArgs) -> Result<Exit, CliError> {
     let progress = Progress::new(app.output);
     opened.expect(&progress, release).await?;
     let mut follower = Follower::new(view.stream());
+    let mut told = false;
     loop {
         follower.show_new(&opened, &progress).await?;
         let row = opened.row(release).await?;
@@ -38,6 +40,13 @@ pub(crate) async fn run(app: &App, args: &WatchArgs) -> Result<Exit, CliError> {
         if over {
             progress.end();
             return opened.tell(app, release, WorkEnd::Elsewhere).await;
+        }
+        if !told {
+            told = true;
+            // Taken and let go at once: whoever carries it on holds it.
+            if opened.engine.store.work_lock().await?.is_some() {
+                app.output.say(styled(FAINT, "nobody carries it on right now: `tollgate work` does"));
+            }
         }
         tokio::select! {
             () = opened.engine.store.changed(SignedDuration::from_secs(2)) => {}

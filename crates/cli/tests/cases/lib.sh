@@ -28,10 +28,11 @@ adopted() {
     project "$@" && tollgate policy adopt > /dev/null
 }
 
-# What a command leaves unchanged: prints what differs in the repositories and the state after it.
+# What a command leaves unchanged: prints what differs in the repositories and the state after it. The clone of Tollgate's own
+# is only a copy of what the remote has.
 traces() {
-    (cd "$ROOT" && find work remote.git state home -type f ! -name '*-wal' ! -name '*-shm' ! -path '*/logs/*' ! -name FETCH_HEAD \
-        -exec sha256sum {} + 2>/dev/null | sort -k2)
+    (cd "$ROOT" && find work remote.git state home small -type f ! -name '*-wal' ! -name '*-shm' ! -path '*/clones/*' ! -path '*/plans/*' \
+        ! -name FETCH_HEAD -exec sha256sum {} + 2> /dev/null | sort -k2)
 }
 untouched() {
     traces > "$ROOT/tmp/before"
@@ -39,6 +40,21 @@ untouched() {
     local code=$?
     traces | diff "$ROOT/tmp/before" - | sed 's/[0-9a-f]\{64\}/HASH/' >&2
     return $code
+}
+
+# Waits until a text stands in a file.
+await() {
+    until grep -qs -- "$1" "$2"; do sleep 0.02; done
+}
+
+# Does something to the state behind Tollgate's back.
+sql() {
+    python3 -B "$(dirname "$BASH_ENV")/sql.py" "${DB:-$ROOT/state/tollgate/shop/state.db}" "$@"
+}
+
+# Runs a command as somebody who may not write here.
+as_nobody() {
+    if [ "$(id -u)" = 0 ]; then setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; else "$@"; fi
 }
 
 # Commands run in the checkout as soon as there is one.

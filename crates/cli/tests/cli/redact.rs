@@ -15,7 +15,8 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b(127\.0\.0\.1|localhost):\d+", "$1:[PORT]"),
         (r"\b[0-9a-f]{64}\b", "[HASH]"),
         (r"\b[0-9a-f]{40}\b", "[COMMIT]"),
-        (r"\b([0-9]+[a-f]|[a-f]+[0-9])[0-9a-f]{3,38}\b", "[SHORT]"),
+        (r"\b[0-9a-f]{7,12}\b", "[SHORT]"),
+        (r"\b(just now|(\d+ min )?\d+ s ago)\b", "[AGO]"),
         (r"\b(\d+ d \d+ h|\d+ h \d+ min|\d+ min \d+ s|\d+(\.\d+)? m?s)\b", "[SPAN]"),
         (r"\bprocess \d+\b", "process [PID]"),
     ];
@@ -26,6 +27,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 pub(crate) fn redact(text: &str, root: &Path, login: &str) -> String {
     let mut text = text.replace(&root.display().to_string(), "[ROOT]");
     text = text.replace(&format!("login {login}"), "login [LOGIN]");
+    text = text.replace(&format!("\"login\": \"{login}\""), "\"login\": \"[LOGIN]\"");
     text = text.replace(&format!("{login} (not in the policy)"), "[LOGIN] (not in the policy)");
     for (pattern, with) in PATTERNS.iter() {
         text = pattern.replace_all(&text, *with).into_owned();

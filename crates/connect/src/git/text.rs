@@ -90,6 +90,20 @@ pub(super) fn without_secrets(text: &str, secrets: &[String]) -> String {
     text
 }
 
+/// How lines begin that tell nobody anything: advice for other programs, and what follows from the line before.
+const NOISE: [&str; 10] = [
+    "hint:",
+    "To ",
+    "[GNUPG:]",
+    "gpg: directory '",
+    "gpg: keybox '",
+    "gpg: signing failed:",
+    "The tag message has been left in",
+    "Could not read from remote repository.",
+    "Please make sure you have the correct access rights",
+    "and the repository exists.",
+];
+
 /// What git said, as one plain sentence or two: its hints and repetitions left out.
 pub(super) fn explanation(stderr: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
@@ -97,8 +111,7 @@ pub(super) fn explanation(stderr: &str) -> String {
         let line = plain(line);
         let line = line.trim();
         let line = ["fatal: ", "error: "].into_iter().find_map(|p| line.strip_prefix(p)).unwrap_or(line);
-        let noise =
-            line.is_empty() || line.starts_with("hint:") || line.starts_with("To ") || line == "remote:";
+        let noise = line.is_empty() || line == "remote:" || NOISE.iter().any(|start| line.starts_with(start));
         if !noise && !lines.iter().any(|seen| seen == line) {
             lines.push(line.to_owned());
         }

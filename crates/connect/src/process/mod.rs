@@ -285,7 +285,13 @@ const WHAT: &str = "the command";
 /// A failure before the command has run.
 fn refused(why: String, hint: Option<&str>) -> PortError {
     let hint = hint.map(str::to_owned);
-    PortError { class: FailureClass::Permanent, what: WHAT.to_owned(), why, hint, retry_at: None }
+    PortError {
+        class: FailureClass::Permanent,
+        what: "the command cannot be started".to_owned(),
+        why,
+        hint,
+        retry_at: None,
+    }
 }
 
 fn lost() -> PortError {

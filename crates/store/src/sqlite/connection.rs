@@ -9,7 +9,8 @@ use tollgate_engine::store::StoreError;
 
 use super::error::{Failure, Place};
 use super::file_system;
-use super::open::OpenOptions;
+use super::lock::beside;
+use super::open::{OpenOptions, folder_of};
 
 /// How often something that finds the file busy is tried.
 const ATTEMPTS: u32 = 5;
@@ -33,7 +34,7 @@ pub(crate) struct Database {
     pub(crate) path: PathBuf,
     pub(crate) place: Place,
     pub(crate) options: OpenOptions,
-    /// It is on a file system that nobody can write to.
+    /// It is on a file system that nobody can write to, or at rest where we may not write.
     pub(crate) immutable: bool,
 }
 
@@ -43,7 +44,7 @@ impl Database {
         let place = Place::new(path);
         let path = std::fs::canonicalize(path).map_err(|error| place.io(&error))?;
         let mounted = file_system::mounted(&path).map_err(|error| place.io(&error))?;
-        let immutable = options.read_only && mounted.read_only;
+        let immutable = options.read_only && (mounted.read_only || is_at_rest(&path));
         Ok(Self { path, place, options, immutable })
     }
 
@@ -108,6 +109,13 @@ impl Database {
         }
         Err(self.place.other("it was never tried"))
     }
+}
+
+/// Whether we may not write beside the file, and nobody has it open: then there is no log that would have to be read as well.
+fn is_at_rest(path: &Path) -> bool {
+    let folder = folder_of(path);
+    let writable = rustix::fs::access(&folder, rustix::fs::Access::WRITE_OK).is_ok();
+    !writable && !beside(path, "-wal").exists()
 }
 
 /// A number that differs each time. For pauses only.

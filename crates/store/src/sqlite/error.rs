@@ -21,6 +21,12 @@ impl Place {
         match error {
             Error::SqliteFailure(failure, _) => match failure.code {
                 ErrorCode::DiskFull => StoreError::Full { place },
+                // The log's shared memory is a file too, and this is what SQLite says when it cannot grow.
+                ErrorCode::SystemIoFailure
+                    if failure.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE =>
+                {
+                    StoreError::Full { place }
+                }
                 ErrorCode::ReadOnly => StoreError::ReadOnly { place, detail },
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Busy { place, detail },
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => {

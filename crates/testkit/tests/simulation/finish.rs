@@ -97,6 +97,7 @@ impl Sim {
             let tried = retries.entry((holding.run, holding.step.clone())).or_default();
             let mut how = holding.hold.how.clone();
             if rounds > PATIENCE {
+                self.fail(format!("what is said does not help: {holding:#?}"));
                 self.ended.impatient += 1;
                 how = vec![Action::Abort(holding.run)];
             } else if *tried >= RETRIES_MAX {
