@@ -71,7 +71,7 @@ async fn tampering_is_found_and_named() {
         ),
         (
             "DELETE FROM record WHERE stream = @c",
-            &["policy/c #1: cut short from here; there were 1 records"],
+            &["policy/c #1: cut short from here; there was a record #1"],
         ),
         // Cut short so that the row agrees: only the checkpoints know.
         (
@@ -124,7 +124,7 @@ async fn tampering_is_found_and_named() {
             &[
                 &format!("checkpoint #1: {altered}"),
                 "checkpoint #1: cannot be read: the checkpoint does not list heads",
-                "checkpoint: checkpoints of 1 streams were removed",
+                "checkpoint: checkpoints were removed; streams without one: 1",
             ],
         ),
         (
@@ -146,7 +146,7 @@ async fn removed_checkpoints_are_found() {
                 UPDATE stream SET version = 1, head = (SELECT hash FROM record WHERE stream = @k) WHERE id = @k";
     let findings = found(last).await;
     assert!(findings[0].starts_with("checkpoint: no checkpoint has the hash"), "{findings:?}");
-    assert_eq!(findings[1..], ["checkpoint: checkpoints of 1 streams were removed"]);
+    assert_eq!(findings[1..], ["checkpoint: checkpoints were removed; streams without one: 1"]);
     let all = "DELETE FROM record WHERE stream = @k; DELETE FROM stream WHERE id = @k;
                UPDATE stream SET checkpointed_version = 0";
     let findings = found(all).await;
