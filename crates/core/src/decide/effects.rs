@@ -23,6 +23,8 @@ use crate::view::{Refusal, later, watch_key};
 /// The longest pause between two tries.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
+/// The longest pause between changes of a probe's answer that are written down.
+const FLAP_PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// The longest pause that another side may ask for.
 const COME_BACK_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// The longest failure, hint or last lines of a command, in characters.
@@ -226,9 +228,10 @@ impl Deciding {
             Err(failure) => return self.fail(run, planned, failure),
         };
         // A probe that flaps must not fill the journal: the longer it has gone on, the longer the pause between changes
-        // that are written down.
+        // that are written down. Nor must it keep a release waiting that is live at last.
         let quiet = self.now.duration_since(looking.since);
-        let too_soon = quiet < looking.since.duration_since(looking.opened_at) / 16;
+        let pause = (looking.since.duration_since(looking.opened_at) / 16).min(FLAP_PAUSE_MAX);
+        let too_soon = quiet < pause;
         let right_now = seen.value.as_ref() == Some(&expected);
         // Two looks at nearly the same time, as a hint from outside brings them, are one.
         if right_now && *right > 0 && quiet < probe.every / 2 {
