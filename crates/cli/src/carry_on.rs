@@ -58,7 +58,7 @@ impl Opened {
                 break end;
             }
             if follower.is_none() {
-                app.output.say(styled(FAINT, "another `tollgate` carries this on; this one follows"));
+                progress.say("another `tollgate` carries this on; this one follows");
             }
             let follower = follower.get_or_insert_with(|| Follower::after(stream.clone(), progress.last()));
             follower.show_new(self, progress).await?;

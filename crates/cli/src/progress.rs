@@ -12,7 +12,7 @@ use tollgate_core::journal::StreamId;
 use tollgate_engine::{Observer, ReleaseRow};
 
 use crate::describe::{Weight, describe};
-use crate::output::{HEAD, Output, styled};
+use crate::output::{FAINT, HEAD, Output, styled};
 use crate::when;
 
 /// Shows what happens.
@@ -25,8 +25,8 @@ pub(crate) struct Progress {
 #[derive(Default)]
 struct Moving {
     bar: Option<ProgressBar>,
-    /// What goes on, with its beginning, in the order in which it began.
-    under_way: Vec<(StepId, Timestamp)>,
+    /// What goes on, in the order in which it began.
+    under_way: Vec<UnderWay>,
     /// How long steps usually take.
     usual: BTreeMap<StepId, SignedDuration>,
     /// The release whose state is told at the end.
@@ -35,6 +35,14 @@ struct Moving {
     versions: BTreeMap<ReleaseId, String>,
     /// The last thing that was shown, for who goes on from there.
     last: Option<Entry>,
+}
+
+/// A step that goes on.
+struct UnderWay {
+    step: StepId,
+    began: Timestamp,
+    /// Whether something is done or looked at, not only waited for.
+    acts: bool,
 }
 
 impl Progress {
@@ -89,15 +97,25 @@ impl Progress {
         if described.weight >= least && !moving.is_told(entry) {
             let line = moving.name(entry).map(|name| format!("{name} {}", described.line()));
             let line = line.unwrap_or_else(|| described.line());
-            match &moving.bar {
-                Some(bar) => bar.suspend(|| self.output.say(line)),
-                None => self.output.say(line),
-            }
+            self.write(&moving, &line);
         }
         let Event::Release(event) = &entry.event else { return };
         moving.last = Some(entry.clone());
         if self.output.live && moving.follow(event, entry.at) {
             moving.draw(entry.at);
+        }
+    }
+
+    /// Makes a remark.
+    pub(crate) fn say(&self, text: &str) {
+        self.write(&self.moving(), &styled(FAINT, text));
+    }
+
+    /// Writes a line above the one that moves.
+    fn write(&self, moving: &Moving, line: &str) {
+        match &moving.bar {
+            Some(bar) => bar.suspend(|| self.output.say(line)),
+            None => self.output.say(line),
         }
     }
 
@@ -136,14 +154,17 @@ impl Moving {
     fn follow(&mut self, event: &ReleaseEvent, at: Timestamp) -> bool {
         match event {
             ReleaseEvent::EffectLeased { step, .. } | ReleaseEvent::StepOpened { step, .. } => {
-                self.under_way.retain(|(other, _)| other != step);
-                self.under_way.push((step.clone(), at));
+                // What is opened waits for people, gates or time, but for a version to answer.
+                let acts =
+                    matches!(event, ReleaseEvent::EffectLeased { .. }) || step.as_str().ends_with("/live");
+                self.under_way.retain(|other| other.step != *step);
+                self.under_way.push(UnderWay { step: step.clone(), began: at, acts });
             }
             ReleaseEvent::StepDone { step, .. }
             | ReleaseEvent::StepSkipped { step, .. }
             | ReleaseEvent::StepExpired { step, .. }
             | ReleaseEvent::StepStuck { step, .. }
-            | ReleaseEvent::EffectFailed { step, .. } => self.under_way.retain(|(other, _)| other != step),
+            | ReleaseEvent::EffectFailed { step, .. } => self.under_way.retain(|other| other.step != *step),
             ReleaseEvent::RunFinished { .. } => self.under_way.clear(),
             _ => return false,
         }
@@ -152,13 +173,14 @@ impl Moving {
 
     /// Draws what began last, since when, and how long it usually takes.
     fn draw(&mut self, now: Timestamp) {
-        let Some((step, began)) = self.under_way.last() else {
+        let Some(UnderWay { step, began, acts }) = self.under_way.last() else {
             if let Some(bar) = self.bar.take() {
                 bar.finish_and_clear();
             }
             return;
         };
-        let usual = self.usual.get(step).filter(|usual| usual.as_secs() > 0);
+        // How long people take is no promise for the next time.
+        let usual = self.usual.get(step).filter(|usual| *acts && usual.as_secs() > 0);
         let usual = usual.map(|usual| format!(" (usually {})", when::length(*usual)));
         let others = match self.under_way.len() - 1 {
             0 => String::new(),

@@ -8,6 +8,11 @@ pub(crate) fn at(time: Timestamp) -> String {
     time.to_zoned(TimeZone::system()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
+/// A moment in a list, in the zone of this machine.
+pub(crate) fn short(time: Timestamp) -> String {
+    time.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// How long ago, or how long until.
 pub(crate) fn ago(time: Timestamp, now: Timestamp) -> String {
     let span = now.duration_since(time);

@@ -92,7 +92,7 @@ fn json(record: &Record) -> Line {
 
 fn human(stream: &StreamId, records: &[Record], all: bool) -> String {
     let row = |record: &Record| {
-        let at = styled(FAINT, when::at(record.event.at));
+        let at = styled(FAINT, when::short(record.event.at));
         match Entry::decode(stream, &record.event) {
             Ok(entry) => {
                 let described = describe(&entry);

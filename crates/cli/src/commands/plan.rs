@@ -14,7 +14,7 @@ use tollgate_engine::planning::Origin;
 use crate::app::{App, Opened};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, HEAD, NAME, WAITS, count, line, styled};
+use crate::output::{FAINT, HEAD, NAME, WAITS, count, line, styled, wrapped};
 use crate::project::{Rules, load_from_commit, rules};
 
 /// What to plan.
@@ -204,13 +204,10 @@ pub(crate) fn render(plan: &Plan) -> String {
         let condition: Vec<&str> = step.conditions.iter().map(tollgate_core::expr::Expr::source).collect();
         let only = match condition.is_empty() {
             true => String::new(),
-            false => styled(FAINT, format!("  if {}", line(&condition.join(" && ")))),
+            false => format!("  if {}", line(&condition.join(" && "))),
         };
-        text.push_str(&format!(
-            "  {}  {}{only}\n",
-            styled(NAME, format!("{:width$}", step.id)),
-            line(&what(plan, step))
-        ));
+        let what = wrapped(&format!("{}{only}", line(&what(plan, step))), width + 4);
+        text.push_str(&format!("  {}  {}", styled(NAME, format!("{:width$}", step.id)), what.trim_start()));
     }
     text.push_str(&format!(
         "\n{} {}\n",

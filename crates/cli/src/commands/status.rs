@@ -44,14 +44,15 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         // A service whose procedure file is here, and that has no state yet, has no releases either.
         Err(error) if error.code == "no-state" && app.global.service.is_none() && args.release.is_none() => {
             let none: Vec<ReleaseRow> = Vec::new();
-            app.output.data(&none, || list(&none, service.as_str()))?;
+            app.output.data(&none, || list(&none, service.as_str(), jiff::Timestamp::UNIX_EPOCH))?;
             return Ok(Exit::Done);
         }
         opened => opened?,
     };
     let Some(named) = &args.release else {
         let rows = opened.engine.releases(&opened.service, args.number.into()).await?;
-        app.output.data(&rows, || list(&rows, opened.service.as_str()))?;
+        let now = opened.engine.world.clock.now();
+        app.output.data(&rows, || list(&rows, opened.service.as_str(), now))?;
         return Ok(Exit::Done);
     };
     let (release, view) = opened.release(Some(named)).await?;
@@ -107,7 +108,7 @@ pub(crate) fn style_of(status: &str) -> Style {
     }
 }
 
-fn list(rows: &[ReleaseRow], service: &str) -> String {
+fn list(rows: &[ReleaseRow], service: &str, now: jiff::Timestamp) -> String {
     if rows.is_empty() {
         let (plan, start) = (styled(NAME, "tollgate plan"), styled(NAME, "tollgate start"));
         return format!("{service} has no release yet: look at one with {plan}, start it with {start}\n");
@@ -118,7 +119,7 @@ fn list(rows: &[ReleaseRow], service: &str) -> String {
             styled(style_of(&row.status), &row.status),
             line(&row.at),
             styled(FAINT, format!("{} of {}", row.progress.0, row.progress.1)),
-            styled(FAINT, format!("{} by {}", when::at(row.opened_at), row.opened_by)),
+            styled(FAINT, format!("{} by {}", when::ago(row.opened_at, now), row.opened_by)),
         ]
     };
     table(&rows.iter().map(cells).collect::<Vec<_>>())
@@ -175,7 +176,7 @@ fn steps(run: &Run, plan: &tollgate_core::plan::Plan) -> String {
                     _ => ("●", WAITS, "waits".into()),
                 },
             };
-            let since = state.map(|state| when::at(state.since)).unwrap_or_default();
+            let since = state.map(|state| when::short(state.since)).unwrap_or_default();
             vec![
                 format!("  {}", styled(style, mark)),
                 step.id.to_string(),

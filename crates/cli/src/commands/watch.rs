@@ -8,7 +8,6 @@ use crate::app::App;
 use crate::carry_on::Follower;
 use crate::error::CliError;
 use crate::exit::{Exit, of_status};
-use crate::output::{FAINT, styled};
 use crate::progress::Progress;
 
 /// Which release.
@@ -45,7 +44,7 @@ pub(crate) async fn run(app: &App, args: &WatchArgs) -> Result<Exit, CliError> {
             told = true;
             // Taken and let go at once: whoever carries it on holds it.
             if opened.engine.store.work_lock().await?.is_some() {
-                app.output.say(styled(FAINT, "nobody carries it on right now: `tollgate work` does"));
+                progress.say("nobody carries it on right now: `tollgate work` does");
             }
         }
         tokio::select! {
