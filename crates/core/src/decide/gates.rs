@@ -205,7 +205,11 @@ impl<'a> Entering<'a> {
             // Nothing in this run will bring it there.
             hold.anybody = true;
             hold.on = WaitsOn::Person;
-            hold.how = vec![Action::Promote(from.clone())];
+            let policy = self.view.policy.as_deref();
+            hold.how = match policy.is_some_and(|policy| policy.environments.contains_key(from)) {
+                true => vec![Action::Promote(from.clone())],
+                false => vec![Action::AdoptPolicy, Action::Abort(self.run.id)],
+            };
         }
         hold.how.extend(gate.map(|gate| self.waiving(&gate)).unwrap_or_default());
         GateAnswer::Closed(hold)
