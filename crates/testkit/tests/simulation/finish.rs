@@ -64,6 +64,11 @@ impl Sim {
             let next = self.next_moment().await.unwrap_or(now + SignedDuration::from_mins(5));
             self.world.advance(next.max(now));
         }
+        // Where the clock went back, something may be left for later.
+        while let Some(due) = self.store.next_due().await.unwrap().filter(|due| *due > self.world.now()) {
+            self.world.advance(due);
+            self.settle().await;
+        }
         self.settle().await;
         self.check_end().await;
     }
@@ -98,17 +103,21 @@ impl Sim {
             let mut how = holding.hold.how.clone();
             if rounds > PATIENCE {
                 self.fail(format!("what is said does not help: {holding:#?}"));
+                self.fail(format!("what is said does not help: {holding:#?}"));
                 self.ended.impatient += 1;
                 how = vec![Action::Abort(holding.run)];
             } else if *tried >= RETRIES_MAX {
-                how.retain(|action| !matches!(action, Action::Retry(..)));
+                how.retain(|action| !matches!(action, Action::Retry(..) | Action::Promote(_)));
+                if how.is_empty() {
+                    // The promotion that it needs does not get anywhere.
+                    how.push(Action::Abort(holding.run));
+                }
             }
             for action in how {
                 // The other ways come before giving up.
-                if let Action::Retry(..) = action {
-                    *tried += 1;
-                }
-                if self.try_action(release, &holding, &action).await {
+                let accepted = self.try_action(release, &holding, &action).await;
+                *tried += u32::from(accepted && matches!(action, Action::Retry(..) | Action::Promote(_)));
+                if accepted {
                     break;
                 }
                 if self.oracle.view(release).active().all(|(run, _)| run.id != holding.run) {
@@ -133,8 +142,12 @@ impl Sim {
                 return true;
             }
             accepted |= self.perform(deed).await;
-            // Approvals and sign-offs may take several.
-            if accepted && !matches!(action, Action::Approve(_) | Action::Revoke(_) | Action::AdoptPolicy) {
+            // Approvals and sign-offs may take several; more than it takes would fill places that others need.
+            let view = self.oracle.view(release);
+            let still = explain(&view, self.world.now()).into_iter().any(|other| {
+                other.run == holding.run && other.step == holding.step && other.hold.how.contains(action)
+            });
+            if accepted && !still {
                 return true;
             }
         }

@@ -93,7 +93,7 @@ impl Sim {
     ) -> bool {
         let Some(policy) = self.oracle.in_force() else { return false };
         let Some(state) = self.oracle.releases.get(&release).cloned() else { return false };
-        if state.runs.len() > 8 {
+        if state.runs.len() > 60 {
             return false;
         }
         let desk = self.desk.clone();

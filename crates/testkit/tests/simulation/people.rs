@@ -147,9 +147,9 @@ fn stray(view: &View, chance: &mut Chance) -> Option<Stimulus> {
     let step = chance.pick(&plan.steps)?.clone();
     let approvals: Vec<ApprovalTarget> =
         view.release.opinions.iter().map(|opinion| opinion.target.clone()).collect();
-    Some(match chance.below(12) {
-        0 => Stimulus::Hold { run: run.id, why: "wait a moment".into() },
-        1 | 2 => Stimulus::Resume { run: run.id },
+    Some(match chance.below(16) {
+        0 | 12 | 13 => Stimulus::Hold { run: run.id, why: "wait a moment".into() },
+        1 | 2 | 14 | 15 => Stimulus::Resume { run: run.id },
         3 => Stimulus::Revoke { target: chance.pick(&approvals)?.clone() },
         4 => Stimulus::Reject { target: chance.pick(&approvals)?.clone(), why: "no".into() },
         5 => Stimulus::Approve { target: ApprovalTarget::Step(run.id, step.id), note: Some("!".into()) },

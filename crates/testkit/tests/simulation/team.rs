@@ -175,7 +175,9 @@ impl Making<'_> {
             1..4 => ProbeRead::Body,
             _ => ProbeRead::Json("/version".into()),
         };
-        let probe = self.maybe(75, |making| Probe {
+        // Where others deploy, only a probe can notice.
+        let watched = if matches!(deploy, Deploy::Observed) { 100 } else { 75 };
+        let probe = self.maybe(watched, |making| Probe {
             url: format!("http://{name}.sim/version"),
             read,
             expect: None,
