@@ -87,6 +87,7 @@ fn plan(
         checkout: None,
         folder: None,
         base: ObjectId("0".repeat(40)),
+        date: jiff::civil::date(2026, 1, 1),
         version: PlannedVersion {
             text: "0.0.0".into(),
             tag: "0.0.0".into(),

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 pub use unfold::{Items, unfold, unfold_promotion};
 
 use jiff::SignedDuration;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Facet;
@@ -46,6 +47,8 @@ pub struct Plan {
     pub folder: Option<String>,
     /// The commit it starts from.
     pub base: ObjectId,
+    /// The day of the cut: what headings say, however long the run waits before it gets to them.
+    pub date: Date,
     /// The version.
     pub version: PlannedVersion,
     /// The commits since the version before, the newest first, at most [`EACH_MAX`].
@@ -248,6 +251,11 @@ impl Plan {
             };
         }
         facets
+    }
+
+    /// Whether what it does depends on the day.
+    pub fn is_dated(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.body, Body::Step(StepKind::Changelog)))
     }
 
     /// The environments that it promotes to, in order.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tollgate_core::act::FailureClass;
 use tollgate_core::changelog::{ChangelogRules, Section, render};
@@ -60,6 +61,11 @@ impl World {
         Ok(Repository { url: origin.url.clone(), clone, checkout: Some(checkout.root.clone()) })
     }
 
+    /// The day, where a release is dated.
+    pub fn today(&self) -> Date {
+        self.clock.now().to_zoned(TimeZone::UTC).date()
+    }
+
     /// What the tags and commits of a commit say about versions.
     pub async fn versions(
         &self,
@@ -103,7 +109,7 @@ impl World {
             })?,
             None => ChangelogRules::default(),
         };
-        let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+        let today = self.today();
         Ok(render(&rules, &version, today, &survey.changes))
     }
 
@@ -113,7 +119,7 @@ impl World {
         survey: &VersionSurvey,
         definition: &Definition,
     ) -> Result<(Version, String, Vec<String>), PlanningError> {
-        let today = self.clock.now().to_zoned(TimeZone::UTC).date();
+        let today = self.today();
         if survey.last.is_none()
             && let Some(initial) = &definition.version.initial
         {

@@ -146,6 +146,7 @@ impl Engine {
             checkout: surveyed.origin.checkout.as_ref().map(|checkout| checkout.root.display().to_string()),
             folder: surveyed.origin.folder.clone(),
             base: surveyed.base.clone(),
+            date: self.world.today(),
             version,
             changes,
             changes_total,

@@ -49,7 +49,10 @@ async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
         procedure: Some(kept.procedure.to_string()),
         set_version: chosen.then(|| kept.version.text.clone()),
     };
-    let now = make(app, opened, &what).await?;
+    let mut now = make(app, opened, &what).await?;
+    if !now.is_dated() {
+        now.date = kept.date;
+    }
     if now.id() == kept.id() {
         return Ok(now);
     }
@@ -90,6 +93,9 @@ fn differences(kept: &Plan, now: &Plan) -> Vec<String> {
     }
     if kept.definition != now.definition {
         found.push("the procedure file is another one".to_owned());
+    }
+    if kept.date != now.date {
+        found.push(format!("the changelog would be dated {} now, not {}", now.date, kept.date));
     }
     if kept.steps != now.steps && found.is_empty() {
         found.push("the steps are others".to_owned());

@@ -33,7 +33,7 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
     let world = app.world(&rules.definition.service)?;
     let survey = super::changelog::unreleased(app, &world, &project, &rules).await?;
     let format = format_of(&rules.definition)?;
-    let today = world.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let today = world.today();
     let next = match survey.advice.bump {
         Some(bump) => Some(
             format

@@ -1,7 +1,6 @@
 //! From a step to the outside act that carries it out.
 
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 
 use super::effects::encoded_bytes;
 use super::gates::clipped;
@@ -144,7 +143,7 @@ impl Beginning<'_> {
             spec,
             version: self.plan.version.text.clone(),
             previous: previous.map(|previous| previous.text.clone()),
-            date: self.run.started_at.to_zoned(TimeZone::UTC).date(),
+            date: self.plan.date,
             after: previous.map(|previous| previous.commit.clone()),
             upto: self.plan.base.clone(),
         }))

@@ -258,6 +258,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         checkout: Some("/home/anna/shop".into()),
         folder: None,
         base: commit("base"),
+        date: jiff::civil::date(2026, 1, 1),
         version: PlannedVersion {
             text: version.into(),
             tag: format!("v{version}"),
