@@ -19,7 +19,6 @@ pub mod journal;
 pub mod model;
 pub mod plan;
 pub mod state;
-pub mod summary;
 pub mod version;
 pub mod version_file;
 pub mod view;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tollgate_core::actor::Actor;
 use tollgate_core::explain::explain;
 use tollgate_core::gate::WaitsOn;
 use tollgate_core::ids::{EnvironmentName, ProcedureName, ReleaseId, ServiceName, StepId};
 use tollgate_core::journal::{Record, StreamId};
 use tollgate_core::state::{EnvironmentState, ReleaseState, RunStatus, StepStatus};
-use tollgate_core::view::View;
+use tollgate_core::view::{Stimulus, View};
 
 use crate::store::{Row, RowQuery};
 use crate::{Engine, EngineError};
@@ -138,6 +139,25 @@ impl Engine {
     /// Those with a run that is not finished.
     pub async fn unfinished(&self, service: &ServiceName) -> Result<Vec<ReleaseRow>, EngineError> {
         self.list(service, UNFINISHED.iter().map(ToString::to_string).collect(), 1_000).await
+    }
+
+    /// Holds every run that could go on, and tells which releases those are of.
+    pub async fn hold_all(&self, service: &ServiceName, why: &str) -> Result<Vec<ReleaseRow>, EngineError> {
+        let mut held = Vec::new();
+        for row in self.unfinished(service).await? {
+            let view = self.view(service, row.release).await?;
+            let active = view.active().filter(|(run, _)| matches!(run.status, RunStatus::Active));
+            let runs: Vec<_> = active.map(|(run, _)| run.id).collect();
+            if runs.is_empty() {
+                continue;
+            }
+            for run in runs {
+                let stimulus = Stimulus::Hold { run, why: why.to_owned() };
+                self.submit(service, row.release, stimulus, &Actor::Tollgate).await?;
+            }
+            held.push(row);
+        }
+        Ok(held)
     }
 
     /// The row of one release.

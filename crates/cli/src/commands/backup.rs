@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use tollgate_core::plan::list;
 use tollgate_engine::store::{Store, StoreError};
 use tollgate_store::{RestoreError, RestoreOptions, restore as put_back};
 
@@ -43,6 +44,8 @@ struct Copied {
 struct Restored {
     file: String,
     kept: Option<String>,
+    /// The versions that were under way and are held now.
+    held: Vec<String>,
 }
 
 pub(crate) async fn backup(app: &App, args: &BackupArgs) -> Result<Exit, CliError> {
@@ -59,17 +62,38 @@ pub(crate) async fn backup(app: &App, args: &BackupArgs) -> Result<Exit, CliErro
     Ok(Exit::Done)
 }
 
-pub(crate) fn restore(app: &App, args: &RestoreArgs) -> Result<Exit, CliError> {
-    let to = app.state_file(&app.service()?)?;
+pub(crate) async fn restore(app: &App, args: &RestoreArgs) -> Result<Exit, CliError> {
+    let service = app.service()?;
+    let to = app.state_file(&service)?;
     let options = RestoreOptions { replace: args.replace, anchor: None };
     let restored = put_back(&args.copy, &to, options).map_err(|error| refusal(error, args))?;
-    let file = to.display().to_string();
-    let kept = restored.kept.as_ref().map(|kept| kept.display().to_string());
-    app.output.data(&Restored { file: file.clone(), kept: kept.clone() }, || {
-        let kept = kept.map(|kept| format!("the one before is kept as {kept}\n")).unwrap_or_default();
-        format!("{} {file} is what {} was\n{kept}", styled(GOOD, "✓"), args.copy.display())
-    })?;
+    // What ran after the copy was made is not in it, and a command may run a second time: people look first.
+    let why = "restored from a copy: what was done since it was made is not known here";
+    let held = app.open(service.clone(), None)?.engine.hold_all(&service, why).await?;
+    let shown = Restored {
+        file: to.display().to_string(),
+        kept: restored.kept.as_ref().map(|kept| kept.display().to_string()),
+        held: held.into_iter().map(|row| row.version).collect(),
+    };
+    app.output.data(&shown, || shown.human(args))?;
     Ok(Exit::Done)
+}
+
+impl Restored {
+    fn human(&self, args: &RestoreArgs) -> String {
+        let mut text = format!("{} {} is what {} was\n", styled(GOOD, "✓"), self.file, args.copy.display());
+        if let Some(kept) = &self.kept {
+            text.push_str(&format!("the one before is kept as {kept}\n"));
+        }
+        if !self.held.is_empty() {
+            text.push_str(&format!(
+                "{} {} held: look what was done since the copy was made, then `tollgate resume`\n",
+                list(&self.held),
+                if self.held.len() == 1 { "is" } else { "are" }
+            ));
+        }
+        text
+    }
 }
 
 /// Why nothing was restored. The state that was there is as it was.

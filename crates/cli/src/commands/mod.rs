@@ -53,7 +53,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Policy(args) => policy::run(app, &args).await,
         Command::Audit(args) => audit::run(app, &args).await,
         Command::Backup(args) => backup::backup(app, &args).await,
-        Command::Restore(args) => backup::restore(app, &args),
+        Command::Restore(args) => backup::restore(app, &args).await,
         Command::Work(args) => work::run(app, &args).await,
         Command::Demo(args) => demo::run(app, &args).await,
         Command::DemoService(args) => demo::service::run(&args).await,

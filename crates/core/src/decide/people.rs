@@ -11,6 +11,7 @@ use super::approvals::{Counting, approval_rules, covered_facets};
 use super::effects::{OUTPUTS_MAX_BYTES, encoded_bytes};
 use super::gates::Entering;
 use super::look::{Condition, Looking};
+use crate::actor::Actor;
 use crate::event::{AnswerValue, ApprovalTarget, Asked, ReleaseEvent, StepResult};
 use crate::ids::{
     CandidateNumber, EnvironmentName, GateName, OutputName, PersonName, QuestionName, RunId, StepId,
@@ -275,7 +276,10 @@ impl Deciding {
 
     pub(super) fn hold(&mut self, run: RunId, why: &str) -> Result<(), Refusal> {
         check_remark("the reason", why)?;
-        self.known(&*self.policy()?)?;
+        // Holding is always safe: Tollgate itself does it too, after a restore.
+        if self.actor != Actor::Tollgate {
+            self.known(&*self.policy()?)?;
+        }
         match self.run(run)?.0.status {
             RunStatus::Active => {
                 self.by_actor(ReleaseEvent::RunHeld { run, why: why.to_owned() });

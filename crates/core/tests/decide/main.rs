@@ -8,6 +8,5 @@ mod gates;
 mod policies;
 mod random;
 mod release;
-mod summaries;
 mod waivers;
 mod world;
