@@ -8,10 +8,9 @@ use tollgate_core::changelog::{ChangelogRules, Links, cut, prepend, render};
 use tollgate_core::commits::{Change, CommitText, Lines, plain_text};
 use tollgate_core::ids::{EffectId, ObjectId, OutputName};
 use tollgate_core::journal::BlobId;
-use tollgate_core::model::{ChangelogSpec, ChangelogStyle, Extract, VersionFileSpec};
+use tollgate_core::model::{ChangelogSpec, ChangelogStyle, Extract};
 use tollgate_core::plan::Plan;
 use tollgate_core::version::VersionFormat;
-use tollgate_core::version_file::VersionFile;
 
 use crate::Engine;
 use crate::ports::{
@@ -65,7 +64,7 @@ pub(crate) fn failure(error: PortError) -> Failure {
     }
 }
 
-fn permanent(why: impl Into<String>, hint: Option<&str>) -> Failure {
+pub(crate) fn permanent(why: impl Into<String>, hint: Option<&str>) -> Failure {
     Failure {
         class: FailureClass::Permanent,
         why: why.into(),
@@ -76,7 +75,7 @@ fn permanent(why: impl Into<String>, hint: Option<&str>) -> Failure {
 }
 
 impl Execution<'_> {
-    fn repository(&self) -> Repository {
+    pub(crate) fn repository(&self) -> Repository {
         self.engine.places.repository(self.plan)
     }
 
@@ -101,45 +100,6 @@ impl Execution<'_> {
         Ok(Outcome::Fit)
     }
 
-    async fn edit_version(
-        &self,
-        base: &ObjectId,
-        files: &[VersionFileSpec],
-        version: &str,
-    ) -> Result<Outcome, Failure> {
-        let (source, repository) = (&self.engine.world.source, self.repository());
-        let mut edits = Vec::new();
-        for spec in files {
-            let file = version_file(spec).map_err(|why| permanent(why, None))?;
-            let before = source.read_file(&repository, base, &spec.path).await.map_err(failure)?;
-            let before = before.ok_or_else(|| {
-                permanent(format!("{} is not in the repository", spec.path), Some("correct `version.files`"))
-            })?;
-            let after = file.set(&before, version).map_err(|error| permanent(error.to_string(), None))?;
-            if after != before {
-                edits.push(FileEdit { path: spec.path.clone(), content: after });
-            }
-        }
-        self.edited(base, edits, None).await
-    }
-
-    async fn edited(
-        &self,
-        base: &ObjectId,
-        edits: Vec<FileEdit>,
-        notes: Option<String>,
-    ) -> Result<Outcome, Failure> {
-        let files = edits.iter().map(|edit| edit.path.clone()).collect();
-        let tree = match edits.is_empty() {
-            true => base.clone(),
-            false => {
-                let source = &self.engine.world.source;
-                source.edit_tree(&self.repository(), base, &edits).await.map_err(failure)?
-            }
-        };
-        Ok(Outcome::Edited { tree, files, notes })
-    }
-
     async fn edit_changelog(&self, act: &Act) -> Result<Outcome, Failure> {
         let Act::EditChangelog { base, spec, version, date, after, upto, .. } = act else {
             return Err(permanent("not a changelog", None));
@@ -158,7 +118,7 @@ impl Execution<'_> {
             source.read_file(&repository, base, &spec.file).await.map_err(failure)?.unwrap_or_default();
         let after = prepend(&before, &section).map_err(|error| permanent(error.to_string(), None))?;
         let notes = cut(&after, &version).map_err(|error| permanent(error.to_string(), None))?.notes;
-        let edits = vec![FileEdit { path: spec.file.clone(), content: after }];
+        let edits = vec![FileEdit::write(&spec.file, after)];
         self.edited(base, edits, Some(bounded(&notes, 16_000))).await
     }
 
@@ -324,15 +284,6 @@ pub(crate) fn check_working_copy(
         (Some(_), None) => Err(permanent(format!("{root} has no commit"), None)),
         _ => Ok(()),
     }
-}
-
-/// A version file, as the definition names it.
-pub(crate) fn version_file(spec: &VersionFileSpec) -> Result<VersionFile, String> {
-    match &spec.pattern {
-        Some(pattern) => VersionFile::with_pattern(&spec.path, pattern, spec.count),
-        None => VersionFile::guess(&spec.path),
-    }
-    .map_err(|error| error.to_string())
 }
 
 /// A commit, understood.

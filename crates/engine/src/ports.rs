@@ -90,14 +90,26 @@ pub struct ReachableTag {
     pub distance: u64,
 }
 
-/// New content for some files.
+/// A file that is changed, added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FileEdit {
     /// The path in the repository, with `/`.
     pub path: String,
-    /// The whole new content.
-    pub content: Vec<u8>,
+    /// The whole new content; `None` removes the file.
+    pub content: Option<Vec<u8>>,
+}
+
+impl FileEdit {
+    /// The file has this content afterwards, whether it was there before or not.
+    pub fn write(path: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), content: Some(content.into()) }
+    }
+
+    /// The file is not there afterwards. That it is gone already is no error, so that this can be repeated.
+    pub fn remove(path: impl Into<String>) -> Self {
+        Self { path: path.into(), content: None }
+    }
 }
 
 /// Whether and how to sign.
@@ -245,7 +257,7 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         path: &str,
     ) -> Result<Option<Vec<u8>>, PortError>;
 
-    /// The tree of `base` (a commit or tree) with some files changed or added.
+    /// The tree of `base` (a commit or tree) with some files changed, added or removed. A folder that becomes empty goes too.
     async fn edit_tree(
         &self,
         repository: &Repository,

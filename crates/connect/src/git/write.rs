@@ -17,7 +17,7 @@ use super::run::Call;
 /// Most files that are changed at once.
 const EDITS: usize = 1000;
 
-/// The tree of a commit or tree with some files changed or added.
+/// The tree of a commit or tree with some files changed, added or removed.
 pub(super) async fn edit_tree(
     git: &Git,
     repository: &Repository,
@@ -36,9 +36,14 @@ pub(super) async fn edit_tree(
     call().args(["read-tree", base]).stdout().await?;
     let mut lines = Vec::new();
     for edit in edits {
+        let Some(content) = &edit.content else {
+            // Mode 0 takes an entry out; the id is not looked at, but has to be as long as one.
+            lines.extend_from_slice(format!("0 {}\t{}\0", "0".repeat(base.len()), edit.path).as_bytes());
+            continue;
+        };
         let blob = Call::within(git, repository, &what)
             .args(["hash-object", "-w", "--no-filters", "--stdin"])
-            .input(edit.content.clone())
+            .input(content.clone())
             .line()
             .await?;
         let mode = modes.get(edit.path.as_str()).map_or("100644", String::as_str);
@@ -189,8 +194,7 @@ mod tests {
     #[test]
     fn edits_that_contradict_each_other_are_refused() {
         let of = |paths: &[&str]| {
-            let edits: Vec<FileEdit> =
-                paths.iter().map(|path| FileEdit { path: (*path).to_owned(), content: Vec::new() }).collect();
+            let edits: Vec<FileEdit> = paths.iter().map(|path| FileEdit::write(*path, "")).collect();
             check_edits("x", &edits)
         };
         assert!(of(&["a", "b/c", "b/d", "ab"]).is_ok());

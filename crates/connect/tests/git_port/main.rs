@@ -96,7 +96,7 @@ impl World {
     }
 
     async fn edit(&self, base: &ObjectId, path: &str, content: &str) -> Result<ObjectId, PortError> {
-        let edit = FileEdit { path: path.to_owned(), content: content.as_bytes().to_vec() };
+        let edit = FileEdit::write(path, content);
         self.git.edit_tree(&self.repository, base, &[edit]).await
     }
 

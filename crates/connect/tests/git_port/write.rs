@@ -11,9 +11,9 @@ async fn an_edit_and_a_commit_can_be_repeated() {
     let main = world.main().await;
     let refs = world.clone().refs();
     let edits = [
-        FileEdit { path: "VERSION".to_owned(), content: b"2\n".to_vec() },
-        FileEdit { path: "docs/new/notes.md".to_owned(), content: b"\xff\0\r\n".to_vec() },
-        FileEdit { path: "empty".to_owned(), content: Vec::new() },
+        FileEdit::write("VERSION", "2\n"),
+        FileEdit::write("docs/new/notes.md", b"\xff\0\r\n"),
+        FileEdit::write("empty", ""),
     ];
     let tree = world.git.edit_tree(&world.repository, &main, &edits).await.unwrap();
     assert_eq!(world.git.edit_tree(&world.repository, &main, &edits).await.unwrap(), tree);
@@ -36,6 +36,30 @@ async fn an_edit_and_a_commit_can_be_repeated() {
     assert_eq!(world.clone().refs(), refs, "no branch has moved");
     let same = world.git.edit_tree(&world.repository, &main, &[]).await.unwrap();
     assert!(world.git.changed_paths(&world.repository, &main, &same).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn files_are_removed_once() {
+    let world = World::new();
+    world.refresh().await;
+    let main = world.main().await;
+    let added = [FileEdit::write("changes/one.md", "1"), FileEdit::write("changes/two.md", "2")];
+    let full = world.git.edit_tree(&world.repository, &main, &added).await.unwrap();
+    let edits = [FileEdit::remove("changes/one.md"), FileEdit::write("VERSION", "2\n")];
+    let tree = world.git.edit_tree(&world.repository, &full, &edits).await.unwrap();
+    assert_eq!(world.git.edit_tree(&world.repository, &tree, &edits).await.unwrap(), tree, "asked twice");
+    let changed = world.git.changed_paths(&world.repository, &main, &tree).await.unwrap();
+    assert_eq!(changed, ["VERSION", "changes/two.md"]);
+    assert_eq!(world.git.read_file(&world.repository, &tree, "changes/one.md").await.unwrap(), None);
+
+    // With its last file, a folder goes as well.
+    let all = [FileEdit::remove("changes/one.md"), FileEdit::remove("changes/two.md")];
+    let empty = world.git.edit_tree(&world.repository, &full, &all).await.unwrap();
+    assert!(world.git.changed_paths(&world.repository, &main, &empty).await.unwrap().is_empty());
+    assert!(!world.clone().git(&["ls-tree", &empty.0]).contains("changes"));
+
+    let folder = world.git.edit_tree(&world.repository, &full, &[FileEdit::remove("changes")]).await;
+    assert!(permanent(folder).why.contains("is a folder"));
 }
 
 #[tokio::test]

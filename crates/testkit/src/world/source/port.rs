@@ -155,7 +155,12 @@ impl Source for SimSource {
         let lost = self.0.outside("edit files").await?;
         let git = &mut self.0.state().git;
         let mut files = git.files(base).cloned().ok_or_else(|| unknown("edit files", base))?;
-        files.extend(edits.iter().map(|edit| (edit.path.clone(), edit.content.clone())));
+        for edit in edits {
+            match &edit.content {
+                Some(content) => drop(files.insert(edit.path.clone(), content.clone())),
+                None => drop(files.remove(&edit.path)),
+            }
+        }
         let tree = git.add_tree(files);
         if lost { Err(lost_answer("edit files")) } else { Ok(tree) }
     }
