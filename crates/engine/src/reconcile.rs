@@ -166,13 +166,15 @@ impl Fitting<'_> {
     fn timers(&mut self, there: &BTreeMap<String, Timestamp>, agenda: &Agenda, view: View, now: Timestamp) {
         let name = || WAKE.to_owned();
         match (there.get(WAKE), agenda.wake) {
+            // Sooner than wanted is for what another release has changed since: that look finds nothing, and sets the next one.
+            (Some(due), wake) if view.active().next().is_some() && wake.is_none_or(|wake| *due <= wake) => {}
             (Some(due), None) => {
                 self.repair(format!("it was to be looked at again at {due}, for nothing"));
                 let stream = self.stream.clone();
                 self.commit.timers.push(TimerChange::Clear { stream, name: name() });
             }
             // Later than wanted is a wake-up that came, changed nothing, and was put off.
-            (Some(due), Some(wake)) if *due == wake || *due > wake && wake <= now => {}
+            (Some(due), Some(wake)) if *due > wake && wake <= now => {}
             (_, Some(due)) => {
                 self.repair(format!("it was not to be looked at again at {due}"));
                 let stream = self.stream.clone();

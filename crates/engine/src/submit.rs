@@ -371,7 +371,8 @@ fn timer_changes(
     if let Some(name) = &beside.fired {
         changes.push(TimerChange::Clear { stream: stream.clone(), name: name.clone() });
     }
-    let fired = beside.fired.as_deref() == Some(WAKE);
+    // Whoever is woken or nudged cannot know what was set for what: rules and environments may have changed in between.
+    let fired = beside.fired.is_some();
     match after.wake {
         Some(due) if fired || before.wake != after.wake => {
             // A wake-up that changed nothing must not come again at once.

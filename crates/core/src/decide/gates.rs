@@ -133,7 +133,7 @@ impl<'a> Entering<'a> {
         Ok(in_force)
     }
 
-    fn hold(&self, what: String, why: String, on: WaitsOn) -> Hold {
+    pub(super) fn hold(&self, what: String, why: String, on: WaitsOn) -> Hold {
         let (who, how) = (Vec::new(), Vec::new());
         Hold { what, why, since: None, who, anybody: false, how, earliest: None, on }
     }
@@ -145,7 +145,7 @@ impl<'a> Entering<'a> {
     }
 
     /// Closed until something else has happened.
-    fn waits(&self, what: String, why: String) -> Hold {
+    pub(super) fn waits(&self, what: String, why: String) -> Hold {
         Hold { how: vec![Action::Wait], ..self.hold(what, why, WaitsOn::Release) }
     }
 
@@ -251,6 +251,7 @@ impl<'a> Entering<'a> {
         match &gate.kind {
             GateKind::Approval(rule) => self.approval(name, rule),
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
+            GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
                 Ok(false) => self.closed(name, leaves(that, &facts)),
@@ -260,7 +261,7 @@ impl<'a> Entering<'a> {
     }
 
     /// Closed as long as nothing that it looks at changes: it can be waived, or the run given up.
-    fn closed(&self, name: &GateName, why: String) -> GateAnswer {
+    pub(super) fn closed(&self, name: &GateName, why: String) -> GateAnswer {
         let hold = self.hold(format!("gate `{name}` of {}", self.environment), why, WaitsOn::Person);
         let hold = Hold { who: self.waivers(), how: self.waiving(name), ..hold };
         GateAnswer::Closed(hold.or_abort(self.run.id))
@@ -290,7 +291,7 @@ impl<'a> Entering<'a> {
         waivers(self.view, self.plan)
     }
 
-    fn waiving(&self, gate: &GateName) -> Vec<Action> {
+    pub(super) fn waiving(&self, gate: &GateName) -> Vec<Action> {
         if self.waivers().is_empty() {
             return Vec::new();
         }

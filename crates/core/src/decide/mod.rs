@@ -13,6 +13,7 @@ mod gates;
 mod look;
 mod people;
 mod policy;
+mod soak;
 mod start;
 mod waive;
 

@@ -156,6 +156,13 @@ pub enum GateKind {
         /// How long a yes counts.
         valid: Option<SignedDuration>,
     },
+    /// It has run, verified, in an environment for so long.
+    Soak {
+        /// How long.
+        time: SignedDuration,
+        /// Where; without it, in the environment that it has to be verified in before.
+        environment: Option<EnvironmentName>,
+    },
     /// An expression is true.
     Require {
         /// The expression.

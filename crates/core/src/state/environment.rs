@@ -65,6 +65,9 @@ pub struct VerifiedHere {
     pub fingerprint: Hash,
     /// Since when.
     pub at: Timestamp,
+    /// Until when it ran there for certain: the start of the next deployment, or of doubt about it. `None` while it runs.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
 }
 
 impl EnvironmentState {
@@ -78,8 +81,10 @@ impl EnvironmentState {
                     self.deployed.insert(component.clone(), running);
                 }
                 self.uncertain = None;
+                self.ends_soak(at);
             }
             EnvironmentEvent::DeploymentStarted { by, deploying, .. } => {
+                self.ends_soak(at);
                 self.held = Some(Held { by: by.clone(), since: at, deploying: deploying.clone() });
             }
             EnvironmentEvent::DeploymentEnded { by, outcome } => {
@@ -96,14 +101,33 @@ impl EnvironmentState {
                 }
             }
             EnvironmentEvent::Verified { by, version, fingerprint } => {
-                let verified =
-                    VerifiedHere { by: by.clone(), version: version.clone(), fingerprint: *fingerprint, at };
+                let verified = VerifiedHere {
+                    by: by.clone(),
+                    version: version.clone(),
+                    fingerprint: *fingerprint,
+                    at,
+                    until: None,
+                };
                 self.verified.push(verified);
                 if self.verified.len() > VERIFIED_MAX {
                     self.verified.remove(0);
                 }
             }
         }
+    }
+
+    /// Whatever ran here, verified, does so no longer for certain.
+    fn ends_soak(&mut self, at: Timestamp) {
+        for verified in self.verified.iter_mut().filter(|verified| verified.until.is_none()) {
+            verified.until = Some(at);
+        }
+    }
+
+    /// The longest time that exactly this content ran here, verified, without a break: from when, and until when if it is over.
+    pub fn soaked(&self, fingerprint: &Hash, now: Timestamp) -> Option<(Timestamp, Option<Timestamp>)> {
+        let spans = self.verified.iter().filter(|verified| verified.fingerprint == *fingerprint);
+        let spans = spans.map(|verified| (verified.at, verified.until));
+        spans.max_by_key(|(from, until)| (until.unwrap_or(now).duration_since(*from), until.is_none()))
     }
 
     /// Whether exactly this content was verified here, and when last.

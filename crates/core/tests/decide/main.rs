@@ -8,5 +8,6 @@ mod gates;
 mod policies;
 mod random;
 mod release;
+mod soak;
 mod waivers;
 mod world;

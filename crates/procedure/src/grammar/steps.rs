@@ -27,7 +27,7 @@ pub(crate) const STEP_KINDS: &[&str] = &[
 const HOOK_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "message", "parallel", "phase"];
 
 /// The kinds of gate.
-const GATE_KINDS: &[&str] = &["approval", "ask", "require"];
+const GATE_KINDS: &[&str] = &["approval", "ask", "soak", "require"];
 
 /// The kinds that hold no other steps.
 const SINGLE_KINDS: &[&str] = &[
@@ -373,6 +373,9 @@ pub(crate) static GATE: Mapping = mapping(
     &[
         key("approval", Shape::Map(&GATE_APPROVAL), "People approve exactly this candidate."),
         key("ask", Shape::Template, "A question that somebody answers with yes."),
+        key("soak", Shape::Duration, "How long it has to have run, verified, in the environment before."),
+        key("from", Shape::Name(NAME), "The environment it has to have run in, if not the one before.")
+            .with(&["soak"]),
         key("require", Shape::Condition, "A condition that is true."),
         key("if", Shape::Condition, "The gate only applies when this is true."),
         key("by", Shape::Who, "Who approves, or who may answer.").with(&["approval", "ask"]),
@@ -383,18 +386,7 @@ pub(crate) static GATE: Mapping = mapping(
 .refused(&[
     later(&["ci", "artifacts", "checks"], "use `ask`, or a `manual` step that waits for it"),
     later(
-        &[
-            "window",
-            "freeze",
-            "soak",
-            "vote",
-            "checklist",
-            "blocker",
-            "blockers",
-            "ticket",
-            "metrics",
-            "schema",
-        ],
+        &["window", "freeze", "vote", "checklist", "blocker", "blockers", "ticket", "metrics", "schema"],
         "use `ask` with a question about it",
     ),
     later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),

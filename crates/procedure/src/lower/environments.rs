@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use tollgate_core::ids::{EnvironmentName, QuestionName};
 use tollgate_core::model::{Deploy, Environment, Probe, ProbeRead};
 
+use super::gates::Entered;
 use super::scope::Scope;
 use super::steps::Flow;
 use super::{EnvironmentUse, Environments, Lower, place};
@@ -112,7 +113,8 @@ impl Lower<'_> {
         let node = &entry.value;
         let url = node.get("url").and_then(|url| self.address(url));
         let has_url = node.get("url").is_some();
-        let gates = node.get("gates").map(|gates| self.gates(gates, Some(has_url))).unwrap_or_default();
+        let entered = Entered { has_url, from: from.clone() };
+        let gates = node.get("gates").map(|gates| self.gates(gates, Some(entered))).unwrap_or_default();
         let scope = Scope { environment: Some(has_url), ..Scope::default() };
         let mut flow = Flow::of_environment(node, PARTS, &["before", "verify", "after"], has_url);
         self.take_ids(node, &mut flow);

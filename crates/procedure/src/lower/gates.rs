@@ -1,7 +1,7 @@
 //! Gates: what must hold to enter an environment.
 
 use tollgate_core::decide::ALWAYS;
-use tollgate_core::ids::GateName;
+use tollgate_core::ids::{EnvironmentName, GateName};
 use tollgate_core::model::{Gate, GateKind};
 
 use super::scope::Scope;
@@ -9,12 +9,22 @@ use super::{Gates, Lower, place};
 use crate::diagnostic::Code;
 use crate::tree::Node;
 
+/// The environment that gates stand on.
+#[derive(Debug, Clone)]
+pub(super) struct Entered {
+    /// Whether it has an address.
+    pub(super) has_url: bool,
+    /// The environment that comes before it.
+    pub(super) from: Option<EnvironmentName>,
+}
+
 impl Lower<'_> {
     /// The gates of an environment, or those of all of them.
-    pub(super) fn gates(&mut self, node: &Node, environment: Option<bool>) -> Gates {
+    pub(super) fn gates(&mut self, node: &Node, entered: Option<Entered>) -> Gates {
         // A gate of every environment may only speak of what every environment has.
-        let has_url = environment.unwrap_or_else(|| self.declared.environments.values().all(|url| *url));
-        let scope = Scope { environment: Some(has_url), every: environment.is_none(), ..Scope::default() };
+        let everywhere = || self.declared.environments.values().all(|url| *url);
+        let has_url = entered.as_ref().map_or_else(everywhere, |entered| entered.has_url);
+        let scope = Scope { environment: Some(has_url), every: entered.is_none(), ..Scope::default() };
         let mut gates = Gates::new();
         for entry in node.entries() {
             let name = self.name(&entry.key, entry.key_span, GateName::new);
@@ -24,7 +34,7 @@ impl Lower<'_> {
                 let hint = "call this one otherwise: a waiver has to name exactly one gate";
                 self.report.error(Code::BadName, entry.key_span, message).hint(hint);
             }
-            let kind = self.gate_kind(&entry.value, &scope);
+            let kind = self.gate_kind(&entry.value, entered.as_ref(), &scope);
             let condition = self.condition_of(&entry.value, "if", &scope);
             if let (Some(name), Some(kind)) = (name, kind) {
                 gates.insert(name, Gate { kind, condition, place: place(entry.key_span) });
@@ -33,12 +43,15 @@ impl Lower<'_> {
         gates
     }
 
-    fn gate_kind(&mut self, node: &Node, scope: &Scope) -> Option<GateKind> {
+    fn gate_kind(&mut self, node: &Node, entered: Option<&Entered>, scope: &Scope) -> Option<GateKind> {
         if let Some(approval) = node.get("approval") {
             return self.approval(node, approval, None).map(GateKind::Approval);
         }
         if let Some(that) = node.get("require") {
             return self.condition(that, scope).map(|that| GateKind::Require { that });
+        }
+        if node.get("soak").is_some() {
+            return self.soak(node, entered);
         }
         let question = node.get("ask").and_then(|ask| {
             let question = self.template(ask, scope)?;
@@ -53,5 +66,23 @@ impl Lower<'_> {
         let by = self.by(node);
         let valid = self.duration_of(node, "valid");
         Some(GateKind::Ask { question: question?, by, valid })
+    }
+
+    fn soak(&mut self, node: &Node, entered: Option<&Entered>) -> Option<GateKind> {
+        let time = self.duration_of(node, "soak");
+        let environment = match (node.get("from"), entered) {
+            (Some(from), _) => Some(self.declared_environment(from)?),
+            // One gate for all of them: each has its own environment before it.
+            (None, None) => None,
+            (None, Some(Entered { from: Some(from), .. })) => Some(from.clone()),
+            (None, Some(_)) => {
+                let at = node.get("soak").map_or(node.span, |soak| soak.span);
+                let message = "no environment comes before this one, so nothing can have run there";
+                let hint = "take the gate out, or put it on a later environment";
+                self.report.error(Code::NoFrom, at, message).hint(hint);
+                None
+            }
+        };
+        Some(GateKind::Soak { time: time?, environment })
     }
 }

@@ -223,16 +223,22 @@ impl Lower<'_> {
     }
 
     fn promote(&mut self, node: &Node, flow: &mut Flow) -> Option<StepKind> {
-        let text = node.text()?;
-        let Some(name) = self.declared.environments.keys().find(|name| name.as_str() == text).cloned() else {
-            let names = self.declared.environments.keys().map(EnvironmentName::as_str);
-            let hint = name_hint(text, names, "declare it under `environments`");
-            let message = format!("there is no environment `{}`", shown(text));
-            self.report.error(Code::Unknown, node.span, message).hint(hint);
-            return None;
-        };
+        let name = self.declared_environment(node)?;
         let asked = flow.asked().clone();
         flow.order.promotions.push((name.clone(), node.span, asked));
         Some(StepKind::Promote { environment: name })
+    }
+
+    /// A declared environment.
+    pub(super) fn declared_environment(&mut self, node: &Node) -> Option<EnvironmentName> {
+        let text = node.text()?;
+        if let Some(name) = self.declared.environments.keys().find(|name| name.as_str() == text) {
+            return Some(name.clone());
+        }
+        let names = self.declared.environments.keys().map(EnvironmentName::as_str);
+        let hint = name_hint(text, names, "declare it under `environments`");
+        let message = format!("there is no environment `{}`", shown(text));
+        self.report.error(Code::Unknown, node.span, message).hint(hint);
+        None
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tollgate_core::context::RunFacts;
 use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, WaiverTarget};
 use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
+use tollgate_core::journal::Hash;
 use tollgate_core::model::{ApprovalRule, Gate, GateKind, Policy};
 use tollgate_core::plan::Plan;
 use tollgate_core::state::{ReleaseState, Run, Says};
@@ -63,6 +64,10 @@ impl Judging<'_> {
                             })
                     })
                 }
+                GateKind::Soak { time, environment } => {
+                    let place = environment.as_ref().or(policy.environments.get(self.name)?.from.as_ref());
+                    place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
+                }
                 GateKind::Require { that } => self.holds(that),
             };
             if !fine {
@@ -71,6 +76,14 @@ impl Judging<'_> {
         }
         (!different_people(&slots))
             .then(|| format!("{} was entered with one person in two places", self.name))
+    }
+
+    /// The longest time that an environment ran exactly this, verified, until now.
+    fn soaked(&self, place: &EnvironmentName, sealed: &Hash) -> SignedDuration {
+        let stretches = self.oracle.stretches.get(place).map(Vec::as_slice).unwrap_or_default();
+        let own = stretches.iter().filter(|stretch| stretch.what == *sealed);
+        let longest = own.map(|stretch| stretch.until.unwrap_or(self.at).duration_since(stretch.from)).max();
+        longest.unwrap_or(SignedDuration::from_secs(-1))
     }
 
     /// Whether the run was there when something was said.

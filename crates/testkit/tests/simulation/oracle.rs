@@ -16,11 +16,21 @@ use tollgate_testkit::world::{Appended, Happened, Started};
 use crate::judge::Judging;
 use crate::team::{SERVICE, named};
 
+/// A time in which an environment ran something that was verified there.
+#[derive(Debug)]
+pub(crate) struct Stretch {
+    pub(crate) what: Hash,
+    pub(crate) from: Timestamp,
+    pub(crate) until: Option<Timestamp>,
+}
+
 /// Its own idea of everything, from what was committed.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     pub(crate) releases: BTreeMap<ReleaseId, ReleaseState>,
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentState>,
+    /// What each environment ran, verified, and how long.
+    pub(crate) stretches: BTreeMap<EnvironmentName, Vec<Stretch>>,
     pub(crate) policy: PolicyState,
     /// Rules and plans that were ever made, by hash.
     pub(crate) policies: BTreeMap<Hash, Arc<Policy>>,
@@ -223,6 +233,16 @@ impl Oracle {
 
     fn before_environment(&mut self, name: &EnvironmentName, at: Timestamp, event: &EnvironmentEvent) {
         let state = self.environments.entry(name.clone()).or_default().clone();
+        let stretches = self.stretches.entry(name.clone()).or_default();
+        match event {
+            EnvironmentEvent::DeploymentStarted { .. } | EnvironmentEvent::Recorded { .. } => {
+                stretches.iter_mut().for_each(|stretch| stretch.until = stretch.until.or(Some(at)));
+            }
+            EnvironmentEvent::Verified { fingerprint, .. } => {
+                stretches.push(Stretch { what: *fingerprint, from: at, until: None });
+            }
+            EnvironmentEvent::DeploymentEnded { .. } => {}
+        }
         match event {
             EnvironmentEvent::DeploymentStarted { by, deploying, gates } => {
                 if let Some(held) = &state.held {

@@ -109,13 +109,14 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(8) {
+        let kind = match self.chance.below(9) {
             0..4 => GateKind::Approval(self.rule()),
             4..7 => GateKind::Ask {
                 question: Template("May {{ version }} go there?".into()),
                 by: self.somebody(),
                 valid: self.maybe(50, |making| minutes(making.chance, 20, 2_000)),
             },
+            7 => GateKind::Soak { time: minutes(self.chance, 1, 600), environment: None },
             _ => GateKind::Require { that: self.condition() },
         };
         let condition = self.maybe(15, Self::condition);
