@@ -45,8 +45,10 @@ pub enum Act {
         spec: ChangelogSpec,
         /// The version.
         version: String,
-        /// The version before, if there was one.
-        previous: Option<String>,
+        /// Its tag.
+        tag: String,
+        /// The tag of the version before, if there was one.
+        previous_tag: Option<String>,
         /// The date in the heading.
         date: jiff::civil::Date,
         /// The changes are the commits after this one …

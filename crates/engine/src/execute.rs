@@ -4,23 +4,19 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tollgate_core::act::{Act, Command, Failure, FailureClass, Outcome, Report};
-use tollgate_core::changelog::{ChangelogRules, Links, cut, prepend, render};
-use tollgate_core::commits::{Change, CommitText, Lines, plain_text};
+use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::ids::{EffectId, ObjectId, OutputName};
 use tollgate_core::journal::BlobId;
-use tollgate_core::model::{ChangelogSpec, ChangelogStyle, Extract};
+use tollgate_core::model::Extract;
 use tollgate_core::plan::Plan;
-use tollgate_core::version::VersionFormat;
 
 use crate::Engine;
 use crate::ports::{
-    ChildExit, ChildRequest, ChildState, CommitRequest, FileEdit, Mail, MailRoute, PortError, PushOutcome,
-    PushRefusal, RefUpdate, Repository, Sign, TagRequest,
+    ChildExit, ChildRequest, ChildState, CommitRequest, Mail, MailRoute, PortError, PushOutcome, PushRefusal,
+    RefUpdate, Repository, Sign, TagRequest,
 };
 use crate::store::NewBlob;
 
-/// The most commits of one changelog section.
-const CHANGES_MAX: usize = 100_000;
 /// How much of a command's output is kept in the journal itself, in characters.
 const TAIL_MAX_CHARS: usize = 2_000;
 /// How long an output can be, in characters.
@@ -98,28 +94,6 @@ impl Execution<'_> {
         let found = source.checkout(std::path::Path::new(checkout)).await.map_err(failure)?;
         check_working_copy(&found, branch, clean, at)?;
         Ok(Outcome::Fit)
-    }
-
-    async fn edit_changelog(&self, act: &Act) -> Result<Outcome, Failure> {
-        let Act::EditChangelog { base, spec, version, date, after, upto, .. } = act else {
-            return Err(permanent("not a changelog", None));
-        };
-        let (source, repository) = (&self.engine.world.source, self.repository());
-        let history =
-            source.history(&repository, after.as_ref(), upto, CHANGES_MAX).await.map_err(failure)?;
-        let changes: Vec<Change> = history.0.iter().map(read_commit).collect();
-        let format = VersionFormat::new(&self.plan.definition.version.format)
-            .map_err(|error| permanent(error.to_string(), None))?;
-        let version = format
-            .parse_text(version)
-            .ok_or_else(|| permanent(format!("`{version}` does not fit `{}`", format.as_str()), None))?;
-        let section = render(&changelog_rules(spec)?, &version, *date, &changes);
-        let before =
-            source.read_file(&repository, base, &spec.file).await.map_err(failure)?.unwrap_or_default();
-        let after = prepend(&before, &section).map_err(|error| permanent(error.to_string(), None))?;
-        let notes = cut(&after, &version).map_err(|error| permanent(error.to_string(), None))?.notes;
-        let edits = vec![FileEdit::write(&spec.file, after)];
-        self.edited(base, edits, Some(bounded(&notes, 16_000))).await
     }
 
     async fn object(&self, act: &Act) -> Result<Outcome, Failure> {
@@ -286,26 +260,6 @@ pub(crate) fn check_working_copy(
     }
 }
 
-/// A commit, understood.
-pub(crate) fn read_commit(commit: &crate::ports::RawCommit) -> Change {
-    let text = CommitText {
-        commit: &commit.id.0,
-        author_name: &commit.author_name,
-        author_email: &commit.author_email,
-        message: &commit.message,
-    };
-    Change::read(text, &[])
-}
-
-pub(crate) fn changelog_rules(spec: &ChangelogSpec) -> Result<ChangelogRules, Failure> {
-    let ChangelogStyle::Clog = spec.style;
-    let links = match &spec.links {
-        Some(page) => Links::to_page(page).map_err(|error| permanent(error.to_string(), None))?,
-        None => Links::None,
-    };
-    Ok(ChangelogRules { links, ..ChangelogRules::default() })
-}
-
 fn signing(sign: Option<bool>) -> Sign {
     match sign {
         None => Sign::AsConfigured,
@@ -389,7 +343,7 @@ fn extracted(extract: &Extract, stdout: &str) -> Option<String> {
     Some(bounded(&plain_text(&value, Lines::Keep), OUTPUT_MAX_CHARS))
 }
 
-fn bounded(text: &str, max_chars: usize) -> String {
+pub(crate) fn bounded(text: &str, max_chars: usize) -> String {
     text.chars().take(max_chars).collect()
 }
 

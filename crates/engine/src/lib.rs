@@ -5,6 +5,7 @@
 
 mod audit;
 mod cache;
+mod changelog;
 mod editing;
 mod error;
 mod execute;

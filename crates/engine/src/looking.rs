@@ -5,14 +5,14 @@ use std::path::Path;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tollgate_core::act::FailureClass;
-use tollgate_core::changelog::{ChangelogRules, Section, render};
+use tollgate_core::changelog::{ChangelogRules, Release, Section, render};
 use tollgate_core::commits::{BumpAdvice, Change, advise_bump};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::Definition;
 use tollgate_core::plan::PreviousVersion;
 use tollgate_core::version::{OddTag, Version, VersionFormat, survey_tags};
 
-use crate::execute::{changelog_rules, read_commit};
+use crate::changelog::read_commit;
 use crate::planning::{Origin, PlanningError, format_of};
 use crate::ports::{Checkout, PortError, Repository};
 use crate::{EngineError, World};
@@ -87,7 +87,7 @@ impl World {
         });
         let from = previous.as_ref().map(|previous| &previous.commit);
         let (commits, _) = source.history(repository, from, base, HISTORY_MAX).await?;
-        let changes: Vec<Change> = commits.iter().map(read_commit).collect();
+        let changes: Vec<Change> = commits.iter().map(|commit| read_commit(commit, &[])).collect();
         let advice = advise_bump(&changes);
         let last = survey.latest.map(|latest| latest.version);
         Ok(VersionSurvey { previous, last, changes, advice, odd: survey.odd })
@@ -102,15 +102,27 @@ impl World {
         let format = format_of(definition)?;
         let (version, ..) = self.proposed(&format, survey, definition)?;
         let rules = match &definition.changelog {
-            Some(spec) => changelog_rules(spec).map_err(|failure| PlanningError::Version {
-                code: "changelog",
-                why: failure.why,
-                hint: Some("correct `changelog.links`".into()),
-            })?,
+            Some(spec) => spec.rules.clone(),
             None => ChangelogRules::default(),
         };
-        let today = self.today();
-        Ok(render(&rules, &version, today, &survey.changes))
+        let tag = format.tag_name(&version).map_err(|error| PlanningError::Version {
+            code: "no-next",
+            why: error.to_string(),
+            hint: None,
+        })?;
+        let release = Release {
+            version: &version,
+            tag: &tag,
+            previous_tag: survey.previous.as_ref().map(|previous| previous.tag.as_str()),
+            date: self.today(),
+            changes: &survey.changes,
+            newcomers: &[],
+        };
+        render(&rules, &release).map_err(|error| PlanningError::Version {
+            code: "changelog",
+            why: error.to_string(),
+            hint: None,
+        })
     }
 
     pub(crate) fn proposed(

@@ -1,96 +1,64 @@
 //! The form of the program clog.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use indexmap::IndexMap;
-use jiff::civil::Date;
+use super::bullets::Bullets;
+use super::escape::escape_into;
+use super::groups::{Entry, Titles};
+use super::{ChangelogRules, Part};
 
-use super::{ChangelogRules, Links, escape_markdown};
-use crate::commits::{Change, Ticket};
-use crate::version::Version;
+/// The heading of what is not released yet.
+const UNRELEASED: &str = "<a name=\"unreleased\"></a>\n## Unreleased\n";
 
-/// What is said of a change under a title.
-struct Bullet<'a> {
-    text: &'a str,
-    change: &'a Change,
+pub(super) fn write(out: &mut String, rules: &ChangelogRules, titles: &Titles<'_>, part: &Part<'_>) {
+    let bullets = Bullets::of(rules, 8);
+    match (part.version, part.date) {
+        (Some(version), Some(date)) => {
+            let level = if version.is_patch() { "###" } else { "##" };
+            let _ = write!(out, "<a name=\"{version}\"></a>\n{level} {version} ({date})\n");
+        }
+        _ => out.push_str(UNRELEASED),
+    }
+    // The first title stands off by one line more than the others.
+    let mut gap = "\n\n";
+    for (title, entries) in titles.group(part.changes) {
+        out.push_str(gap);
+        out.push_str("#### ");
+        escape_into(out, title, None);
+        out.push_str("\n\n");
+        write_entries(out, &bullets, entries);
+        gap = "\n";
+    }
+    bullets.newcomers(out, part.newcomers, &format!("{gap}#### "), "*   ");
 }
 
-pub(super) fn render(rules: &ChangelogRules, version: &Version, date: Date, changes: &[Change]) -> String {
-    let level = if version.is_patch() { "###" } else { "##" };
-    let mut out = format!("<a name=\"{version}\"></a>\n{level} {version} ({date})\n");
-    for (title, bullets) in titles(rules, changes) {
-        if bullets.is_empty() {
-            continue;
+/// Writes entries grouped by scope; those without one come first.
+fn write_entries(out: &mut String, bullets: &Bullets<'_>, mut entries: Vec<Entry<'_>>) {
+    entries.sort_by_key(|entry| entry.change.scope.as_deref().unwrap_or_default());
+    for group in entries.chunk_by(|one, next| one.change.scope == next.change.scope) {
+        let scope = group[0].change.scope.as_deref();
+        if let (Some(scope), 2..) = (scope, group.len()) {
+            out.push_str("* ");
+            Bullets::scope(out, scope);
+            out.push('\n');
         }
-        // The first title stands off by one line more than the others.
-        let gap = if out.contains("####") { "\n" } else { "\n\n" };
-        let _ = write!(out, "{gap}#### {}\n\n", escape_markdown(title));
-        write_bullets(&mut out, &rules.links, bullets);
-    }
-    out
-}
-
-/// The bullets under each title, in the order of the titles.
-fn titles<'a>(rules: &'a ChangelogRules, changes: &'a [Change]) -> IndexMap<&'a str, Vec<Bullet<'a>>> {
-    let mut titles: IndexMap<&str, Vec<Bullet<'_>>> = IndexMap::new();
-    let all = std::iter::once(&rules.breaking).chain(rules.sections.values()).chain(&rules.rest);
-    for title in all {
-        titles.entry(title.as_str()).or_default();
-    }
-    for change in changes {
-        if let Some(text) = &change.breaking {
-            titles.entry(rules.breaking.as_str()).or_default().push(Bullet { text, change });
-        }
-        let listed = change.kind.type_name().and_then(|name| rules.sections.get(name));
-        if let Some(title) = listed.or(rules.rest.as_ref()) {
-            titles.entry(title.as_str()).or_default().push(Bullet { text: &change.text, change });
-        }
-    }
-    titles
-}
-
-/// Writes bullets grouped by scope; those without one come first.
-fn write_bullets(out: &mut String, links: &Links, bullets: Vec<Bullet<'_>>) {
-    let mut scopes: BTreeMap<&str, Vec<Bullet<'_>>> = BTreeMap::new();
-    for bullet in bullets {
-        scopes.entry(bullet.change.scope.as_deref().unwrap_or_default()).or_default().push(bullet);
-    }
-    for (scope, bullets) in scopes {
-        let name = format!("* **{}:**", escape_markdown(scope));
-        let prefix = match (scope, bullets.len()) {
-            ("", _) => "* ",
-            (_, 1) => name.as_str(),
-            _ => {
-                let _ = writeln!(out, "{name}");
-                "  *"
+        for entry in group {
+            match scope {
+                None => out.push_str("*   "),
+                Some(scope) if group.len() == 1 => {
+                    out.push_str("* ");
+                    Bullets::scope(out, scope);
+                    out.push_str("  ");
+                }
+                Some(_) => out.push_str("  *  "),
             }
-        };
-        for bullet in bullets {
-            let text = escape_markdown(bullet.text);
-            let _ = writeln!(out, "{prefix}  {text} ({})", sources(links, bullet.change));
+            bullets.text(out, entry.text);
+            out.push_str(" (");
+            bullets.commit(out, &entry.change.commit);
+            bullets.tickets(out, entry);
+            out.push(')');
+            bullets.authors(out, entry.change);
+            out.push('\n');
         }
     }
-}
-
-/// Where a change comes from: its commit and the tickets that it closes.
-fn sources(links: &Links, change: &Change) -> String {
-    // An id that is none must not get into a link.
-    let id = &change.commit.0;
-    let mut out = if !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit()) {
-        format!("[{}]({})", change.commit.short(), links.commit(&change.commit))
-    } else {
-        escape_markdown(id)
-    };
-    let closes = change.references.iter().filter(|reference| reference.closes);
-    for (index, reference) in closes.enumerate() {
-        out.push_str(if index == 0 { ", closes " } else { ", " });
-        match &reference.ticket {
-            Ticket::Issue(number) => {
-                let _ = write!(out, "[#{number}]({})", links.issue(*number));
-            }
-            other => out.push_str(&escape_markdown(&other.to_string())),
-        }
-    }
-    out
 }

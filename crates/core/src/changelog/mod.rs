@@ -1,179 +1,223 @@
-//! The changelog: a section rendered from changes, put at the head of the file, and cut out again as release notes.
+//! The changelog: a section rendered from changes, put at the head of the file, and cut out again as release notes; or the
+//! whole file, rendered from all releases.
 //!
 //! The same changes under the same rules give the same bytes. What commits say is escaped: it can make neither a link
 //! nor HTML nor a heading.
 
+mod bullets;
 mod clog;
+mod conventional;
 mod escape;
 mod file;
+mod groups;
+mod keep;
+mod links;
+mod people;
+mod rules;
+mod tickets;
 
-use std::fmt;
-
-use indexmap::IndexMap;
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
 
-use crate::commits::Change;
-use crate::ids::ObjectId;
+use crate::commits::{Change, Person};
 use crate::version::Version;
+
+use groups::Titles;
 
 pub use escape::escape_markdown;
 pub use file::{CHANGELOG_MAX_BYTES, ChangelogError, CutSection, cut, prepend};
+pub use links::{Links, TicketUrl, TicketUrlError, WebUrl, WebUrlError};
+pub use people::KnownAuthors;
+pub use rules::{AuthorRules, ChangelogRules, Fate, Rule, Style, Wildcard};
 
-/// How a changelog is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct ChangelogRules {
-    /// The form.
-    pub style: Style,
-    /// The title for each type of the convention, in the order in which they appear. Types with one title share it;
-    /// types without one are left out.
-    pub sections: IndexMap<String, String>,
-    /// The title of the list of breaking changes, which comes first.
-    pub breaking: String,
-    /// A title for everything that has none in `sections`, messages outside of the convention too; it comes last.
-    /// Without it these are left out.
-    pub rest: Option<String>,
-    /// Where commits and issues are linked to.
-    pub links: Links,
+/// A release, as its section tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Release<'a> {
+    /// The version.
+    pub version: &'a Version,
+    /// Its tag.
+    pub tag: &'a str,
+    /// The tag of the release before, if there was one.
+    pub previous_tag: Option<&'a str>,
+    /// The day of the release in the project's time zone.
+    pub date: Date,
+    /// What changed, in git's order, the newest first.
+    pub changes: &'a [Change],
+    /// Those of whom there was no commit before; only told where the rules ask for it. See [`KnownAuthors`].
+    pub newcomers: &'a [Person],
 }
 
-impl Default for ChangelogRules {
-    fn default() -> Self {
-        let sections =
-            [("feat", "Features"), ("fix", "Bug Fixes"), ("perf", "Performance"), ("revert", "Reverts")];
-        Self {
-            style: Style::Clog,
-            sections: sections.into_iter().map(|(name, title)| (name.to_owned(), title.to_owned())).collect(),
-            breaking: "Breaking Changes".to_owned(),
-            rest: None,
-            links: Links::None,
-        }
-    }
-}
-
-/// The form of a changelog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Style {
-    /// As the program clog writes it: an anchor, a heading of the second level (of the third for a patch release),
-    /// bullets grouped by scope.
-    #[default]
-    Clog,
-}
-
-/// Where the commits and issues in a changelog are linked to.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Links {
-    /// Nowhere: as clog does without a repository, the link's text is its target too.
-    #[default]
-    None,
-    /// A forge with GitHub's paths, by the repository's page.
-    Github(WebUrl),
-    /// A forge with GitLab's paths, by the repository's page.
-    Gitlab(WebUrl),
-}
-
-impl Links {
-    /// The links for the page of a repository. The kind of forge is told by the host's name: GitLab's where it has
-    /// `gitlab` in it, else GitHub's, which many others share.
-    ///
-    /// # Errors
-    ///
-    /// When the text is not such a page.
-    pub fn to_page(page: &str) -> Result<Self, WebUrlError> {
-        let page = WebUrl::new(page)?;
-        let host = page.0.split('/').nth(2).unwrap_or_default().to_ascii_lowercase();
-        Ok(if host.contains("gitlab") { Links::Gitlab(page) } else { Links::Github(page) })
-    }
-
-    fn commit(&self, id: &ObjectId) -> String {
-        match self {
-            Links::None => id.short().to_owned(),
-            Links::Github(page) => format!("{page}/commit/{id}"),
-            Links::Gitlab(page) => format!("{page}/-/commit/{id}"),
-        }
-    }
-
-    fn issue(&self, number: u64) -> String {
-        match self {
-            Links::None => number.to_string(),
-            Links::Github(page) => format!("{page}/issues/{number}"),
-            Links::Gitlab(page) => format!("{page}/-/issues/{number}"),
-        }
-    }
-}
-
-/// The page of a repository: `http://` or `https://`, without user, query or fragment, and safe inside a Markdown link.
-/// A `/` or `.git` at the end is dropped.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct WebUrl(String);
-
-/// A text that is not the address of a repository's page. The text is not repeated: it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this cannot be the page of a repository: write it like `https://example.org/owner/name`, without user, password or query"
-)]
-pub struct WebUrlError;
-
-impl WebUrl {
-    /// Checks the text.
-    ///
-    /// # Errors
-    ///
-    /// When it is not such an address.
-    pub fn new(text: &str) -> Result<Self, WebUrlError> {
-        let text = text.trim_end_matches('/');
-        let text = text.strip_suffix(".git").unwrap_or(text);
-        let rest =
-            text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(WebUrlError)?;
-        let plain = rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/%+".contains(c));
-        if plain && rest.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.len() <= 500 {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(WebUrlError)
-        }
-    }
-}
-
-impl fmt::Display for WebUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl TryFrom<String> for WebUrl {
-    type Error = WebUrlError;
-    fn try_from(text: String) -> Result<Self, WebUrlError> {
-        Self::new(&text)
-    }
-}
-
-impl From<WebUrl> for String {
-    fn from(url: WebUrl) -> String {
-        url.0
-    }
+/// What is not released yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Unreleased<'a> {
+    /// What changed, in git's order, the newest first.
+    pub changes: &'a [Change],
 }
 
 /// The part of a changelog that is about one version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// The version.
     pub version: Version,
     /// The text: lines end in `\n`, with one at the end.
     pub text: String,
+    /// What the file that it is put into has to follow.
+    layout: Layout,
 }
 
-/// Renders the section of a version. The changes keep their order (git's, the newest first) under each title and scope.
-/// `date` is the day of the release in the project's time zone.
-pub fn render(rules: &ChangelogRules, version: &Version, date: Date, changes: &[Change]) -> Section {
-    let text = match rules.style {
-        Style::Clog => clog::render(rules, version, date, changes),
+/// What of a style concerns the file around a section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Layout {
+    /// Sections stand apart by so many blank lines.
+    Sections { blank_lines: usize },
+    /// "Unreleased" on top and link references at the end.
+    Keep { tag: String, previous_tag: Option<String>, links: Links },
+}
+
+/// A release or what is not released, as the styles see it.
+#[derive(Debug, Clone, Copy)]
+struct Part<'a> {
+    version: Option<&'a Version>,
+    tag: Option<&'a str>,
+    previous_tag: Option<&'a str>,
+    date: Option<Date>,
+    changes: &'a [Change],
+    newcomers: &'a [Person],
+}
+
+impl<'a> From<&Release<'a>> for Part<'a> {
+    fn from(release: &Release<'a>) -> Self {
+        Self {
+            version: Some(release.version),
+            tag: Some(release.tag),
+            previous_tag: release.previous_tag,
+            date: Some(release.date),
+            changes: release.changes,
+            newcomers: release.newcomers,
+        }
+    }
+}
+
+impl<'a> From<&Unreleased<'a>> for Part<'a> {
+    fn from(unreleased: &Unreleased<'a>) -> Self {
+        let changes = unreleased.changes;
+        Self { version: None, tag: None, previous_tag: None, date: None, changes, newcomers: &[] }
+    }
+}
+
+/// Renders the section of a release. The changes keep their order under each title, where the style has no other.
+///
+/// # Errors
+///
+/// When the style is a template that cannot be filled in.
+pub fn render(rules: &ChangelogRules, release: &Release<'_>) -> Result<Section, ChangelogError> {
+    let mut text = String::new();
+    write(&mut text, rules, &Titles::of(rules), &Part::from(release))?;
+    let layout = match rules.style {
+        Style::KeepAChangelog => Layout::Keep {
+            tag: release.tag.to_owned(),
+            previous_tag: release.previous_tag.map(ToOwned::to_owned),
+            links: rules.links.clone(),
+        },
+        Style::Clog | Style::ConventionalChangelog => Layout::Sections { blank_lines: blank_lines(rules) },
     };
-    Section { version: version.clone(), text }
+    Ok(Section { version: release.version.clone(), text, layout })
+}
+
+/// Renders a whole changelog: what the style has at its head, what is not released yet, every release (the newest first),
+/// and what the style has at its end. The newcomers of each release are found here, whatever the releases say.
+///
+/// # Errors
+///
+/// When the style is a template that cannot be filled in.
+pub fn render_all<'a>(
+    rules: &ChangelogRules,
+    releases: impl IntoIterator<Item = Release<'a>>,
+    unreleased: Option<Unreleased<'a>>,
+) -> Result<String, ChangelogError> {
+    let releases: Vec<Release<'a>> = releases.into_iter().collect();
+    let titles = Titles::of(rules);
+    let newcomers = newcomers(rules, &releases);
+    let mut out = String::new();
+    if rules.style == Style::KeepAChangelog {
+        out.push_str(keep::PREAMBLE);
+    }
+    let unreleased = match rules.style {
+        // Its heading is there even with nothing under it.
+        Style::KeepAChangelog => Some(unreleased.unwrap_or(Unreleased { changes: &[] })),
+        _ => unreleased.filter(|unreleased| !unreleased.changes.is_empty()),
+    };
+    if let Some(unreleased) = &unreleased {
+        separate(&mut out, rules);
+        write(&mut out, rules, &titles, &Part::from(unreleased))?;
+    }
+    for (index, release) in releases.iter().enumerate() {
+        separate(&mut out, rules);
+        let newcomers = newcomers.get(index).map_or(&[][..], Vec::as_slice);
+        write(&mut out, rules, &titles, &Part { newcomers, ..Part::from(release) })?;
+    }
+    if rules.style == Style::KeepAChangelog {
+        write_references(&mut out, rules, &releases);
+    }
+    Ok(out)
+}
+
+fn write(
+    out: &mut String,
+    rules: &ChangelogRules,
+    titles: &Titles<'_>,
+    part: &Part<'_>,
+) -> Result<(), ChangelogError> {
+    match &rules.style {
+        Style::Clog => clog::write(out, rules, titles, part),
+        Style::KeepAChangelog => keep::write(out, rules, titles, part),
+        Style::ConventionalChangelog => conventional::write(out, rules, titles, part),
+    }
+    Ok(())
+}
+
+/// How many blank lines stand between two sections.
+fn blank_lines(rules: &ChangelogRules) -> usize {
+    match rules.style {
+        Style::Clog => 3,
+        Style::KeepAChangelog => 1,
+        Style::ConventionalChangelog => 1,
+    }
+}
+
+fn separate(out: &mut String, rules: &ChangelogRules) {
+    if !out.is_empty() {
+        out.extend(std::iter::repeat_n('\n', blank_lines(rules)));
+    }
+}
+
+/// The newcomers of each release, in the order of the releases; empty where nobody asks.
+fn newcomers(rules: &ChangelogRules, releases: &[Release<'_>]) -> Vec<Vec<Person>> {
+    if rules.authors.as_ref().is_none_or(|authors| authors.newcomers.is_none()) {
+        return Vec::new();
+    }
+    let mut known = KnownAuthors::default();
+    let mut found: Vec<_> = releases.iter().rev().map(|release| known.add(release.changes)).collect();
+    found.reverse();
+    found
+}
+
+/// The comparisons at the end of a file that names its versions in brackets.
+fn write_references(out: &mut String, rules: &ChangelogRules, releases: &[Release<'_>]) {
+    let ahead = releases.first().and_then(|newest| rules.links.compare(newest.tag, "HEAD"));
+    let unreleased = ahead.map(|url| ("unreleased".to_owned(), url));
+    let released = releases.iter().filter_map(|release| {
+        let url = match release.previous_tag {
+            Some(previous) => rules.links.compare(previous, release.tag),
+            None => rules.links.tag(release.tag),
+        };
+        Some((release.version.to_string(), url?))
+    });
+    for (index, (name, url)) in unreleased.into_iter().chain(released).enumerate() {
+        out.push_str(if index == 0 { "\n[" } else { "[" });
+        for part in [&name, "]: ", &url, "\n"] {
+            out.push_str(part);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,16 @@ fn change(id: &str, message: &str) -> Change {
 
 fn rendered(rules: &ChangelogRules, text: &str, messages: &[(&str, &str)]) -> Section {
     let changes: Vec<_> = messages.iter().map(|(id, message)| change(id, message)).collect();
-    render(rules, &version(text), date(2020, 2, 7), &changes)
+    let version = version(text);
+    let release = Release {
+        version: &version,
+        tag: &format!("v{text}"),
+        previous_tag: None,
+        date: date(2020, 2, 7),
+        changes: &changes,
+        newcomers: &[],
+    };
+    render(rules, &release).unwrap()
 }
 
 fn check(rules: &ChangelogRules, version: &str, messages: &[(&str, &str)], expected: &str) {
@@ -195,6 +204,7 @@ fn new_section() -> Section {
     Section {
         version: version("2.0.0"),
         text: "<a name=\"2.0.0\"></a>\n## 2.0.0 (2020-03-01)\n\n\n#### T\n\n*   z\n".into(),
+        layout: Layout::Sections { blank_lines: 3 },
     }
 }
 
@@ -291,7 +301,8 @@ fn the_stored_form() {
     let json = serde_json::to_string(&rules).unwrap();
     let expected = concat!(
         r#"{"style":"clog","sections":{"feat":"Features","fix":"Bug Fixes","perf":"Performance","revert":"Reverts"},"#,
-        r#""breaking":"Breaking Changes","rest":null,"links":{"github":"https://x.org/a/b"}}"#
+        r#""breaking":"Breaking Changes","rest":null,"rules":[],"links":{"github":"https://x.org/a/b"},"#,
+        r#""tickets":{},"authors":null}"#
     );
     assert_eq!(json, expected);
     assert_eq!(serde_json::from_str::<ChangelogRules>(&json).unwrap(), rules);

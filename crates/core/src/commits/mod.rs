@@ -4,6 +4,7 @@
 //! and never an error. Anybody who can push can write anything into a message, so every text of a [`Change`] is
 //! plain (see [`plain_text`]), on one line, and cut to a limit.
 
+mod people;
 mod plain;
 mod references;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::ObjectId;
 use crate::version::Bump;
 
+pub use people::{CO_AUTHORS_MAX, Person};
 pub(crate) use plain::one_line;
 pub use plain::{Lines, plain_text};
 pub use references::{REFERENCES_MAX, Reference, Ticket};
@@ -50,6 +52,9 @@ pub struct Change {
     pub author_name: String,
     /// The author's mail address.
     pub author_email: String,
+    /// Those who made it too, by the message's `Co-authored-by:` lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub co_authors: Vec<Person>,
     /// The first line of the message, whole.
     pub subject: String,
     /// What it says once type and scope are taken off; the same as `subject` when there are none.
@@ -92,7 +97,7 @@ impl ChangeKind {
         }
     }
 
-    fn of_type(name: &str) -> Self {
+    pub(crate) fn of_type(name: &str) -> Self {
         match name.to_ascii_lowercase().as_str() {
             "feat" | "feature" | "ft" => ChangeKind::Feature,
             "fix" | "bugfix" | "fx" => ChangeKind::Fix,
@@ -125,6 +130,7 @@ impl Change {
             commit: ObjectId(one_line(raw.commit, 64)),
             author_name: one_line(raw.author_name, AUTHOR_MAX_CHARS),
             author_email: one_line(raw.author_email, AUTHOR_MAX_CHARS),
+            co_authors: people::co_authors(body),
             references: references::references(&plain_text(message, Lines::Keep), ticket_keys),
             subject,
             text: head.text,

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{ApprovalRule, Place, Template, Who};
+use crate::changelog::ChangelogRules;
 use crate::expr::Expr;
 use crate::ids::{
     ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, ServiceName,
@@ -75,18 +76,9 @@ pub struct VersionFileSpec {
 pub struct ChangelogSpec {
     /// Its path in the repository.
     pub file: String,
-    /// Its form.
-    pub style: ChangelogStyle,
-    /// The web address of the repository, for links to commits and tickets.
-    pub links: Option<String>,
-}
-
-/// The form of a changelog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChangelogStyle {
-    /// An anchor, a heading, and bullets by scope, as clog writes it.
-    Clog,
+    /// What stands in it.
+    #[serde(default)]
+    pub rules: ChangelogRules,
 }
 
 /// A deployable part of the service.

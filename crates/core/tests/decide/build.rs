@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
+use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::event::StepResult;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::EnvironmentName;
@@ -199,11 +200,7 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
         service: n("shop"),
         repository: RepositorySpec { url: None, branch: "main".into() },
         version: VersionSpec { format: "vX.Y.Z".into(), files: vec![file], initial: None },
-        changelog: Some(ChangelogSpec {
-            file: "CHANGELOG.md".into(),
-            style: ChangelogStyle::Clog,
-            links: None,
-        }),
+        changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
         components: [(n("shop"), Component::default())].into_iter().collect(),
         connections: [(
             n("mail"),

@@ -1,10 +1,10 @@
 //! The service: source, version, changelog, components, connections, questions.
 
 use indexmap::IndexMap;
+use tollgate_core::changelog::{ChangelogRules, Links};
 use tollgate_core::ids::{ComponentName, ConnectionName, QuestionName, ServiceName};
 use tollgate_core::model::{
-    AnswerType, ChangelogSpec, ChangelogStyle, Component, Connection, Question, RepositorySpec,
-    VersionFileSpec, VersionSpec,
+    AnswerType, ChangelogSpec, Component, Connection, Question, RepositorySpec, VersionFileSpec, VersionSpec,
 };
 use tollgate_core::version::VersionFormat;
 use tollgate_core::version_file::VersionFile;
@@ -116,8 +116,20 @@ impl Lower<'_> {
 
     fn changelog(&mut self, node: &Node) -> Option<ChangelogSpec> {
         let file = node.get("file").and_then(|file| self.relative(file));
-        let links = node.get("links").and_then(|links| self.address(links));
-        Some(ChangelogSpec { file: file?, style: ChangelogStyle::Clog, links })
+        let links = node.get("links").and_then(|links| self.page(links)).unwrap_or_default();
+        Some(ChangelogSpec { file: file?, rules: ChangelogRules { links, ..ChangelogRules::default() } })
+    }
+
+    /// The page of a repository.
+    fn page(&mut self, node: &Node) -> Option<Links> {
+        let text = self.address(node)?;
+        match Links::to_page(&text) {
+            Ok(links) => Some(links),
+            Err(error) => {
+                self.report.error(Code::BadAddress, node.span, error.to_string());
+                None
+            }
+        }
     }
 
     fn components(&mut self, root: &Node) -> IndexMap<ComponentName, Component> {

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Waker};
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::{Actor, Known};
+use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::ids::{ReleaseId, RunId};
 use tollgate_core::model::{
-    ApprovalRule, ChangelogSpec, ChangelogStyle, Component, Connection, Definition, Deploy, Environment,
-    Gate, GateKind, Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell,
-    Step, StepKind, Template, VersionFileSpec, VersionSpec, Who,
+    ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Environment, Gate, GateKind,
+    Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step, StepKind,
+    Template, VersionFileSpec, VersionSpec, Who,
 };
 use tollgate_core::plan::Plan;
 use tollgate_core::state::RunStatus;
@@ -121,11 +122,7 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
             files: vec![VersionFileSpec { path: "VERSION".into(), pattern: None, count: 1 }],
             initial: None,
         },
-        changelog: Some(ChangelogSpec {
-            file: "CHANGELOG.md".into(),
-            style: ChangelogStyle::Clog,
-            links: None,
-        }),
+        changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
         components: IndexMap::from([(named("app"), Component::default())]),
         connections: IndexMap::from([(
             named("mail"),

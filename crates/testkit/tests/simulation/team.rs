@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::SignedDuration;
+use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
-    AnswerType, ApprovalRule, ChangelogSpec, ChangelogStyle, Component, Connection, Definition, Deploy, Each,
-    Environment, Extract, Gate, GateKind, GitCheck, Message, Otherwise, Person, Place, Policy, Probe,
-    ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Shell, SignOff, Step, StepKind,
-    Template, VersionFileSpec, VersionSpec, Who,
+    AnswerType, ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Each, Environment,
+    Extract, Gate, GateKind, GitCheck, Message, Otherwise, Person, Place, Policy, Probe, ProbeRead,
+    Procedure, Question, Recipient, RepositorySpec, Retry, Shell, SignOff, Step, StepKind, Template,
+    VersionFileSpec, VersionSpec, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, REPEATABLE};
 
@@ -312,11 +313,7 @@ impl Making<'_> {
                 files: vec![VersionFileSpec { path: "VERSION".into(), pattern: None, count: 1 }],
                 initial: None,
             },
-            changelog: Some(ChangelogSpec {
-                file: "CHANGELOG.md".into(),
-                style: ChangelogStyle::Clog,
-                links: None,
-            }),
+            changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
             components,
             connections: IndexMap::from([(
                 named("mail"),

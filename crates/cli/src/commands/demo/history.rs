@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tollgate_core::changelog::{ChangelogRules, Links, prepend, render};
+use tollgate_core::changelog::{ChangelogRules, Links, Release, prepend, render};
 use tollgate_core::commits::{Change, CommitText};
 use tollgate_core::version::VersionFormat;
 
@@ -235,7 +235,15 @@ impl Writer {
         let rules =
             ChangelogRules { links: Links::to_page(PAGE).map_err(wrong)?, ..ChangelogRules::default() };
         let day: Date = at.get(..10).unwrap_or_default().parse().map_err(wrong)?;
-        let section = render(&rules, &parsed, day, &self.changes);
+        let release = Release {
+            version: &parsed,
+            tag: version,
+            previous_tag: None,
+            date: day,
+            changes: &self.changes,
+            newcomers: &[],
+        };
+        let section = render(&rules, &release).map_err(wrong)?;
         let before = self.files.get("CHANGELOG.md").cloned().unwrap_or_default();
         let after = prepend(before.as_bytes(), &section).map_err(wrong)?;
         self.files.insert("CHANGELOG.md".to_owned(), String::from_utf8_lossy(&after).into_owned());

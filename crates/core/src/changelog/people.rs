@@ -1,0 +1,40 @@
+//! Those who made the changes.
+
+use std::collections::HashSet;
+
+use crate::commits::{Change, Person};
+
+/// Everybody of whom there is a commit already, told apart by their mail addresses.
+#[derive(Debug, Clone, Default)]
+pub struct KnownAuthors(HashSet<String>);
+
+impl KnownAuthors {
+    /// Takes in the authors of these changes, co-authors too, and gives those of them who were not known, each once:
+    /// the author of the oldest change first. `changes` are in git's order, the newest first.
+    pub fn add(&mut self, changes: &[Change]) -> Vec<Person> {
+        let mut new = Vec::new();
+        for change in changes.iter().rev() {
+            let author = (change.author_name.as_str(), change.author_email.as_str());
+            let others = change.co_authors.iter().map(|one| (one.name.as_str(), one.email.as_str()));
+            for (name, email) in std::iter::once(author).chain(others) {
+                self.add_one(name, email, &mut new);
+            }
+        }
+        new
+    }
+
+    fn add_one(&mut self, name: &str, email: &str, new: &mut Vec<Person>) {
+        let email = if email.is_empty() { name } else { email };
+        let known = if email.bytes().any(|b| b.is_ascii_uppercase()) {
+            !self.0.insert(email.to_ascii_lowercase())
+        } else if self.0.contains(email) {
+            true
+        } else {
+            self.0.insert(email.to_owned());
+            false
+        };
+        if !known {
+            new.push(Person { name: name.to_owned(), email: email.to_owned() });
+        }
+    }
+}

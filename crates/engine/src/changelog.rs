@@ -1,0 +1,59 @@
+//! The changelog: its section for a release, made of the commits, put into the file.
+
+use tollgate_core::act::{Act, Failure, Outcome};
+use tollgate_core::changelog::{Release, cut, prepend, render};
+use tollgate_core::commits::{Change, CommitText};
+use tollgate_core::version::VersionFormat;
+
+use crate::execute::{Execution, bounded, failure, permanent};
+use crate::ports::FileEdit;
+
+/// The most commits of one changelog section.
+const CHANGES_MAX: usize = 100_000;
+/// How long release notes can be, in characters.
+const NOTES_MAX_CHARS: usize = 16_000;
+
+impl Execution<'_> {
+    /// Puts the section of the release into the changelog; what it says are the release notes.
+    pub(crate) async fn edit_changelog(&self, act: &Act) -> Result<Outcome, Failure> {
+        let Act::EditChangelog { base, spec, version, tag, previous_tag, date, after, upto } = act else {
+            return Err(permanent("not a changelog", None));
+        };
+        let (source, repository) = (&self.engine.world.source, self.repository());
+        let history =
+            source.history(&repository, after.as_ref(), upto, CHANGES_MAX).await.map_err(failure)?;
+        let keys = spec.rules.ticket_keys();
+        let changes: Vec<Change> = history.0.iter().map(|commit| read_commit(commit, &keys)).collect();
+        let format = VersionFormat::new(&self.plan.definition.version.format)
+            .map_err(|error| permanent(error.to_string(), None))?;
+        let version = format
+            .parse_text(version)
+            .ok_or_else(|| permanent(format!("`{version}` does not fit `{}`", format.as_str()), None))?;
+        let release = Release {
+            version: &version,
+            tag,
+            previous_tag: previous_tag.as_deref(),
+            date: *date,
+            changes: &changes,
+            newcomers: &[],
+        };
+        let section = render(&spec.rules, &release).map_err(|error| permanent(error.to_string(), None))?;
+        let before =
+            source.read_file(&repository, base, &spec.file).await.map_err(failure)?.unwrap_or_default();
+        let after = prepend(&before, &section).map_err(|error| permanent(error.to_string(), None))?;
+        let notes = cut(&after, &version).map_err(|error| permanent(error.to_string(), None))?.notes;
+        let edits = vec![FileEdit::write(&spec.file, after)];
+        self.edited(base, edits, Some(bounded(&notes, NOTES_MAX_CHARS))).await
+    }
+}
+
+/// A commit, understood. `keys` are those of the tracker's projects.
+pub(crate) fn read_commit(commit: &crate::ports::RawCommit, keys: &[String]) -> Change {
+    let text = CommitText {
+        commit: &commit.id.0,
+        author_name: &commit.author_name,
+        author_email: &commit.author_email,
+        message: &commit.message,
+    };
+    Change::read(text, keys)
+}
