@@ -22,3 +22,4 @@ pub mod state;
 pub mod version;
 pub mod version_file;
 pub mod view;
+pub mod zone;

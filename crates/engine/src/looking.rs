@@ -6,11 +6,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tollgate_core::act::FailureClass;
 use tollgate_core::changelog::{ChangelogRules, Release, Section, render};
-use tollgate_core::commits::{BumpAdvice, Change, advise_bump};
+use tollgate_core::commits::{BumpAdvice, Change, CommitRules, advise_bump};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::Definition;
 use tollgate_core::plan::PreviousVersion;
-use tollgate_core::version::{OddTag, Version, VersionFormat, survey_tags};
+use tollgate_core::version::{COUNTER_FIRST, Known, OddTag, Version, VersionFormat, Wish, survey_tags};
 
 use crate::changelog::read_commit;
 use crate::planning::{Origin, PlanningError, format_of};
@@ -75,7 +75,8 @@ impl World {
     ) -> Result<VersionSurvey, EngineError> {
         let source = &self.source;
         let tags = source.reachable_tags(repository, base).await?;
-        let survey = survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)));
+        let survey = 
+            survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)), self.today());
         let latest = survey.latest.as_ref();
         let previous = latest.and_then(|latest| {
             let tag = tags.iter().find(|tag| tag.name == latest.name)?;
@@ -88,7 +89,7 @@ impl World {
         let from = previous.as_ref().map(|previous| &previous.commit);
         let (commits, _) = source.history(repository, from, base, HISTORY_MAX).await?;
         let changes: Vec<Change> = commits.iter().map(|commit| read_commit(commit, &[])).collect();
-        let advice = advise_bump(&changes);
+        let advice = advise_bump(&changes, &CommitRules::default());
         let last = survey.latest.map(|latest| latest.version);
         Ok(VersionSurvey { previous, last, changes, advice, odd: survey.odd })
     }
@@ -161,8 +162,10 @@ impl World {
                 hint: Some("release all the same with `--set-version VERSION`".into()),
             });
         };
+        let known = Known { last: survey.last.as_ref(), ..Known::default() };
+        let wish = Wish { bump, pre: None, today, first: COUNTER_FIRST };
         let next =
-            format.next(survey.last.as_ref(), bump, today).map_err(|error| PlanningError::Version {
+            format.next(&known, &wish).map_err(|error| PlanningError::Version {
                 code: "no-next",
                 why: error.to_string(),
                 hint: Some("choose the version with `--set-version`".into()),

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use tollgate_core::version::{OddTag, Oddity, Version};
+use tollgate_core::version::{COUNTER_FIRST, Known, OddTag, Oddity, Version, Wish};
 use tollgate_engine::planning::format_of;
 
 use crate::app::App;
@@ -33,13 +33,13 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
     let world = app.world(&rules.definition.service)?;
     let survey = super::changelog::unreleased(app, &world, &project, &rules).await?;
     let format = format_of(&rules.definition)?;
-    let today = world.today();
+    let known = Known { last: survey.last.as_ref(), ..Known::default() };
     let next = match survey.advice.bump {
-        Some(bump) => Some(
-            format
-                .next(survey.last.as_ref(), bump, today)
-                .map_err(|error| CliError::refused("no-next", error.to_string()))?,
-        ),
+        Some(bump) => {
+            let wish = Wish { bump, pre: None, today: world.today(), first: COUNTER_FIRST };
+            let next = format.next(&known, &wish);
+            Some(next.map_err(|error| CliError::refused("no-next", error.to_string()))?)
+        }
         None => None,
     };
     let tag = next.as_ref().and_then(|next| format.tag_name(next).ok());
@@ -61,6 +61,7 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
             Oddity::DoesNotFit => {
                 format!("tag `{name}` does not fit `{}` and is left alone", format.as_str())
             }
+            Oddity::InFuture => format!("tag `{name}` is of a day that has not come and is left alone"),
             Oddity::Doubles { tag } => format!("tag `{name}` doubles `{}` and is left alone", line(tag)),
         };
         app.output.say(format!("{} {what}", styled(WAITS, "note:")));

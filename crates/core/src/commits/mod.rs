@@ -3,20 +3,25 @@
 //! Messages follow the convention `type(scope)!: text` or they do not; one that does not is [`ChangeKind::Other`]
 //! and never an error. Anybody who can push can write anything into a message, so every text of a [`Change`] is
 //! plain (see [`plain_text`]), on one line, and cut to a limit.
+//!
+//! What a change asks of the next version is up to the project: [`CommitRules`].
 
 mod people;
 mod plain;
 mod references;
+mod rules;
+mod several;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ObjectId;
-use crate::version::Bump;
 
 pub use people::{CO_AUTHORS_MAX, Person};
 pub(crate) use plain::one_line;
 pub use plain::{Lines, plain_text};
 pub use references::{REFERENCES_MAX, Reference, Ticket};
+pub use rules::{BumpAdvice, BumpReason, CommitRules, advise_bump};
+pub use several::{ITEMS_MAX, without_taken_back};
 
 /// The longest subject, text or description of a break that is kept, in characters.
 pub const TEXT_MAX_CHARS: usize = 500;
@@ -67,6 +72,9 @@ pub struct Change {
     pub breaking: Option<String>,
     /// The tickets that it names.
     pub references: Vec<Reference>,
+    /// The commits that it takes back, where it is a revert and says so: ids, whole or the start of one.
+    #[serde(default)]
+    pub reverts: Vec<ObjectId>,
 }
 
 /// What kind of change a commit is.
@@ -97,7 +105,8 @@ impl ChangeKind {
         }
     }
 
-    pub(crate) fn of_type(name: &str) -> Self {
+    /// The kind that a type of the convention stands for.
+    pub fn of_type(name: &str) -> Self {
         match name.to_ascii_lowercase().as_str() {
             "feat" | "feature" | "ft" => ChangeKind::Feature,
             "fix" | "bugfix" | "fx" => ChangeKind::Fix,
@@ -126,7 +135,9 @@ impl Change {
         // The body that git writes for a revert may quote the footers of what it takes back.
         let footer = if head.kind == ChangeKind::Revert { None } else { breaking_footer(body) };
         let breaking = footer.or_else(|| head.marked.then(|| head.text.clone()));
+        let reverts = if head.kind == ChangeKind::Revert { several::reverts(body) } else { Vec::new() };
         Self {
+            reverts,
             commit: ObjectId(one_line(raw.commit, 64)),
             author_name: one_line(raw.author_name, AUTHOR_MAX_CHARS),
             author_email: one_line(raw.author_email, AUTHOR_MAX_CHARS),
@@ -137,20 +148,6 @@ impl Change {
             kind: head.kind,
             scope: head.scope,
             breaking,
-        }
-    }
-
-    /// The least the next version has to grow for this change; nothing for a type that those who use it do not notice
-    /// (`docs`, `chore`, `test` and whatever else there is, except `perf`).
-    ///
-    /// A message outside of the convention says nothing, so it counts as a fix. So does a revert, unless its own
-    /// subject has the `!` of a breaking change.
-    pub fn bump(&self) -> Option<Bump> {
-        match &self.kind {
-            _ if self.breaking.is_some() => Some(Bump::Major),
-            ChangeKind::Feature => Some(Bump::Minor),
-            ChangeKind::Fix | ChangeKind::Revert | ChangeKind::Other => Some(Bump::Patch),
-            ChangeKind::Type(name) => (name == "perf").then_some(Bump::Patch),
         }
     }
 }
@@ -253,39 +250,6 @@ fn is_footer(line: &str) -> bool {
 /// The text up to a limit, cut where a character ends.
 fn cut(text: &str, max_bytes: usize) -> &str {
     &text[..text.floor_char_boundary(max_bytes)]
-}
-
-/// What the changes since the last release ask of the next version, and which of them do.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct BumpAdvice {
-    /// How much it has to grow; nothing when no change asks for a release.
-    pub bump: Option<Bump>,
-    /// The changes that ask for that much, in the order in which they came.
-    pub because: Vec<BumpReason>,
-}
-
-/// A change that asks for as large a bump as any.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct BumpReason {
-    /// The commit.
-    pub commit: ObjectId,
-    /// The first line of its message.
-    pub subject: String,
-    /// What it breaks, if it is a breaking change.
-    pub breaking: Option<String>,
-}
-
-/// How much the next version has to grow for these changes.
-pub fn advise_bump(changes: &[Change]) -> BumpAdvice {
-    let Some(bump) = changes.iter().filter_map(Change::bump).max() else { return BumpAdvice::default() };
-    let because = changes.iter().filter(|change| change.bump() == Some(bump)).map(|change| BumpReason {
-        commit: change.commit.clone(),
-        subject: change.subject.clone(),
-        breaking: change.breaking.clone(),
-    });
-    BumpAdvice { bump: Some(bump), because: because.collect() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::version::Bump;
 
 const ID: &str = "044423af0123456789abcdef0123456789abcdef";
 
@@ -142,11 +143,101 @@ fn the_bump_has_its_reasons() {
     ];
     for (messages, bump, because) in cases {
         let changes: Vec<_> = messages.iter().map(|message| read(message)).collect();
-        let advice = advise_bump(&changes);
+        let advice = advise_bump(&changes, &CommitRules::default());
         assert_eq!(advice.bump, bump, "{messages:?}");
         let reasons: Vec<_> = advice.because.iter().map(|reason| reason.subject.as_str()).collect();
         assert_eq!(reasons, because, "{messages:?}");
     }
+}
+
+#[test]
+fn a_project_has_rules_of_its_own() {
+    use Bump::*;
+    let types = [("feat", Some(Patch)), ("deps", Some(Minor)), ("fix", None)];
+    let mut rules = CommitRules { breaking: Minor, other: None, ..CommitRules::default() };
+    rules.types.extend(types.map(|(name, bump)| (name.to_owned(), bump)));
+    let cases = [
+        ("feature: a", Some(Patch)),
+        ("deps: a", Some(Minor)),
+        ("fix: a", None),
+        ("perf: a", Some(Patch)),
+        ("docs: a", None),
+        ("Do a", None),
+        ("docs!: a", Some(Minor)),
+        ("deps: a\n\nBREAKING CHANGE: b", Some(Minor)),
+    ];
+    for (message, bump) in cases {
+        assert_eq!(rules.bump(&read(message)), bump, "{message}");
+    }
+    let stored = serde_json::to_string(&rules).unwrap();
+    assert_eq!(serde_json::from_str::<CommitRules>(&stored).unwrap(), rules);
+    assert_eq!(serde_json::from_str::<CommitRules>("{}").unwrap(), CommitRules::default());
+}
+
+#[test]
+fn a_squash_merge_holds_several_changes() {
+    let squash = CommitRules { squash: true, ..CommitRules::default() };
+    let check = |message: &str, expected: &[&str]| {
+        let raw = CommitText { commit: ID, author_name: "Ann", author_email: "a@b", message };
+        let all = Change::read_all(raw, &[], &squash);
+        let breaks = |change: &Change| change.breaking.clone().map(|b| format!(" !{b}")).unwrap_or_default();
+        let found: Vec<String> =
+            all.iter().map(|change| format!("{}{}", change.subject, breaks(change))).collect();
+        assert_eq!(found, expected, "{message:?}");
+        let plain = Change::read_all(raw, &[], &CommitRules::default());
+        assert_eq!(plain, [Change::read(raw, &[])]);
+    };
+    check("feat: a", &["feat: a"]);
+    check("feat: a\n\n* one thing\n* Note: another\n\nx", &["feat: a", "Note: another"]);
+    check("feat: a\n\n* one thing\n* http://x", &["feat: a"]);
+    check("Login (#12)\n\n* feat: a\n\n* fix(ui): b\r\n\r\n* docs: c", &["feat: a", "fix(ui): b", "docs: c"]);
+    check("feat: login (#12)\n\n* feat: login\n* fix: typo", &["feat: login", "fix: typo"]);
+    check("feat: login (#12)\n\nText\n- fix: typo", &["feat: login (#12)", "fix: typo"]);
+    check(
+        "feat: login\n\n* fix: a\n\nBREAKING CHANGE: the door\n\n* feat!: b\n\nCloses #4",
+        &["feat: login", "fix: a !the door", "feat!: b !b"],
+    );
+    check("feat: login\n\nBREAKING CHANGE: own\n\n* fix: a", &["feat: login !own", "fix: a"]);
+    check("feat: a\n\n  * fix: indented\n*fix: close", &["feat: a"]);
+    let many: String = (0..1000).map(|n| format!("* fix: {n}\n")).collect();
+    let raw = CommitText { commit: ID, author_name: "", author_email: "", message: &format!("x\n\n{many}") };
+    assert_eq!(Change::read_all(raw, &[], &squash).len(), ITEMS_MAX);
+}
+
+#[test]
+fn what_is_taken_back_before_a_release_is_none_of_it() {
+    let id = |n: usize| format!("{n:040x}");
+    let back = |n: usize| format!("Revert \"x\"\n\nThis reverts commit {}.", id(n));
+    // The messages from the oldest, whose ids count from 1, and the ids that stay, from the newest.
+    let check = |messages: &[String], stay: &[usize]| {
+        let changes = messages.iter().enumerate().rev().map(|(at, message)| {
+            let commit = id(at + 1);
+            Change::read(CommitText { commit: &commit, author_name: "", author_email: "", message }, &[])
+        });
+        let left: Vec<String> =
+            without_taken_back(changes.collect()).into_iter().map(|change| change.commit.0).collect();
+        assert_eq!(left, stay.iter().map(|n| id(*n)).collect::<Vec<_>>(), "{messages:?}");
+    };
+    let feat = || "feat: x".to_owned();
+    check(&[feat(), back(1)], &[]);
+    check(&[feat(), feat(), back(1)], &[2]);
+    // A revert of what was released before stays, and so does one that only says that it is one.
+    check(&[feat(), back(99)], &[2, 1]);
+    check(&[feat(), "Revert \"feat: x\"".into()], &[2, 1]);
+    check(&[feat(), format!("feat: y\n\nThis reverts commit {}.", id(1))], &[2, 1]);
+    // Back and forth.
+    check(&[feat(), back(1), back(2)], &[1]);
+    check(&[feat(), back(1), back(2), back(3)], &[]);
+    check(&[feat(), back(1), back(1)], &[2]);
+    // Several, and the start of an id.
+    let both = format!("revert: x\n\nRefs: {}, {}", id(1), id(2));
+    check(&[feat(), feat(), both.clone()], &[]);
+    check(&[both], &[1]);
+    check(&[feat(), format!("revert: x\n\nRefs: {}, {}", id(1), id(77))], &[2, 1]);
+    check(&[feat(), "revert: x\n\nRefs: 000000".into()], &[2, 1]);
+    let merge =
+        format!("Revert \"x\"\n\nThis reverts commit {}, reversing\nchanges made to {}.", id(1), id(2));
+    check(&[feat(), feat(), merge], &[2]);
 }
 
 #[test]
@@ -193,7 +284,7 @@ fn the_stored_form() {
         r#""subject":"feat(db)!: add","text":"add","kind":"feature","scope":"db","breaking":"add","references":["#,
         r#"{"ticket":{"issue":3},"closes":true},{"ticket":{"key":"ABC-4"},"closes":true},"#,
         r#"{"ticket":{"issue-of":{"repository":"acme/app","number":5}},"closes":true},"#,
-        r#"{"ticket":{"bug":6},"closes":true}]}"#
+        r#"{"ticket":{"bug":6},"closes":true}],"reverts":[]}"#
     );
     assert_eq!(json, expected);
     assert_eq!(serde_json::to_string(&kind("docs")).unwrap(), r#"{"type":"docs"}"#);
@@ -209,7 +300,14 @@ proptest! {
             prop_assert_eq!(text.trim(), text.as_str());
         }
         prop_assert!(change.breaking.as_ref().is_none_or(|text| !text.is_empty()));
-        prop_assert_eq!(advise_bump(std::slice::from_ref(&change)).bump, change.bump());
+        let rules = CommitRules { squash: true, ..CommitRules::default() };
+        prop_assert_eq!(advise_bump(std::slice::from_ref(&change), &rules).bump, rules.bump(&change));
+        let list = format!("{message}\n\n* fix: one\n{message}\n* {message}\n- docs: two");
+        let raw = CommitText { commit: ID, author_name: "", author_email: "", message: &list };
+        let all = Change::read_all(raw, &[], &rules);
+        prop_assert!(all.iter().all(|change| change.commit.0 == ID));
+        let count = all.len();
+        prop_assert!(without_taken_back(all).len() <= count);
     }
 
     #[test]

@@ -3,37 +3,95 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{Bump, NUMBER_MAX, TAG_MAX_BYTES, Version, VersionError};
+use super::calendar::{Grain, Period};
+use super::reading::{is_ref_name, printed};
+use super::{Calendar, Numbers, Scheme};
 
 /// The longest text of a format, in bytes.
 pub const FORMAT_MAX_BYTES: usize = 64;
 
-/// How versions are written in tags, such as `X.Y.Z`, `vX.Y.Z`, `vX.Y` or `curl-X_Y_Z`.
+/// How versions are written in tags, such as `X.Y.Z`, `vX.Y`, `X.Y.Z[-PRE.N]`, `YYYY-0M-0D[-N]` or `build-N`.
 ///
-/// `X`, `Y` and `Z` stand for the numbers, everything else for itself. Reading is strict: a number has no leading
-/// zero, no sign and at most fifteen digits, and nothing may come before or after what the format says.
+/// | in the format | in a tag |
+/// |---|---|
+/// | `X`, `Y`, `Z` | the numbers of a version |
+/// | `YYYY`, `YY`, `0Y` | the year: `2026`, `26` (years since 2000), `06` |
+/// | `MM`, `0M`; `WW`, `0W`; `DD`, `0D` | month, ISO week and day: `5`, or with two digits `05` |
+/// | `N` | a number that counts; after `PRE`, the number of the pre-release |
+/// | `PRE` | a pre-release: its label when `N` follows, else all of it, such as `rc.1` |
+/// | `BUILD` | build metadata |
+/// | `[…]` | what is only there when it has something to say |
+/// | `'…'` | text as it stands, for capitals that would be one of these |
+///
+/// Everything else stands for itself. Reading is strict: a number has no leading zero, no sign and at most fifteen
+/// digits, a date is one of the calendar, and nothing may come before or after what the format says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct VersionFormat {
     text: String,
-    grammar: Grammar,
+    /// How a tag is written.
+    pub(super) pieces: Vec<Piece>,
+    /// How a version is written without its tag.
+    pub(super) plain: Vec<Piece>,
+    pub(super) kind: Kind,
 }
 
-/// Private, so that a grammar can be added (dates, for one) without a change in those who hold a format.
+/// A piece of a format.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Grammar {
-    Numbers(Numbers),
+pub(super) enum Piece {
+    /// Text that stands for itself, never empty.
+    Text(String),
+    /// What is read and written.
+    Field(Field),
+    /// Pieces that are there together or not at all; there is no `Maybe` among them.
+    Maybe(Vec<Piece>),
 }
 
-/// Two or three numbers with fixed text around and between them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Numbers {
-    prefix: String,
-    /// What comes after each number; the last one ends the tag and may be empty, the others are not.
-    after: Vec<String>,
+/// What a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Field {
+    X,
+    Y,
+    Z,
+    FullYear,
+    ShortYear {
+        padded: bool,
+    },
+    Month {
+        padded: bool,
+    },
+    Week {
+        padded: bool,
+    },
+    Day {
+        padded: bool,
+    },
+    Counter,
+    /// The label of a pre-release, which its number follows.
+    Label,
+    PreNumber,
+    /// All of a pre-release.
+    Pre,
+    Build,
+}
+
+/// What versions of a format count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    Numbers { places: u8, pre: bool, counter: bool },
+    Calendar { grain: Grain, counter: CounterUse },
+    Counter,
+}
+
+/// Whether a format of the calendar has a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum CounterUse {
+    None,
+    /// The first release of a stretch has none.
+    FromSecond,
+    Always,
 }
 
 /// A text that cannot be a version format.
@@ -47,7 +105,7 @@ pub struct FormatError {
 }
 
 /// What is wrong with the text of a version format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatFault {
     /// Longer than [`FORMAT_MAX_BYTES`].
     #[error("it is longer than {FORMAT_MAX_BYTES} bytes")]
@@ -60,18 +118,37 @@ pub enum FormatFault {
         "git would refuse the tag: it may not start with `-`, `.` or `/`, end with `.`, `/` or `.lock`, or hold `..`, `//` or `/.`"
     )]
     NotATag,
+    /// A bracket or a quote without its other half, a bracket inside another, or nothing to fill in between the two.
+    #[error(
+        "each `[` needs its `]` and each `'` another one, brackets do not stand in brackets, and what is in them has something to fill in"
+    )]
+    Brackets,
+    /// A word in capitals in which some of the letters stand for something.
+    #[error("part of `{0}` would be filled in: write it in quotes, as in `'{0}'`")]
+    Quote(String),
     /// A placeholder that is needed is not there.
-    #[error("`{0}` is missing; write for example `vX.Y.Z` or `vX.Y`")]
-    Missing(char),
-    /// A placeholder stands there twice.
-    #[error("`{0}` stands in it twice; fixed text cannot hold a capital X, Y or Z")]
-    Doubled(char),
-    /// The placeholders are not in the order X, Y, Z.
-    #[error("the numbers have to come in the order X, Y, Z")]
+    #[error("`{0}` is missing; write for example `vX.Y.Z`, `vX.Y`, `YYYY-0M-0D[-N]` or `build-N`")]
+    Missing(&'static str),
+    /// A placeholder, or another form of it, stands there twice.
+    #[error("`{0}` stands in it twice, or in two forms; text in capitals goes in quotes, as in `'{0}'`")]
+    Doubled(&'static str),
+    /// Numbers and dates in one format.
+    #[error("`{0}` and `{1}` do not stand in one format: beside a date, use `N` for a number that counts")]
+    Mixed(&'static str, &'static str),
+    /// The placeholders are not in their order.
+    #[error("the order is X, Y, Z, or year, month or week, day; then `PRE`, then `N`, then `BUILD`")]
     Order,
     /// Two numbers with nothing between them, or a digit beside one.
     #[error("each number has to be set off by something that is not a digit, as in `X.Y`")]
     NotSetOff,
+    /// Only some placeholders can be left out, and some have to be.
+    #[error(
+        "`PRE` and `BUILD` stand in brackets of their own, `Z` and `N` can, and nothing else does, as in `X.Y.Z[-PRE.N][+BUILD]`"
+    )]
+    Optional,
+    /// A name could be read in two ways.
+    #[error("it could be read in two ways: write another sign before what is in brackets")]
+    Ambiguous,
 }
 
 impl VersionFormat {
@@ -81,13 +158,26 @@ impl VersionFormat {
     ///
     /// What is wrong with the text, and how to write it.
     pub fn new(text: &str) -> Result<Self, FormatError> {
-        match Numbers::new(text) {
-            Ok(numbers) => Ok(Self { text: text.to_owned(), grammar: Grammar::Numbers(numbers) }),
-            Err(fault) => {
-                let text = text.chars().filter(|c| !c.is_control()).take(40).collect();
-                Err(FormatError { text, fault })
-            }
+        Self::read_format(text).map_err(|fault| {
+            let text = text.chars().filter(|c| !c.is_control()).take(40).collect();
+            FormatError { text, fault }
+        })
+    }
+
+    fn read_format(text: &str) -> Result<Self, FormatFault> {
+        if text.len() > FORMAT_MAX_BYTES {
+            return Err(FormatFault::TooLong);
         }
+        let pieces = pieces(text)?;
+        let fields = fields(&pieces);
+        let kind = kind(&pieces, &fields)?;
+        check_order(&fields)?;
+        check_brackets(&pieces)?;
+        check_set_off(&pieces)?;
+        let plain = plain(&pieces);
+        let format = Self { text: text.to_owned(), pieces, plain, kind };
+        format.check_samples()?;
+        Ok(format)
     }
 
     /// The text of the format, as it was given.
@@ -95,143 +185,406 @@ impl VersionFormat {
         &self.text
     }
 
-    /// The version that a tag of this name carries, or nothing when the name does not fit the format.
-    pub fn parse_tag(&self, name: &str) -> Option<Version> {
-        if name.len() > TAG_MAX_BYTES {
-            return None;
-        }
-        match &self.grammar {
-            Grammar::Numbers(numbers) => numbers.version(name),
+    /// How many numbers a version has: three, two, or none where it is of the calendar or a counter.
+    pub fn numbers(&self) -> usize {
+        match self.kind {
+            Kind::Numbers { places, .. } => usize::from(places),
+            _ => 0,
         }
     }
 
-    /// The version written without what the format puts around it, as it stands in files and headings (`1.9.0` also
-    /// when tags are `v1.9.0`), or nothing when the text is no version of this format.
-    pub fn parse_text(&self, text: &str) -> Option<Version> {
-        match &self.grammar {
-            Grammar::Numbers(numbers) => numbers.plain().version(text),
+    /// Whether there are pre-releases.
+    pub fn has_pre_releases(&self) -> bool {
+        matches!(self.kind, Kind::Numbers { pre: true, .. })
+    }
+
+    /// Whether something counts releases of the same day, or of the same numbers.
+    pub fn has_counter(&self) -> bool {
+        match self.kind {
+            Kind::Numbers { counter, .. } => counter,
+            Kind::Calendar { counter, .. } => counter != CounterUse::None,
+            Kind::Counter => true,
         }
     }
 
-    /// The name of the tag for a version.
-    ///
-    /// # Errors
-    ///
-    /// [`VersionError::DoesNotFit`] when the format cannot write this version.
-    pub fn tag_name(&self, version: &Version) -> Result<String, VersionError> {
-        let name = match &self.grammar {
-            Grammar::Numbers(numbers) => numbers.tag(version),
-        };
-        name.ok_or_else(|| VersionError::DoesNotFit { version: version.clone(), format: self.text.clone() })
+    /// Whether versions name a date.
+    pub fn is_calendar(&self) -> bool {
+        matches!(self.kind, Kind::Calendar { .. })
     }
 
-    /// The next version: what `bump` makes of the last one, or the first version of all (0.1) when there is none.
-    /// `today` is the date of the cut in the project's time zone, for formats that carry a date.
-    ///
-    /// # Errors
-    ///
-    /// [`VersionError::DoesNotFit`] when the last version is not one of this format, [`VersionError::TooHigh`] when
-    /// a number is at its limit.
-    pub fn next(&self, last: Option<&Version>, bump: Bump, today: Date) -> Result<Version, VersionError> {
-        match &self.grammar {
-            Grammar::Numbers(numbers) => {
-                let _ = today;
-                let Some(last) = last else { return Ok(numbers.first()) };
-                self.tag_name(last)?;
-                last.bumped(bump)
+    /// Writes and reads a version for each way in which the optional parts can be there.
+    fn check_samples(&self) -> Result<(), FormatFault> {
+        for scheme in samples(self.kind, &fields(&self.pieces)) {
+            let Some(name) = printed(&self.pieces, &scheme) else { return Err(FormatFault::Ambiguous) };
+            if !is_ref_name(&name) {
+                return Err(FormatFault::NotATag);
+            }
+            let version = self.version(scheme).ok_or(FormatFault::Ambiguous)?;
+            if self.parse_tag(&name).as_ref() != Some(&version)
+                || self.parse_text(&version.to_string()).as_ref() != Some(&version)
+            {
+                return Err(FormatFault::Ambiguous);
             }
         }
+        Ok(())
     }
 }
 
-impl Numbers {
-    fn new(text: &str) -> Result<Self, FormatFault> {
-        if text.len() > FORMAT_MAX_BYTES {
-            return Err(FormatFault::TooLong);
+/// Placeholders, the longer before those that they start with.
+const PLACEHOLDERS: [(&str, Field); 15] = [
+    ("BUILD", Field::Build),
+    ("YYYY", Field::FullYear),
+    ("PRE", Field::Pre),
+    ("YY", Field::ShortYear { padded: false }),
+    ("0Y", Field::ShortYear { padded: true }),
+    ("MM", Field::Month { padded: false }),
+    ("0M", Field::Month { padded: true }),
+    ("WW", Field::Week { padded: false }),
+    ("0W", Field::Week { padded: true }),
+    ("DD", Field::Day { padded: false }),
+    ("0D", Field::Day { padded: true }),
+    ("X", Field::X),
+    ("Y", Field::Y),
+    ("Z", Field::Z),
+    ("N", Field::Counter),
+];
+
+impl Field {
+    /// What it is called in messages.
+    fn name(self) -> &'static str {
+        match self {
+            Field::X => "X",
+            Field::Y => "Y",
+            Field::Z => "Z",
+            Field::FullYear | Field::ShortYear { .. } => "YYYY",
+            Field::Month { .. } => "0M",
+            Field::Week { .. } => "0W",
+            Field::Day { .. } => "0D",
+            Field::Counter | Field::PreNumber => "N",
+            Field::Label | Field::Pre => "PRE",
+            Field::Build => "BUILD",
         }
-        if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/@".contains(c)) {
-            return Err(FormatFault::Character);
-        }
-        let places: Vec<usize> = match (place(text, 'X')?, place(text, 'Y')?, place(text, 'Z')?) {
-            (None, ..) => return Err(FormatFault::Missing('X')),
-            (_, None, _) => return Err(FormatFault::Missing('Y')),
-            (Some(x), Some(y), z) => [x, y].into_iter().chain(z).collect(),
-        };
-        if !places.is_sorted() {
-            return Err(FormatFault::Order);
-        }
-        let ends = places[1..].iter().copied().chain([text.len()]);
-        let after: Vec<String> =
-            places.iter().zip(ends).map(|(start, end)| text[start + 1..end].to_owned()).collect();
-        let numbers = Self { prefix: text[..places[0]].to_owned(), after };
-        let (last, between) = numbers.after.split_last().expect("at least two numbers");
-        let digit_first = |t: &str| t.starts_with(|c: char| c.is_ascii_digit());
-        let digit_last = |t: &str| t.ends_with(|c: char| c.is_ascii_digit());
-        let run_on = between.iter().any(|t| t.is_empty() || digit_first(t) || digit_last(t));
-        if run_on || digit_first(last) || digit_last(&numbers.prefix) {
-            return Err(FormatFault::NotSetOff);
-        }
-        if is_ref_name(text) { Ok(numbers) } else { Err(FormatFault::NotATag) }
     }
 
-    /// The same numbers with dots between them and nothing around: how a version reads without its tag.
-    fn plain(&self) -> Numbers {
-        let mut after = vec![".".to_owned(); self.after.len() - 1];
-        after.push(String::new());
-        Self { prefix: String::new(), after }
-    }
-
-    fn first(&self) -> Version {
-        if self.after.len() == 2 { Version::pair(0, 1) } else { Version::semver(0, 1, 0) }
-    }
-
-    fn version(&self, name: &str) -> Option<Version> {
-        let mut rest = name.strip_prefix(self.prefix.as_str())?;
-        let mut numbers = Vec::with_capacity(3);
-        for after in &self.after {
-            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-            numbers.push(number(&rest[..end])?);
-            rest = rest[end..].strip_prefix(after.as_str())?;
+    /// Its place in the order of a format.
+    fn rank(self) -> u8 {
+        match self {
+            Field::X | Field::FullYear | Field::ShortYear { .. } => 1,
+            Field::Y | Field::Month { .. } | Field::Week { .. } => 2,
+            Field::Z | Field::Day { .. } => 3,
+            Field::Pre | Field::Label => 4,
+            Field::PreNumber | Field::Counter => 5,
+            Field::Build => 6,
         }
-        match (rest, numbers[..].as_ref()) {
-            ("", [major, minor]) => Some(Version::pair(*major, *minor)),
-            ("", [major, minor, patch]) => Some(Version::semver(*major, *minor, *patch)),
+    }
+
+    /// How many digits it has, where that is always the same.
+    pub(super) fn width(self) -> Option<usize> {
+        match self {
+            Field::FullYear => Some(4),
+            Field::Month { padded } | Field::Week { padded } | Field::Day { padded } => padded.then_some(2),
             _ => None,
         }
     }
 
-    fn tag(&self, version: &Version) -> Option<String> {
-        let numbers = version.numbers()?;
-        if numbers.len() != self.after.len() || numbers.iter().any(|n| *n > NUMBER_MAX) {
-            return None;
-        }
-        let parts = numbers.iter().zip(&self.after).map(|(number, after)| format!("{number}{after}"));
-        Some(self.prefix.clone() + &parts.collect::<String>())
+    fn is_number(self) -> bool {
+        !matches!(self, Field::Label | Field::Pre | Field::Build)
+    }
+
+    fn is_date(self) -> bool {
+        matches!(
+            self,
+            Field::FullYear
+                | Field::ShortYear { .. }
+                | Field::Month { .. }
+                | Field::Week { .. }
+                | Field::Day { .. }
+        )
     }
 }
 
-/// Where the placeholder stands, which it may do once.
-fn place(text: &str, placeholder: char) -> Result<Option<usize>, FormatFault> {
-    let mut places = text.match_indices(placeholder).map(|(at, _)| at);
-    let first = places.next();
-    if places.next().is_some() { Err(FormatFault::Doubled(placeholder)) } else { Ok(first) }
+/// Takes the text apart.
+fn pieces(text: &str) -> Result<Vec<Piece>, FormatFault> {
+    let mut outer: Vec<Piece> = Vec::new();
+    let mut inner: Option<Vec<Piece>> = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let inside = inner.is_some();
+        let into = inner.as_mut().unwrap_or(&mut outer);
+        rest = match c {
+            '[' if !inside => {
+                inner = Some(Vec::new());
+                &rest[1..]
+            }
+            ']' if inside => {
+                outer.push(Piece::Maybe(inner.take().unwrap_or_default()));
+                &rest[1..]
+            }
+            '[' | ']' => return Err(FormatFault::Brackets),
+            '\'' => {
+                let quoted = rest[1..].split('\'').next().unwrap_or_default();
+                if quoted.is_empty() || rest.len() < quoted.len() + 2 {
+                    return Err(FormatFault::Brackets);
+                }
+                add_text(into, quoted)?;
+                &rest[quoted.len() + 2..]
+            }
+            _ => word(rest, into)?,
+        };
+    }
+    if inner.is_some() { Err(FormatFault::Brackets) } else { Ok(outer) }
 }
 
-/// Whether git takes such a name, for texts of the characters that a format can hold.
-fn is_ref_name(text: &str) -> bool {
-    !text.starts_with(['-', '.', '/'])
-        && !text.ends_with(['.', '/'])
-        && !text.ends_with(".lock")
-        && !["..", "//", "/.", ".lock/"].iter().any(|bad| text.contains(bad))
+/// Takes one character, or the placeholders of a word in capitals, from the front of a text.
+fn word<'a>(text: &'a str, into: &mut Vec<Piece>) -> Result<&'a str, FormatFault> {
+    let mut rest = text;
+    let mut found = Vec::new();
+    while let Some((name, field)) = PLACEHOLDERS.iter().find(|(name, _)| rest.starts_with(name)) {
+        rest = &rest[name.len()..];
+        found.push(Piece::Field(*field));
+    }
+    let capital = |c: char| c.is_ascii_uppercase();
+    // A word that starts or goes on with other letters is none of ours, unless some of it would be.
+    if (found.is_empty() && text.starts_with(capital)) || (!found.is_empty() && rest.starts_with(capital)) {
+        let word = &text[..text.find(|c: char| !capital(c)).unwrap_or(text.len())];
+        let word = if word.is_empty() { text } else { word };
+        let meant =
+            (0..word.len()).any(|at| PLACEHOLDERS.iter().any(|(name, _)| word[at..].starts_with(name)));
+        if meant {
+            return Err(FormatFault::Quote(word.to_owned()));
+        }
+        add_text(into, word)?;
+        return Ok(&text[word.len()..]);
+    }
+    if found.is_empty() {
+        let end = text.chars().next().map_or(0, char::len_utf8);
+        add_text(into, &text[..end])?;
+        return Ok(&text[end..]);
+    }
+    into.extend(found);
+    // The number after a pre-release is the pre-release's.
+    let pre = into.iter().position(|piece| *piece == Piece::Field(Field::Pre));
+    let number = into.iter().position(|piece| *piece == Piece::Field(Field::Counter));
+    if let (Some(pre), Some(number)) = (pre, number)
+        && pre < number
+    {
+        into[pre] = Piece::Field(Field::Label);
+        into[number] = Piece::Field(Field::PreNumber);
+    }
+    Ok(rest)
 }
 
-/// A number without sign or leading zero, at most [`NUMBER_MAX`].
-pub(super) fn number(digits: &str) -> Option<u64> {
-    let plain = !digits.is_empty()
-        && digits.len() <= 15
-        && digits.bytes().all(|b| b.is_ascii_digit())
-        && (digits == "0" || !digits.starts_with('0'));
-    if plain { digits.parse().ok() } else { None }
+fn add_text(into: &mut Vec<Piece>, text: &str) -> Result<(), FormatFault> {
+    if !text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/@".contains(c)) {
+        return Err(FormatFault::Character);
+    }
+    match into.last_mut() {
+        Some(Piece::Text(before)) => before.push_str(text),
+        _ => into.push(Piece::Text(text.to_owned())),
+    }
+    Ok(())
+}
+
+fn fields(pieces: &[Piece]) -> Vec<Field> {
+    let mut found = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(_) => {}
+            Piece::Field(field) => found.push(*field),
+            Piece::Maybe(inner) => found.extend(fields(inner)),
+        }
+    }
+    found
+}
+
+/// What versions count, by the placeholders that are there.
+fn kind(pieces: &[Piece], fields: &[Field]) -> Result<Kind, FormatFault> {
+    let has = |wanted: &str| fields.iter().any(|field| field.name() == wanted);
+    let (date, number) = (
+        fields.iter().find(|field| field.is_date()),
+        fields.iter().find(|field| matches!(field, Field::X | Field::Y | Field::Z)),
+    );
+    if let (Some(date), Some(number)) = (date, number) {
+        return Err(FormatFault::Mixed(number.name(), date.name()));
+    }
+    let counter = fields.contains(&Field::Counter);
+    if date.is_some() {
+        if let Some(field) = fields.iter().find(|field| matches!(field.name(), "PRE" | "BUILD")) {
+            return Err(FormatFault::Mixed(field.name(), "YYYY"));
+        }
+        let grain = match (has("YYYY"), has("0M"), has("0W"), has("0D")) {
+            (false, ..) => return Err(FormatFault::Missing("YYYY")),
+            (_, true, true, _) => return Err(FormatFault::Mixed("0M", "0W")),
+            (_, false, _, true) => return Err(FormatFault::Missing("0M")),
+            (_, true, _, true) => Grain::Day,
+            (_, true, ..) => Grain::Month,
+            (_, _, true, _) => Grain::Week,
+            _ => Grain::Year,
+        };
+        let from_second = |piece: &Piece| matches!(piece, Piece::Maybe(inner) if inner.contains(&Piece::Field(Field::Counter)));
+        let counter = match counter {
+            false => CounterUse::None,
+            true if pieces.iter().any(from_second) => CounterUse::FromSecond,
+            true => CounterUse::Always,
+        };
+        return Ok(Kind::Calendar { grain, counter });
+    }
+    match (has("X"), has("Y")) {
+        (true, true) => {}
+        (false, false) if !has("Z") && fields == [Field::Counter] => return Ok(Kind::Counter),
+        (false, _) => return Err(FormatFault::Missing("X")),
+        (_, false) => return Err(FormatFault::Missing("Y")),
+    }
+    let places = if has("Z") { 3 } else { 2 };
+    Ok(Kind::Numbers { places, pre: has("PRE"), counter })
+}
+
+fn check_order(fields: &[Field]) -> Result<(), FormatFault> {
+    for (at, field) in fields.iter().enumerate() {
+        if fields[..at].iter().any(|before| before.name() == field.name()) {
+            return Err(FormatFault::Doubled(field.name()));
+        }
+    }
+    if fields.windows(2).all(|pair| pair[0].rank() < pair[1].rank()) {
+        Ok(())
+    } else {
+        Err(FormatFault::Order)
+    }
+}
+
+/// What has to be in brackets is, and what cannot be is not.
+fn check_brackets(pieces: &[Piece]) -> Result<(), FormatFault> {
+    let dates = fields(pieces).iter().any(|field| field.is_date());
+    let counts = fields(pieces) == [Field::Counter];
+    for piece in pieces {
+        match piece {
+            Piece::Text(_) => {}
+            Piece::Field(Field::Label | Field::Pre | Field::PreNumber | Field::Build) => {
+                return Err(FormatFault::Optional);
+            }
+            // A counter beside numbers is that of a respin, which the first one does not have.
+            Piece::Field(Field::Counter) if !dates && !counts => return Err(FormatFault::Optional),
+            Piece::Field(_) => {}
+            Piece::Maybe(inner) => match fields(inner)[..] {
+                [] => return Err(FormatFault::Brackets),
+                [Field::Z | Field::Pre | Field::Build] | [Field::Label, Field::PreNumber] => {}
+                [Field::Counter] if !counts => {}
+                _ => return Err(FormatFault::Optional),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Numbers are set off from each other and from digits, with and without what is optional.
+fn check_set_off(pieces: &[Piece]) -> Result<(), FormatFault> {
+    let optional = pieces.iter().filter(|piece| matches!(piece, Piece::Maybe(_))).count();
+    for there in 0..(1u32 << optional.min(8)) {
+        let mut flat: Vec<&Piece> = Vec::new();
+        let mut number = 0;
+        for piece in pieces {
+            match piece {
+                Piece::Maybe(inner) => {
+                    if there & (1 << number) != 0 {
+                        flat.extend(inner);
+                    }
+                    number += 1;
+                }
+                piece => flat.push(piece),
+            }
+        }
+        if !flat.windows(2).all(|pair| set_off(pair[0], pair[1])) {
+            return Err(FormatFault::NotSetOff);
+        }
+    }
+    Ok(())
+}
+
+fn set_off(one: &Piece, next: &Piece) -> bool {
+    let digit = |c: char| c.is_ascii_digit();
+    let letter = |c: char| c.is_ascii_alphabetic();
+    match (one, next) {
+        (Piece::Text(text), Piece::Field(field)) if field.is_number() => !text.ends_with(digit),
+        (Piece::Text(text), Piece::Field(Field::Label)) => !text.ends_with(letter),
+        (Piece::Field(field), Piece::Text(text)) if field.is_number() => !text.starts_with(digit),
+        (Piece::Field(Field::Label), Piece::Text(text)) => !text.starts_with(letter),
+        // These take all that can stand in them.
+        (Piece::Field(Field::Pre | Field::Build), Piece::Text(text)) => text.starts_with('+'),
+        (Piece::Field(one), Piece::Field(next)) => {
+            !(one.is_number() && next.is_number() && one.width().is_none())
+                && !(one.is_number() && *next == Field::Pre)
+        }
+        _ => true,
+    }
+}
+
+/// The pieces of a version without its tag: nothing fixed before or after, and dots between the numbers.
+fn plain(pieces: &[Piece]) -> Vec<Piece> {
+    let fixed = |piece: &Piece| matches!(piece, Piece::Text(_));
+    let start = pieces.iter().position(|piece| !fixed(piece)).unwrap_or(0);
+    let end = pieces.iter().rposition(|piece| !fixed(piece)).map_or(pieces.len(), |at| at + 1);
+    let mut plain = pieces[start..end].to_vec();
+    let is = |piece: Option<&Piece>, wanted: Field| match piece {
+        Some(Piece::Field(field)) => *field == wanted,
+        Some(Piece::Maybe(inner)) => inner.contains(&Piece::Field(wanted)),
+        _ => false,
+    };
+    for at in 1..plain.len() {
+        let number = is(plain.get(at + 1), Field::Y) || is(plain.get(at + 1), Field::Z);
+        match &mut plain[at] {
+            Piece::Text(text) if number => *text = ".".into(),
+            Piece::Maybe(inner) if inner.last() == Some(&Piece::Field(Field::Z)) => {
+                *inner = vec![Piece::Text(".".into()), Piece::Field(Field::Z)];
+            }
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// Versions with each of the optional parts there and not there.
+fn samples(kind: Kind, fields: &[Field]) -> Vec<Scheme> {
+    let mut samples = Vec::new();
+    let both = |there: bool| if there { vec![false, true] } else { vec![false] };
+    match kind {
+        Kind::Counter => samples.push(Scheme::Counter(7)),
+        Kind::Calendar { grain, counter } => {
+            let day = jiff::civil::date(2026, 11, 15);
+            let counters: &[Option<u64>] = match counter {
+                CounterUse::None => &[None],
+                CounterUse::FromSecond => &[None, Some(12)],
+                CounterUse::Always => &[Some(12)],
+            };
+            for counter in counters.iter().copied() {
+                samples.push(Scheme::Calendar(Calendar { period: Period::of(day, grain), counter }));
+            }
+        }
+        Kind::Numbers { places, pre, counter } => {
+            for pre in both(pre) {
+                for counter in both(counter) {
+                    for build in both(fields.contains(&Field::Build)) {
+                        for patch in both(places == 3) {
+                            samples.push(Scheme::Numbers(sample(places, patch, pre, counter, build)));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    samples
+}
+
+fn sample(places: u8, patch: bool, pre: bool, counter: bool, build: bool) -> Numbers {
+    let text = |there: bool, text| if there { text } else { "" };
+    Numbers {
+        places,
+        major: 1,
+        minor: 2,
+        patch: if patch { 3 } else { 0 },
+        pre: semver::Prerelease::new(text(pre, "rc.4")).unwrap_or_default(),
+        counter: counter.then_some(5),
+        build: semver::BuildMetadata::new(text(build, "b6")).unwrap_or_default(),
+    }
 }
 
 impl fmt::Display for VersionFormat {

@@ -4,7 +4,7 @@
 //! back, and between the two there is exactly one name for each version. A tag that does not fit the format is not
 //! an error: every old repository has some, and [`survey_tags`] lists them.
 //!
-//! How a version grows:
+//! How a version of numbers grows:
 //!
 //! | last version  | breaking change | feature  | fix      |
 //! |---------------|-----------------|----------|----------|
@@ -15,15 +15,30 @@
 //!
 //! Before 1.0 nothing is promised, so a breaking change stays below it; a feature is still told apart from a fix.
 //! The step to 1.0 is a promise, and no commit message makes it: a person names that version.
+//!
+//! A pre-release is one of the version that would be next after the last *final* release, and a version of the
+//! calendar is of the day of the cut; see [`VersionFormat::next`].
 
+mod calendar;
 mod format;
+mod line;
+mod next;
+mod reading;
 mod tags;
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Serialize};
+use jiff::civil::Date;
+use semver::{BuildMetadata, Prerelease};
+use serde::{Deserialize, Serialize, Serializer};
 
+use calendar::Period;
 pub use format::{FORMAT_MAX_BYTES, FormatError, FormatFault, VersionFormat};
+pub use line::{Within, WithinError};
+pub use next::{COUNTER_FIRST, Known, LABEL_MAX_BYTES, LabelError, PreLabel, Wish};
+pub use reading::Unfit;
 pub use tags::{LatestTag, OddTag, Oddity, TagSurvey, survey_tags};
 
 /// The longest tag name that is looked at, in bytes.
@@ -32,25 +47,51 @@ pub const TAG_MAX_BYTES: usize = 200;
 /// The highest number that can stand in a version: fifteen digits, which every reader of JSON keeps exactly.
 pub const NUMBER_MAX: u64 = 999_999_999_999_999;
 
-/// A version, compared by its numbers and never by its text.
+/// A version, compared by what it counts and never by its text.
 ///
-/// Its text ([`fmt::Display`]) is the version without what a tag puts around it: `1.9.0` for the tag `v1.9.0`. That
-/// is what stands in files, headings and messages.
+/// Its text ([`fmt::Display`], and how it is serialized) is the version without what a tag puts around it: `1.9.0` for
+/// the tag `v1.9.0`. That is what stands in files, headings and messages. Only a [`VersionFormat`] makes a version.
 ///
-/// The order is total. Versions of different schemes are ordered by scheme, which says nothing about which of them
-/// is newer: [`Version::check_follows`] refuses to compare them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Version(Scheme);
+/// The order is total; among versions of three numbers it is that of semantic versioning, with build metadata, which has
+/// no precedence, last. Versions of different schemes are ordered by scheme, which says nothing about which of them is
+/// newer: [`Version::check_follows`] refuses to compare them.
+#[derive(Debug, Clone)]
+pub struct Version {
+    scheme: Scheme,
+    text: String,
+}
 
 /// Private, so that a scheme can be added without a change in those who hold a [`Version`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Scheme {
-    /// Three numbers, by the rules of semantic versioning.
-    Semver(semver::Version),
-    /// Two numbers.
-    Pair { major: u64, minor: u64 },
+    Numbers(Numbers),
+    Calendar(Calendar),
+    /// One number that counts.
+    Counter(u64),
+}
+
+/// Two or three numbers, by the rules of semantic versioning. The order of the fields is the order of versions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Numbers {
+    /// How many numbers the format has.
+    places: u8,
+    major: u64,
+    minor: u64,
+    /// 0 where there are two.
+    patch: u64,
+    /// Empty for a final version, which comes after its pre-releases.
+    pre: Prerelease,
+    /// Which respin of the same version; nothing for the first.
+    counter: Option<u64>,
+    build: BuildMetadata,
+}
+
+/// A stretch of the calendar, and which release in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Calendar {
+    period: Period,
+    /// Nothing for the first release of the period, where the format lets the counter out.
+    counter: Option<u64>,
 }
 
 /// How much a change asks of the next version, from the least to the most.
@@ -63,6 +104,13 @@ pub enum Bump {
     Minor,
     /// Something that those who use it have to act on: a breaking change.
     Major,
+}
+
+impl Bump {
+    /// The bump of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Bump::Patch, Bump::Minor, Bump::Major].into_iter().find(|bump| bump.to_string() == name)
+    }
 }
 
 impl fmt::Display for Bump {
@@ -112,83 +160,154 @@ pub enum VersionError {
         /// The version that was released last.
         last: Version,
     },
+    /// A pre-release is asked for, and the format has none.
+    #[error("the version format `{format}` has no pre-releases: write for example `X.Y.Z[-PRE.N]`")]
+    NoPreReleases {
+        /// The text of the format.
+        format: String,
+    },
+    /// A pre-release that lies before one that is there.
+    #[error("{asked} would go backwards: {there} is there already")]
+    Backwards {
+        /// The pre-release that was asked for.
+        asked: Version,
+        /// The highest version of the same numbers.
+        there: Version,
+    },
+    /// The version is taken, and the format has no counter for another one.
+    #[error(
+        "{version} is taken, and the version format `{format}` has no counter: add one, as in `{format}[-N]`"
+    )]
+    NoCounter {
+        /// The version that is taken.
+        version: Version,
+        /// The text of the format.
+        format: String,
+    },
+    /// A version of a day that has not come.
+    #[error("{version} lies in the future: today is {today}")]
+    InFuture {
+        /// The version.
+        version: Version,
+        /// The day of the cut, in the project's time zone.
+        today: Date,
+    },
 }
 
 impl Version {
-    fn semver(major: u64, minor: u64, patch: u64) -> Self {
-        Self(Scheme::Semver(semver::Version::new(major, minor, patch)))
-    }
-
-    fn pair(major: u64, minor: u64) -> Self {
-        Self(Scheme::Pair { major, minor })
-    }
-
-    /// The numbers from the left, when they are all there is to this version.
-    fn numbers(&self) -> Option<Vec<u64>> {
-        match &self.0 {
-            Scheme::Semver(v) if v.pre.is_empty() && v.build.is_empty() => {
-                Some(vec![v.major, v.minor, v.patch])
-            }
-            Scheme::Semver(_) => None,
-            Scheme::Pair { major, minor } => Some(vec![*major, *minor]),
-        }
+    /// Its numbers from the left, two or three, when it is a version of numbers.
+    pub fn numbers(&self) -> Option<Vec<u64>> {
+        let Scheme::Numbers(numbers) = &self.scheme else { return None };
+        let all = [numbers.major, numbers.minor, numbers.patch];
+        Some(all[..usize::from(numbers.places)].to_vec())
     }
 
     /// Whether this is a patch release: one that by its number holds nothing but fixes. A version of two numbers
     /// never is.
     pub fn is_patch(&self) -> bool {
-        matches!(&self.0, Scheme::Semver(v) if v.patch > 0)
+        matches!(&self.scheme, Scheme::Numbers(Numbers { patch, .. }) if *patch > 0)
+    }
+
+    /// What it is a pre-release as, such as `rc.1` in `1.4.0-rc.1`; nothing for a final version.
+    pub fn pre_release(&self) -> Option<&str> {
+        match &self.scheme {
+            Scheme::Numbers(numbers) if !numbers.pre.is_empty() => Some(numbers.pre.as_str()),
+            _ => None,
+        }
+    }
+
+    /// The first day of the stretch of the calendar that it names, when it is a version of the calendar.
+    pub fn first_day(&self) -> Option<Date> {
+        match &self.scheme {
+            Scheme::Calendar(calendar) => calendar.period.first_day(),
+            _ => None,
+        }
     }
 
     /// Checks that this version comes after `last`.
     ///
     /// # Errors
     ///
-    /// [`VersionError::NotHigher`] when it is the same or lower, [`VersionError::OtherScheme`] when the two are not
-    /// counted in the same way.
+    /// [`VersionError::NotHigher`] when it is the same or lower (build metadata does not count),
+    /// [`VersionError::OtherScheme`] when the two are not counted in the same way.
     pub fn check_follows(&self, last: &Version) -> Result<(), VersionError> {
-        if std::mem::discriminant(&self.0) != std::mem::discriminant(&last.0) {
+        let comparable = match (&self.scheme, &last.scheme) {
+            (Scheme::Numbers(a), Scheme::Numbers(b)) => a.places == b.places,
+            (Scheme::Calendar(a), Scheme::Calendar(b)) => a.period.grain() == b.period.grain(),
+            (Scheme::Counter(_), Scheme::Counter(_)) => true,
+            _ => false,
+        };
+        if !comparable {
             return Err(VersionError::OtherScheme { last: last.clone(), next: self.clone() });
         }
-        if self > last {
+        if self.scheme.without_build() > last.scheme.without_build() {
             Ok(())
         } else {
             Err(VersionError::NotHigher { last: last.clone(), next: self.clone() })
         }
     }
 
-    /// The version after this one, by the table at the top of this module.
-    fn bumped(&self, bump: Bump) -> Result<Version, VersionError> {
-        let up = |number: u64| {
-            if number < NUMBER_MAX {
-                Ok(number + 1)
-            } else {
-                Err(VersionError::TooHigh { last: self.clone() })
+    /// Checks that the version is not of a day that has not come. Tomorrow is let through: it is tomorrow already
+    /// somewhere, and a release is often cut the evening before.
+    ///
+    /// # Errors
+    ///
+    /// [`VersionError::InFuture`].
+    pub fn check_date(&self, today: Date) -> Result<(), VersionError> {
+        let tomorrow = today.tomorrow().unwrap_or(today);
+        match self.first_day() {
+            Some(day) if day > tomorrow => Err(VersionError::InFuture { version: self.clone(), today }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Scheme {
+    fn without_build(&self) -> Self {
+        match self {
+            Scheme::Numbers(numbers) => {
+                Scheme::Numbers(Numbers { build: BuildMetadata::EMPTY, ..numbers.clone() })
             }
-        };
-        let bump = match (&self.0, bump) {
-            (
-                Scheme::Semver(semver::Version { major: 0, .. }) | Scheme::Pair { major: 0, .. },
-                Bump::Major,
-            ) => Bump::Minor,
-            (_, bump) => bump,
-        };
-        Ok(match (&self.0, bump) {
-            (Scheme::Semver(v), Bump::Major) => Self::semver(up(v.major)?, 0, 0),
-            (Scheme::Semver(v), Bump::Minor) => Self::semver(v.major, up(v.minor)?, 0),
-            (Scheme::Semver(v), Bump::Patch) => Self::semver(v.major, v.minor, up(v.patch)?),
-            (Scheme::Pair { major, .. }, Bump::Major) => Self::pair(up(*major)?, 0),
-            (Scheme::Pair { major, minor }, Bump::Minor | Bump::Patch) => Self::pair(*major, up(*minor)?),
-        })
+            other => other.clone(),
+        }
     }
 }
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Scheme::Semver(version) => version.fmt(f),
-            Scheme::Pair { major, minor } => f.pad(&format!("{major}.{minor}")),
-        }
+        f.pad(&self.text)
+    }
+}
+
+impl PartialEq for Version {
+    fn eq(&self, other: &Self) -> bool {
+        self.scheme == other.scheme
+    }
+}
+
+impl Eq for Version {}
+
+impl PartialOrd for Version {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Version {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.scheme.cmp(&other.scheme)
+    }
+}
+
+impl Hash for Version {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.scheme.hash(state);
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 

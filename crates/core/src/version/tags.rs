@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::format::number;
+use super::reading::number;
 use super::{TAG_MAX_BYTES, Version, VersionFormat};
 
 /// A tag that fits the format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LatestTag {
     /// The name of the tag.
@@ -41,17 +42,21 @@ pub enum Oddity {
         /// The name of the tag that fits.
         tag: String,
     },
+    /// The name fits, and the day it names has not come: most often a typo.
+    InFuture,
 }
 
 /// What the tags say about releases so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TagSurvey {
-    /// The last release: the tag nearest to HEAD, and of several on one commit the highest version.
+    /// The last final release: the tag nearest to HEAD, and of several on one commit the highest version.
     pub latest: Option<LatestTag>,
+    /// The last pre-release of a version after it, nearest in the same way.
+    pub pre: Option<LatestTag>,
     /// The highest version of all, when that is another one: a line of development that was merged later, or a typo.
     pub highest: Option<LatestTag>,
-    /// The tags that do not fit the format, in the order in which they came.
+    /// The tags that are left out of all this, in the order in which they came.
     pub odd: Vec<OddTag>,
 }
 
@@ -59,29 +64,46 @@ pub struct TagSurvey {
 /// commits are in HEAD and not in the tag (`git rev-list --count TAG..HEAD`).
 ///
 /// The commit graph decides and not the order of the versions: a typo in a tag of long ago (`2107.1.1`) would
-/// otherwise be the latest for ever.
-pub fn survey_tags<'a>(format: &VersionFormat, tags: impl IntoIterator<Item = (&'a str, u64)>) -> TagSurvey {
+/// otherwise be the latest for ever. One that is not later only by its date is left out altogether; `today` is the day in
+/// the project's time zone.
+pub fn survey_tags<'a>(
+    format: &VersionFormat,
+    tags: impl IntoIterator<Item = (&'a str, u64)>,
+    today: Date,
+) -> TagSurvey {
     let mut fitting = Vec::new();
-    let mut unfit = Vec::new();
+    let mut odd = Vec::new();
     for (name, distance_commits) in tags {
-        match format.parse_tag(name) {
-            Some(version) => fitting.push(LatestTag { name: name.to_owned(), version, distance_commits }),
-            None => unfit.push(name),
+        let name = name.to_owned();
+        match format.parse_tag(&name) {
+            Some(version) if version.check_date(today).is_err() => {
+                odd.push(OddTag { name, oddity: Oddity::InFuture });
+            }
+            Some(version) => fitting.push(LatestTag { name, version, distance_commits }),
+            None => odd.push(OddTag { name, oddity: Oddity::DoesNotFit }),
         }
     }
     let by_numbers: BTreeMap<Vec<u64>, &str> = fitting
         .iter()
+        .filter(|tag| tag.version.pre_release().is_none())
         .filter_map(|tag| Some((without_zeros(tag.version.numbers()?), tag.name.as_str())))
         .collect();
-    let oddity = |name: &str| match loose_numbers(name).and_then(|numbers| by_numbers.get(&numbers)) {
-        Some(tag) => Oddity::Doubles { tag: (*tag).to_owned() },
-        None => Oddity::DoesNotFit,
+    for tag in odd.iter_mut().filter(|tag| tag.oddity == Oddity::DoesNotFit) {
+        if let Some(other) = loose_numbers(&tag.name).and_then(|numbers| by_numbers.get(&numbers)) {
+            tag.oddity = Oddity::Doubles { tag: (*other).to_owned() };
+        }
+    }
+    let nearest = |wanted: &dyn Fn(&LatestTag) -> bool| {
+        let fitting = fitting.iter().filter(|tag| wanted(tag));
+        fitting.min_by_key(|tag| (tag.distance_commits, Reverse(&tag.version))).cloned()
     };
-    let odd = unfit.into_iter().map(|name| OddTag { name: name.to_owned(), oddity: oddity(name) }).collect();
-    let latest = fitting.iter().min_by_key(|tag| (tag.distance_commits, Reverse(&tag.version))).cloned();
-    let highest = fitting.iter().max_by_key(|tag| &tag.version).cloned();
-    let highest = highest.filter(|tag| latest.as_ref().is_some_and(|latest| latest.version < tag.version));
-    TagSurvey { latest, highest, odd }
+    let latest = nearest(&|tag| tag.version.pre_release().is_none());
+    let after = |tag: &LatestTag| latest.as_ref().is_none_or(|latest| latest.version < tag.version);
+    let pre = nearest(&|tag| tag.version.pre_release().is_some() && after(tag));
+    let last = [&latest, &pre].into_iter().flatten().max_by_key(|tag| &tag.version);
+    let highest = fitting.iter().max_by_key(|tag| &tag.version);
+    let highest = highest.filter(|tag| last.is_some_and(|last| last.version < tag.version)).cloned();
+    TagSurvey { latest, pre, highest, odd }
 }
 
 /// The numbers of a name such as `v1.6.8`, `release-1.6.8` or `1_6_8`, whatever stands before them.
