@@ -75,7 +75,7 @@ impl World {
     ) -> Result<VersionSurvey, EngineError> {
         let source = &self.source;
         let tags = source.reachable_tags(repository, base).await?;
-        let survey = 
+        let survey =
             survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)), self.today());
         let latest = survey.latest.as_ref();
         let previous = latest.and_then(|latest| {
@@ -164,12 +164,11 @@ impl World {
         };
         let known = Known { last: survey.last.as_ref(), ..Known::default() };
         let wish = Wish { bump, pre: None, today, first: COUNTER_FIRST };
-        let next =
-            format.next(&known, &wish).map_err(|error| PlanningError::Version {
-                code: "no-next",
-                why: error.to_string(),
-                hint: Some("choose the version with `--set-version`".into()),
-            })?;
+        let next = format.next(&known, &wish).map_err(|error| PlanningError::Version {
+            code: "no-next",
+            why: error.to_string(),
+            hint: Some("choose the version with `--set-version`".into()),
+        })?;
         let because = survey.advice.because.iter().take(20);
         let because = because.map(|reason| format!("{} {}", reason.commit.short(), reason.subject)).collect();
         Ok((next, bump.to_string(), because))
