@@ -101,6 +101,7 @@ fn plan(
         authors: Default::default(),
         strangers: 0,
         steps,
+        cut: tollgate_core::plan::Cut::default(),
     }
 }
 

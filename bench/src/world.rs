@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use tollgate_connect::process::{Supervised, SupervisorProgram};
 use tollgate_connect::system::{RandomIds, SystemClock};
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, FileEdit, Mail, Mailer, ObjectId, PortError, ProbeAnswer, ProbeRequest, Prober,
-    PushOutcome, RawCommit, ReachableTag, RefUpdate, Repository, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, Diff, FileEdit, Mail, Mailer, ObjectId, PortError, ProbeAnswer, ProbeRequest,
+    Prober, PushOutcome, RawCommit, ReachableTag, RefUpdate, Repository, Source, TagFound, TagRequest,
 };
 use tollgate_engine::{Engine, Places, World};
 use tollgate_store::SqliteStore;
@@ -87,6 +87,9 @@ impl Source for Nothing {
         _: &ObjectId,
     ) -> Result<Vec<String>, PortError> {
         Err(nothing("paths"))
+    }
+    async fn diff(&self, _: &Repository, _: &ObjectId, _: &ObjectId) -> Result<Diff, PortError> {
+        Err(nothing("diffs"))
     }
     async fn read_file(&self, _: &Repository, _: &ObjectId, _: &str) -> Result<Option<Vec<u8>>, PortError> {
         Err(nothing("file"))

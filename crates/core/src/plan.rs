@@ -12,7 +12,9 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::act::Act;
 use crate::candidate::Facet;
+use crate::context::Context;
 use crate::expr::Expr;
 use crate::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
@@ -63,6 +65,37 @@ pub struct Plan {
     pub strangers: u32,
     /// The steps, in an order in which they can be done.
     pub steps: Vec<PlannedStep>,
+    /// What the cut changes in the repository.
+    #[serde(default)]
+    pub cut: Cut,
+}
+
+/// What a cut changes in a repository, known before it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cut {
+    /// The tree with every edited file; `None` where no file is edited.
+    pub tree: Option<ObjectId>,
+    /// The files that are edited.
+    pub files: Vec<PlannedFile>,
+    /// The release notes; `None` where no step writes them.
+    pub notes: Option<String>,
+    /// The refs that are pushed, by their full names, in order.
+    pub refs: Vec<String>,
+    /// The steps that can make it another cut: what they do is only known when they are reached.
+    pub unless: Vec<StepId>,
+}
+
+/// A file that a cut edits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedFile {
+    /// Its path in the repository.
+    pub path: String,
+    /// How many lines are new.
+    pub added: u64,
+    /// How many lines are gone.
+    pub removed: u64,
 }
 
 /// The version of a plan.
@@ -251,6 +284,51 @@ impl Plan {
             };
         }
         facets
+    }
+
+    /// The act by which a step edits files of a commit or tree; none where it edits nothing.
+    pub fn edit(&self, kind: &StepKind, base: ObjectId) -> Option<Act> {
+        let version = self.version.text.clone();
+        match kind {
+            StepKind::VersionBump if self.definition.version.files.is_empty() => None,
+            StepKind::VersionBump => {
+                Some(Act::EditVersion { base, files: self.definition.version.files.clone(), version })
+            }
+            StepKind::Changelog => {
+                let previous = self.version.previous.as_ref();
+                Some(Act::EditChangelog {
+                    base,
+                    spec: self.definition.changelog.clone()?,
+                    version,
+                    tag: self.version.tag.clone(),
+                    previous_tag: previous.map(|previous| previous.tag.clone()),
+                    date: self.date,
+                    after: previous.map(|previous| previous.commit.clone()),
+                    upto: self.base.clone(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The refs that its steps push, by their full names, in order.
+    pub fn refs(&self) -> Vec<String> {
+        let mut branch = self.definition.repository.branch.clone();
+        let mut refs = Vec::new();
+        for step in &self.steps {
+            match &step.body {
+                Body::Step(StepKind::GitBranch { name }) => {
+                    let filled = Context::planned(self, Some(step)).fill(name);
+                    branch = filled.unwrap_or_else(|_| name.0.clone());
+                }
+                Body::Step(StepKind::GitPush { branch: with_branch, tag }) => {
+                    refs.extend(with_branch.then(|| format!("refs/heads/{branch}")));
+                    refs.extend(tag.then(|| format!("refs/tags/{}", self.version.tag)));
+                }
+                _ => {}
+            }
+        }
+        refs
     }
 
     /// Whether what it does depends on the day.

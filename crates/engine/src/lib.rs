@@ -15,6 +15,7 @@ mod load;
 pub mod looking;
 pub mod planning;
 pub mod ports;
+mod preview;
 mod reconcile;
 mod rules;
 pub mod store;

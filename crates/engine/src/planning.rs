@@ -6,7 +6,7 @@ use tollgate_core::commits::{Change, Lines, plain_text};
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
 use tollgate_core::model::{Definition, Policy, StepKind};
 use tollgate_core::plan::{
-    Body, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, list, unfold,
+    Body, Cut, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, list, unfold,
     unfold_promotion,
 };
 use tollgate_core::state::ReleaseState;
@@ -138,7 +138,7 @@ impl Engine {
         let steps = unfold(found, policy, &items)?;
         let mut pinned = definition.clone();
         pinned.procedures.retain(|name, _| name == procedure);
-        let plan = Plan {
+        let mut plan = Plan {
             procedure: procedure.clone(),
             definition: pinned,
             policy: policy.clone(),
@@ -154,8 +154,10 @@ impl Engine {
             authors,
             strangers,
             steps,
+            cut: Cut::default(),
         };
         self.preflight(surveyed, &plan).await?;
+        plan.cut = self.cut(surveyed, &plan).await?;
         Ok(plan)
     }
 
@@ -266,7 +268,7 @@ impl Engine {
         let items = Items { changes: &cut.changes, changes_total: cut.changes_total, components };
         let steps = unfold_promotion(environment, policy, &items)?;
         let procedure = PROMOTION.parse().map_err(PlanError::Id)?;
-        Ok(Plan { procedure, policy: policy.clone(), steps, ..(*cut).clone() })
+        Ok(Plan { procedure, policy: policy.clone(), steps, cut: Cut::default(), ..(*cut).clone() })
     }
 }
 

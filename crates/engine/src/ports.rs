@@ -205,6 +205,28 @@ pub enum PushRefusal {
     WithTheOthers,
 }
 
+/// What differs between two commits or trees.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Diff {
+    /// The files, by path.
+    pub files: Vec<FileDiff>,
+    /// All of it as a unified diff, at most a megabyte of it. Hostile: to be made plain before it is shown.
+    pub text: String,
+}
+
+/// How much a file differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileDiff {
+    /// Its path in the repository; invalid UTF-8 was replaced.
+    pub path: String,
+    /// How many lines are new. Of a binary file, none.
+    pub added: u64,
+    /// How many lines are gone. Of a binary file, none.
+    pub removed: u64,
+}
+
 /// Reads and writes git repositories through a clone of Tollgate's own. Writing is repeatable: asked twice, it is done once.
 #[async_trait]
 pub trait Source: Send + Sync + std::fmt::Debug {
@@ -248,6 +270,9 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         from: &ObjectId,
         to: &ObjectId,
     ) -> Result<Vec<String>, PortError>;
+
+    /// What differs between two commits or trees.
+    async fn diff(&self, repository: &Repository, from: &ObjectId, to: &ObjectId) -> Result<Diff, PortError>;
 
     /// A file of a commit or tree. `None` when there is none.
     async fn read_file(

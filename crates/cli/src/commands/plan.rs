@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
 use tollgate_core::context::Context;
@@ -14,7 +15,7 @@ use tollgate_engine::planning::Origin;
 use crate::app::{App, Opened};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{FAINT, HEAD, NAME, WAITS, count, line, styled, wrapped};
+use crate::output::{BAD, FAINT, GOOD, HEAD, NAME, WAITS, count, line, styled, wrapped};
 use crate::project::{Rules, load_from_commit, rules};
 
 /// What to plan.
@@ -41,13 +42,17 @@ pub(crate) struct What {
 struct Shown<'a> {
     id: Hash,
     plan: &'a Plan,
+    /// What the edited files will look like, as a unified diff.
+    diff: Option<String>,
 }
 
 pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
     let opened = app.open(app.service()?, None)?;
     let plan = make(app, &opened, &args.what).await?;
     keep(app, &opened.service, &plan)?;
-    app.output.data(&Shown { id: plan.id(), plan: &plan }, || render(&plan))?;
+    let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
+    let shown = Shown { id: plan.id(), plan: &plan, diff };
+    app.output.data(&shown, || render(&plan, shown.diff.as_deref()))?;
     Ok(Exit::Done)
 }
 
@@ -174,7 +179,7 @@ pub(crate) fn keep(app: &App, service: &ServiceName, plan: &Plan) -> Result<(), 
 }
 
 /// A plan for people.
-pub(crate) fn render(plan: &Plan) -> String {
+pub(crate) fn render(plan: &Plan, diff: Option<&str>) -> String {
     let mut text = String::new();
     let version = &plan.version;
     let from =
@@ -197,8 +202,7 @@ pub(crate) fn render(plan: &Plan) -> String {
         1 => ", 1 author the policy does not know".into(),
         some => format!(", {some} authors the policy does not know"),
     };
-    text.push_str(&format!("  {} {changes}{by}{strangers}\n", styled(FAINT, "content")));
-    text.push_str(&format!("  {} {}\n\n", styled(FAINT, "pushes to"), line(&plan.url)));
+    text.push_str(&format!("  {} {changes}{by}{strangers}\n\n", styled(FAINT, "content")));
     let width = plan.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     for step in &plan.steps {
         let condition: Vec<&str> = step.conditions.iter().map(tollgate_core::expr::Expr::source).collect();
@@ -209,11 +213,75 @@ pub(crate) fn render(plan: &Plan) -> String {
         let what = wrapped(&format!("{}{only}", line(&what(plan, step))), width + 4);
         text.push_str(&format!("  {}  {}", styled(NAME, format!("{:width$}", step.id)), what.trim_start()));
     }
+    text.push_str(&cut(plan, diff));
     text.push_str(&format!(
         "\n{} {}\n",
         styled(FAINT, "carry out exactly this with"),
         styled(NAME, format!("tollgate start --plan {}", plan.id().short()))
     ));
+    text
+}
+
+/// What the cut changes: the files line by line, and the refs.
+fn cut(plan: &Plan, diff: Option<&str>) -> String {
+    let mut text = String::new();
+    let width = plan.cut.files.iter().map(|file| line(&file.path).chars().count()).max().unwrap_or(0);
+    if !plan.cut.files.is_empty() {
+        text.push_str(&format!("\n{} {}\n", styled(HEAD, "edits"), count(plan.cut.files.len(), "file")));
+    }
+    for file in &plan.cut.files {
+        let sign = |sign: &str, number: u64, style| match number {
+            0 => String::new(),
+            number => format!(" {}", styled(style, format!("{sign}{number}"))),
+        };
+        let (added, removed) = (sign("+", file.added, GOOD), sign("-", file.removed, BAD));
+        text.push_str(&format!("  {:width$} {added}{removed}\n", line(&file.path)));
+    }
+    if let Some(diff) = diff.filter(|diff| !diff.is_empty()) {
+        text.push_str(&format!("\n{}", coloured(diff)));
+    }
+    if !plan.cut.refs.is_empty() {
+        let url = line(&plan.url);
+        text.push_str(&format!("\n{} to {url}\n", styled(HEAD, "pushes")));
+        for name in &plan.cut.refs {
+            text.push_str(&format!("  {}\n", line(name)));
+        }
+    }
+    if !plan.cut.unless.is_empty() {
+        let (steps, how) = (list(&plan.cut.unless), "what they do is known when they are reached");
+        text.push_str(&format!("\n{} not with {steps}: {how}\n", styled(WAITS, "note:")));
+    }
+    text
+}
+
+/// The most lines of a diff that people are shown; programs get all of it.
+const DIFF_LINES_MAX: usize = 400;
+
+/// A unified diff for people.
+fn coloured(diff: &str) -> String {
+    let mut text = String::new();
+    let lines: Vec<&str> = diff.lines().collect();
+    for shown in lines.iter().take(DIFF_LINES_MAX) {
+        let style = match shown.as_bytes().first() {
+            _ if shown.starts_with("+++ ") || shown.starts_with("--- ") => HEAD,
+            // What these lines say stands in the two names below; the first one sets files apart.
+            _ if shown.starts_with("diff --git ") => {
+                if !text.is_empty() {
+                    text.push('\n');
+                }
+                continue;
+            }
+            _ if shown.starts_with("index ") => continue,
+            Some(b'+') => GOOD,
+            Some(b'-') => BAD,
+            Some(b'@') => NAME,
+            _ => Style::new(),
+        };
+        text.push_str(&format!("{}\n", styled(style, line(shown))));
+    }
+    if let Some(more) = lines.len().checked_sub(DIFF_LINES_MAX).filter(|more| *more > 0) {
+        text.push_str(&format!("{}\n", styled(FAINT, format!("… {}", count(more, "more line")))));
+    }
     text
 }
 

@@ -9,6 +9,7 @@
 //! folders that the next writer removes.
 
 mod ahead;
+mod diff;
 mod environment;
 mod fault;
 mod lay_out;
@@ -32,8 +33,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, FileEdit, ObjectId, PortError, PushOutcome, RawCommit, ReachableTag, RefUpdate,
-    Repository, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, Diff, FileEdit, ObjectId, PortError, PushOutcome, RawCommit, ReachableTag,
+    RefUpdate, Repository, Source, TagFound, TagRequest,
 };
 
 pub use tag::SignatureKind;
@@ -203,6 +204,11 @@ impl Source for Git {
     ) -> Result<Vec<String>, PortError> {
         self.ready().await?;
         read::changed_paths(self, repository, from, to).await
+    }
+
+    async fn diff(&self, repository: &Repository, from: &ObjectId, to: &ObjectId) -> Result<Diff, PortError> {
+        self.ready().await?;
+        diff::diff(self, repository, from, to).await
     }
 
     async fn read_file(

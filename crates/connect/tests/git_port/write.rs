@@ -1,6 +1,6 @@
 //! Trees, commits, tags and laid-out files.
 
-use tollgate_engine::ports::{CommitRequest, FileEdit, Repository, Sign, Source as _};
+use tollgate_engine::ports::{CommitRequest, Diff, FileEdit, Repository, Sign, Source as _};
 
 use crate::{World, at, commit_request, id, permanent, tag_request};
 
@@ -36,6 +36,30 @@ async fn an_edit_and_a_commit_can_be_repeated() {
     assert_eq!(world.clone().refs(), refs, "no branch has moved");
     let same = world.git.edit_tree(&world.repository, &main, &[]).await.unwrap();
     assert!(world.git.changed_paths(&world.repository, &main, &same).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_differs_is_told_line_by_line() {
+    let world = World::new();
+    world.refresh().await;
+    let main = world.main().await;
+    // The user's git may show differences in other ways: that is not looked at.
+    world.clone().git(&["config", "diff.noprefix", "true"]);
+    world.clone().git(&["config", "color.ui", "always"]);
+    let edits = [
+        FileEdit::write("VERSION", "2\n"),
+        FileEdit::write("logo", b"\0\x01"),
+        FileEdit::write("odd name", "one\nand no end"),
+    ];
+    let tree = world.git.edit_tree(&world.repository, &main, &edits).await.unwrap();
+    let diff = world.git.diff(&world.repository, &main, &tree).await.unwrap();
+    let files: Vec<_> =
+        diff.files.iter().map(|file| (file.path.as_str(), file.added, file.removed)).collect();
+    assert_eq!(files, [("VERSION", 1, 1), ("logo", 0, 0), ("odd name", 2, 0)]);
+    assert!(diff.text.contains("--- a/VERSION\n+++ b/VERSION\n@@ -1 +1 @@\n"), "{}", diff.text);
+    assert!(diff.text.contains("Binary files /dev/null and b/logo differ"), "{}", diff.text);
+    assert!(diff.text.contains("+and no end\n\\ No newline at end of file\n"), "{}", diff.text);
+    assert_eq!(world.git.diff(&world.repository, &tree, &tree).await.unwrap(), Diff::default());
 }
 
 #[tokio::test]

@@ -78,15 +78,18 @@ impl Beginning<'_> {
             StepKind::GitBranch { name } => {
                 Begin::Done(StepResult::Branch(branch_name(&context.fill(name)?)?))
             }
-            StepKind::VersionBump if self.plan.definition.version.files.is_empty() => {
-                Begin::Done(StepResult::Nothing("no file holds the version".into()))
+            StepKind::VersionBump | StepKind::Changelog => {
+                match (self.plan.edit(kind, candidate.content().clone()), kind) {
+                    (Some(act), _) => Begin::Act(act),
+                    (None, StepKind::VersionBump) => {
+                        Begin::Done(StepResult::Nothing("no file holds the version".into()))
+                    }
+                    (None, _) => {
+                        let hint = Some("say which file it is");
+                        return Err(permanent("the procedure has no `changelog:`", hint));
+                    }
+                }
             }
-            StepKind::VersionBump => Begin::Act(Act::EditVersion {
-                base: candidate.content().clone(),
-                files: self.plan.definition.version.files.clone(),
-                version: self.plan.version.text.clone(),
-            }),
-            StepKind::Changelog => self.changelog(candidate.content().clone())?,
             StepKind::GitCommit { message, sign } => match &candidate.tree {
                 None => Begin::Done(StepResult::Nothing("no file was changed".into())),
                 Some(tree) => Begin::Act(Act::Commit {
@@ -131,23 +134,6 @@ impl Beginning<'_> {
         };
         let at = check.in_sync.then(|| self.plan.base.clone());
         Ok(Begin::Act(Act::CheckCopy { branch, clean: check.clean, at }))
-    }
-
-    fn changelog(&self, base: crate::ids::ObjectId) -> Result<Begin, Failure> {
-        let Some(spec) = self.plan.definition.changelog.clone() else {
-            return Err(permanent("the procedure has no `changelog:`", Some("say which file it is")));
-        };
-        let previous = self.plan.version.previous.as_ref();
-        Ok(Begin::Act(Act::EditChangelog {
-            base,
-            spec,
-            version: self.plan.version.text.clone(),
-            tag: self.plan.version.tag.clone(),
-            previous_tag: previous.map(|previous| previous.tag.clone()),
-            date: self.plan.date,
-            after: previous.map(|previous| previous.commit.clone()),
-            upto: self.plan.base.clone(),
-        }))
     }
 
     fn push(&self, branch: bool, tag: bool, context: &Context) -> Result<Begin, Failure> {

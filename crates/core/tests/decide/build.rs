@@ -269,6 +269,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         authors: BTreeSet::from([n("bob")]),
         strangers: 0,
         steps,
+        cut: Cut::default(),
     }
 }
 

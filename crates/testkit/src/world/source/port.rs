@@ -1,18 +1,18 @@
 //! The port to the repository in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use async_trait::async_trait;
 use tollgate_core::act::FailureClass;
 use tollgate_core::ids::ObjectId;
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, FileEdit, PortError, PushOutcome, RawCommit, ReachableTag, RefUpdate,
-    Repository, Sign, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, Diff, FileDiff, FileEdit, PortError, PushOutcome, RawCommit, ReachableTag,
+    RefUpdate, Repository, Sign, Source, TagFound, TagRequest,
 };
 
 use super::super::{error, lost_answer};
-use super::{Commit, Object, SimSource};
+use super::{Commit, Files, Object, SimSource};
 
 const HEADS: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
@@ -133,6 +133,27 @@ impl Source for SimSource {
         let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
         let all = from.keys().chain(to.keys().filter(|path| !from.contains_key(*path)));
         Ok(all.filter(|path| from.get(*path) != to.get(*path)).cloned().collect())
+    }
+
+    async fn diff(&self, _: &Repository, from: &ObjectId, to: &ObjectId) -> Result<Diff, PortError> {
+        let git = &self.0.state().git;
+        let (from, to) = (git.files(from).cloned(), git.files(to).cloned());
+        let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+        let paths: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
+        let mut diff = Diff::default();
+        for path in paths.into_iter().filter(|path| from.get(*path) != to.get(*path)) {
+            let lines = |files: &Files| -> Vec<String> {
+                let content = files.get(path).map(Vec::as_slice).unwrap_or_default();
+                String::from_utf8_lossy(content).lines().map(ToOwned::to_owned).collect()
+            };
+            let (old, new) = (lines(&from), lines(&to));
+            diff.text.push_str(&format!("--- a/{path}\n+++ b/{path}\n"));
+            old.iter().for_each(|line| diff.text.push_str(&format!("-{line}\n")));
+            new.iter().for_each(|line| diff.text.push_str(&format!("+{line}\n")));
+            let (added, removed) = (new.len() as u64, old.len() as u64);
+            diff.files.push(FileDiff { path: path.clone(), added, removed });
+        }
+        Ok(diff)
     }
 
     async fn read_file(
