@@ -5,6 +5,7 @@
 pub mod act;
 pub mod actor;
 pub mod agenda;
+pub mod calendar;
 pub mod candidate;
 pub mod changelog;
 pub mod commits;
