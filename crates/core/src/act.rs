@@ -42,7 +42,7 @@ pub enum Act {
         /// The commit or tree to start from.
         base: ObjectId,
         /// The file and its form.
-        spec: ChangelogSpec,
+        spec: Box<ChangelogSpec>,
         /// The version.
         version: String,
         /// Its tag.

@@ -298,7 +298,7 @@ impl Plan {
                 let previous = self.version.previous.as_ref();
                 Some(Act::EditChangelog {
                     base,
-                    spec: self.definition.changelog.clone()?,
+                    spec: Box::new(self.definition.changelog.clone()?),
                     version,
                     tag: self.version.tag.clone(),
                     previous_tag: previous.map(|previous| previous.tag.clone()),

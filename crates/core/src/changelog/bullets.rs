@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::ChangelogRules;
 use super::escape::escape_into;
 use super::groups::Entry;
 use super::tickets::Linker;
-use super::{ChangelogRules, Links};
 use crate::commits::{Change, Person, Ticket};
 use crate::ids::ObjectId;
 
@@ -42,19 +42,23 @@ impl<'r> Bullets<'r> {
         if !is_id {
             return escape_into(out, &id.0, None);
         }
+        let short = id.0.get(..self.digits).unwrap_or(&id.0);
+        if self.leads_nowhere() {
+            return out.push_str(short);
+        }
         out.push('[');
-        out.push_str(id.0.get(..self.digits).unwrap_or(&id.0));
+        out.push_str(short);
         out.push_str("](");
         self.rules.links.write_commit(out, id);
         out.push(')');
     }
 
     /// The tickets that a change closes, and those with an address of their own that it names beside its text:
-    /// `, closes [#1](…), [#2](…), see [ABC-3](…)`.
-    pub(super) fn tickets(&self, out: &mut String, entry: &Entry<'_>) {
+    /// `, closes [#1](…), [#2](…), see [ABC-3](…)`, with `between` between two of a kind.
+    pub(super) fn tickets(&self, out: &mut String, entry: &Entry<'_>, between: &str) {
         let references = &entry.change.references;
         for (index, reference) in references.iter().filter(|reference| reference.closes).enumerate() {
-            out.push_str(if index == 0 { ", closes " } else { ", " });
+            out.push_str(if index == 0 { ", closes " } else { between });
             self.ticket(out, &reference.ticket);
         }
         if self.rules.tickets.is_empty() {
@@ -63,21 +67,23 @@ impl<'r> Bullets<'r> {
         let seen = references.iter().filter(|reference| !reference.closes).map(|reference| &reference.ticket);
         let seen = seen.filter(|ticket| self.has_address(ticket) && !names(entry.text, ticket));
         for (index, ticket) in seen.enumerate() {
-            out.push_str(if index == 0 { ", see " } else { ", " });
+            out.push_str(if index == 0 { ", see " } else { between });
             self.ticket(out, ticket);
         }
     }
 
-    fn ticket(&self, out: &mut String, ticket: &Ticket) {
-        // What clog writes without a repository is a link to nowhere; the others leave the text alone.
-        let plain = matches!(ticket, Ticket::Issue(_))
-            && self.rules.links == Links::None
-            && self.rules.style != super::Style::Clog;
-        if plain {
+    /// One ticket, as a link where it has one.
+    pub(super) fn ticket(&self, out: &mut String, ticket: &Ticket) {
+        if matches!(ticket, Ticket::Issue(_)) && self.leads_nowhere() {
             let _ = write!(out, "{ticket}");
         } else {
             Linker::write_ticket(self.rules, out, ticket);
         }
+    }
+
+    /// Whether there is nothing to link to. What clog writes then is a link to nowhere; the others leave the text alone.
+    fn leads_nowhere(&self) -> bool {
+        self.rules.links.is_none() && self.rules.style != super::Style::Clog
     }
 
     fn has_address(&self, ticket: &Ticket) -> bool {

@@ -55,7 +55,7 @@ fn write_entries(out: &mut String, bullets: &Bullets<'_>, mut entries: Vec<Entry
             bullets.text(out, entry.text);
             out.push_str(" (");
             bullets.commit(out, &entry.change.commit);
-            bullets.tickets(out, entry);
+            bullets.tickets(out, entry, ", ");
             out.push(')');
             bullets.authors(out, entry.change);
             out.push('\n');

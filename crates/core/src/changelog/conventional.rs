@@ -9,11 +9,7 @@ use super::{ChangelogRules, Part};
 
 pub(super) fn write(out: &mut String, rules: &ChangelogRules, titles: &Titles<'_>, part: &Part<'_>) {
     let bullets = Bullets::of(rules, 7);
-    let compare = match (part.previous_tag, part.tag) {
-        (Some(previous), Some(tag)) => rules.links.compare(previous, tag),
-        _ => None,
-    };
-    let _ = match (part.version, part.date, compare) {
+    let _ = match (part.version, part.date, part.compare(rules)) {
         (Some(version), Some(date), Some(url)) => writeln!(out, "## [{version}]({url}) ({date})"),
         (Some(version), Some(date), None) => writeln!(out, "## {version} ({date})"),
         _ => writeln!(out, "## Unreleased"),
@@ -22,7 +18,10 @@ pub(super) fn write(out: &mut String, rules: &ChangelogRules, titles: &Titles<'_
         out.push_str("\n### ");
         escape_into(out, title, None);
         out.push_str("\n\n");
-        entries.sort_by_key(|entry| (entry.change.scope.as_deref().unwrap_or_default(), entry.text));
+        // By scope and text as if they were one, as the preset sorts; but not by the rules of a language.
+        entries.sort_by_cached_key(|entry| {
+            format!("{}{}", entry.change.scope.as_deref().unwrap_or_default(), entry.text).to_lowercase()
+        });
         for entry in &entries {
             write_entry(out, &bullets, entry);
         }
@@ -42,7 +41,7 @@ fn write_entry(out: &mut String, bullets: &Bullets<'_>, entry: &Entry<'_>) {
         out.push_str(" (");
         bullets.commit(out, &entry.change.commit);
         out.push(')');
-        bullets.tickets(out, entry);
+        bullets.tickets(out, entry, " ");
     }
     bullets.authors(out, entry.change);
     out.push('\n');

@@ -20,6 +20,13 @@ pub(super) struct Entry<'a> {
     pub(super) marked: Option<&'a str>,
 }
 
+impl<'a> Entry<'a> {
+    /// A change as it stands.
+    pub(super) fn of(change: &'a Change) -> Self {
+        Self { change, text: &change.text, is_break: false, marked: None }
+    }
+}
+
 /// The titles of a changelog, made once for all its releases.
 #[derive(Debug)]
 pub(super) struct Titles<'r> {
@@ -53,6 +60,11 @@ impl<'r> Titles<'r> {
         let homeless = breaking.unwrap_or_else(|| place(rules.rest.as_deref().unwrap_or(CHANGED)));
         let rest = rules.rest.as_deref().map(place);
         Self { names, by_type, breaking, homeless, rest, rules: fates }
+    }
+
+    /// The titles in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'r str> {
+        self.names.iter().copied()
     }
 
     /// The entries under each title that has any, in the order of the titles; under each in the order of the changes.

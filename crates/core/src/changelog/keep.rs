@@ -48,7 +48,7 @@ fn write_entry(out: &mut String, bullets: &Bullets<'_>, entry: &Entry<'_>) {
     if !bullets.rules.links.is_none() {
         bullets.commit(&mut sources, &entry.change.commit);
     }
-    bullets.tickets(&mut sources, entry);
+    bullets.tickets(&mut sources, entry, ", ");
     let sources = sources.strip_prefix(", ").unwrap_or(&sources);
     if !sources.is_empty() {
         let _ = write!(out, " ({sources})");

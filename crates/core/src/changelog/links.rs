@@ -108,7 +108,7 @@ impl Links {
 }
 
 /// The name of a revision as it stands in an address: what could end the address or a link in Markdown is encoded.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/+".contains(&byte) {

@@ -11,9 +11,12 @@ mod escape;
 mod file;
 mod groups;
 mod keep;
+mod keep_file;
 mod links;
+mod outline;
 mod people;
 mod rules;
+mod template;
 mod tickets;
 
 use jiff::civil::Date;
@@ -28,6 +31,7 @@ pub use file::{CHANGELOG_MAX_BYTES, ChangelogError, CutSection, cut, prepend};
 pub use links::{Links, TicketUrl, TicketUrlError, WebUrl, WebUrlError};
 pub use people::KnownAuthors;
 pub use rules::{AuthorRules, ChangelogRules, Fate, Rule, Style, Wildcard};
+pub use template::{ChangelogTemplate, TEMPLATE_MAX_BYTES, TEMPLATE_NAMES};
 
 /// A release, as its section tells it.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +74,17 @@ enum Layout {
     /// Sections stand apart by so many blank lines.
     Sections { blank_lines: usize },
     /// "Unreleased" on top and link references at the end.
-    Keep { tag: String, previous_tag: Option<String>, links: Links },
+    Keep(Keep),
+}
+
+/// What the style of keepachangelog.com has to know for the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Keep {
+    tag: String,
+    previous_tag: Option<String>,
+    links: Links,
+    /// The titles in their order.
+    titles: Vec<String>,
 }
 
 /// A release or what is not released, as the styles see it.
@@ -82,6 +96,13 @@ struct Part<'a> {
     date: Option<Date>,
     changes: &'a [Change],
     newcomers: &'a [Person],
+}
+
+impl Part<'_> {
+    /// The page that shows what changed since the release before.
+    fn compare(&self, rules: &ChangelogRules) -> Option<String> {
+        rules.links.compare(self.previous_tag?, self.tag?)
+    }
 }
 
 impl<'a> From<&Release<'a>> for Part<'a> {
@@ -111,14 +132,16 @@ impl<'a> From<&Unreleased<'a>> for Part<'a> {
 /// When the style is a template that cannot be filled in.
 pub fn render(rules: &ChangelogRules, release: &Release<'_>) -> Result<Section, ChangelogError> {
     let mut text = String::new();
-    write(&mut text, rules, &Titles::of(rules), &Part::from(release))?;
+    let titles = Titles::of(rules);
+    write(&mut text, rules, &titles, &Part::from(release))?;
     let layout = match rules.style {
-        Style::KeepAChangelog => Layout::Keep {
+        Style::KeepAChangelog => Layout::Keep(Keep {
             tag: release.tag.to_owned(),
             previous_tag: release.previous_tag.map(ToOwned::to_owned),
             links: rules.links.clone(),
-        },
-        Style::Clog | Style::ConventionalChangelog => Layout::Sections { blank_lines: blank_lines(rules) },
+            titles: titles.names().map(escape_markdown).collect(),
+        }),
+        _ => Layout::Sections { blank_lines: blank_lines(rules) },
     };
     Ok(Section { version: release.version.clone(), text, layout })
 }
@@ -171,6 +194,7 @@ fn write(
         Style::Clog => clog::write(out, rules, titles, part),
         Style::KeepAChangelog => keep::write(out, rules, titles, part),
         Style::ConventionalChangelog => conventional::write(out, rules, titles, part),
+        Style::Template(template) => template::write(out, template, rules, titles, part)?,
     }
     Ok(())
 }
@@ -179,8 +203,7 @@ fn write(
 fn blank_lines(rules: &ChangelogRules) -> usize {
     match rules.style {
         Style::Clog => 3,
-        Style::KeepAChangelog => 1,
-        Style::ConventionalChangelog => 1,
+        Style::KeepAChangelog | Style::ConventionalChangelog | Style::Template(_) => 1,
     }
 }
 

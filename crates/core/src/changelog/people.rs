@@ -24,16 +24,12 @@ impl KnownAuthors {
     }
 
     fn add_one(&mut self, name: &str, email: &str, new: &mut Vec<Person>) {
-        let email = if email.is_empty() { name } else { email };
-        let known = if email.bytes().any(|b| b.is_ascii_uppercase()) {
-            !self.0.insert(email.to_ascii_lowercase())
-        } else if self.0.contains(email) {
-            true
-        } else {
-            self.0.insert(email.to_owned());
-            false
-        };
-        if !known {
+        let key = if email.is_empty() { name } else { email };
+        // Most are known, and most are written small: no copy is made of those.
+        if key.is_empty() || self.0.contains(key) {
+            return;
+        }
+        if self.0.insert(key.to_ascii_lowercase()) {
             new.push(Person { name: name.to_owned(), email: email.to_owned() });
         }
     }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Links, TicketUrl};
+use super::{ChangelogTemplate, Links, TicketUrl};
 use crate::commits::Change;
 
 /// How a changelog is written.
@@ -52,6 +52,8 @@ pub enum Style {
     KeepAChangelog,
     /// As the tools around conventional-changelog write it with their preset `conventionalcommits`.
     ConventionalChangelog,
+    /// A template of the team's own.
+    Template(ChangelogTemplate),
 }
 
 impl Default for ChangelogRules {
@@ -64,7 +66,7 @@ impl ChangelogRules {
     /// What is usual for a style.
     pub fn of_style(style: Style) -> Self {
         let (sections, breaking): (&[(&str, &str)], _) = match &style {
-            Style::Clog => (
+            Style::Clog | Style::Template(_) => (
                 &[("feat", "Features"), ("fix", "Bug Fixes"), ("perf", "Performance"), ("revert", "Reverts")],
                 Some("Breaking Changes"),
             ),

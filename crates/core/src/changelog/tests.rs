@@ -1,9 +1,14 @@
+mod files;
+mod rules;
+mod styles;
+mod tools;
+
 use jiff::civil::date;
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use super::*;
-use crate::commits::CommitText;
+use crate::commits::{CommitText, Lines, TEXT_MAX_CHARS, plain_text};
 use crate::version::VersionFormat;
 
 fn version(text: &str) -> Version {
@@ -11,25 +16,27 @@ fn version(text: &str) -> Version {
 }
 
 fn change(id: &str, message: &str) -> Change {
+    change_with(id, message, &[])
+}
+
+fn change_with(id: &str, message: &str, keys: &[String]) -> Change {
     let commit = format!("{id:0<40}");
-    Change::read(
-        CommitText { commit: &commit, author_name: "Ann", author_email: "ann@example.org", message },
-        &[],
-    )
+    let text = CommitText { commit: &commit, author_name: "Ann", author_email: "ann@example.org", message };
+    Change::read(text, keys)
+}
+
+fn release<'a>(version: &'a Version, tag: &'a str, changes: &'a [Change]) -> Release<'a> {
+    let (previous_tag, date) = (Some("v1.1.0"), date(2020, 2, 7));
+    Release { version, tag, previous_tag, date, changes, newcomers: &[] }
+}
+
+fn section_of(rules: &ChangelogRules, text: &str, changes: &[Change]) -> Section {
+    render(rules, &release(&version(text), &format!("v{text}"), changes)).unwrap()
 }
 
 fn rendered(rules: &ChangelogRules, text: &str, messages: &[(&str, &str)]) -> Section {
     let changes: Vec<_> = messages.iter().map(|(id, message)| change(id, message)).collect();
-    let version = version(text);
-    let release = Release {
-        version: &version,
-        tag: &format!("v{text}"),
-        previous_tag: None,
-        date: date(2020, 2, 7),
-        changes: &changes,
-        newcomers: &[],
-    };
-    render(rules, &release).unwrap()
+    section_of(rules, text, &changes)
 }
 
 fn check(rules: &ChangelogRules, version: &str, messages: &[(&str, &str)], expected: &str) {
@@ -266,11 +273,13 @@ fn a_section_is_cut_out() {
         ("<a name='1.7.0'></a>\n\n## The big one\nx\n## 1.6.0\ny\n", "1.7.0", Ok("x\n")),
         ("<a id=\"1.7.0\"/>\n\ntext\n\n## Heading\nx\n", "1.7.0", Err("has no section")),
         ("# v3.100\nx\n# v3.99\ny\n", "3.100", Ok("x\n")),
+        ("## [1.2.3] - 2000-01-01\n### Added\n- x\n\n[1.2.3]: https://x\n", "1.2.3", Ok("### Added\n- x\n")),
         (
-            "## [1.2.3] - 2000-01-01\n### Added\n- x\n\n[1.2.3]: https://x\n",
+            "## [1.2.3]\n- see [the Book] and [1.2.3]\n\n[the book]: https://b\n[x]: https://x\n\n<!-- made by a tool -->\n",
             "1.2.3",
-            Ok("### Added\n- x\n\n[1.2.3]: https://x\n"),
+            Ok("- see [the Book] and [1.2.3]\n\n[the book]: https://b\n"),
         ),
+        ("## 1.2.3\n- x\n[y]: https://y\n", "1.2.3", Ok("- x\n[y]: https://y\n")),
         ("## [1.2.3](https://x/1.2.3) (2000-01-01)\n- x\n", "1.2.3", Ok("- x\n")),
         ("## Version 1.2.3:\nx\n", "1.2.3", Ok("x\n")),
         ("## 1.2.30\nx\n", "1.2.3", Err("has no section")),
