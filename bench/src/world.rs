@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use tollgate_connect::depot::FolderDepot;
 use tollgate_connect::process::{Supervised, SupervisorProgram};
 use tollgate_connect::system::{RandomIds, SystemClock};
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, Diff, FileEdit, Mail, Mailer, ObjectId, PortError, ProbeAnswer, ProbeRequest,
-    Prober, PushOutcome, RawCommit, ReachableTag, RefUpdate, Repository, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, Diff, FileEdit, Lookup, Mail, Mailer, ObjectId, PortError, ProbeAnswer,
+    ProbeRequest, Prober, PushOutcome, RawCommit, ReachableTag, RefUpdate, Registries, RegistryAnswer,
+    Repository, Source, TagFound, TagRequest,
 };
 use tollgate_engine::{Engine, Places, World};
 use tollgate_store::SqliteStore;
@@ -47,6 +49,13 @@ fn nothing(what: &str) -> PortError {
 impl Prober for Nothing {
     async fn probe(&self, _: &ProbeRequest) -> ProbeAnswer {
         ProbeAnswer { status: None, value: None, problem: None }
+    }
+}
+
+#[async_trait]
+impl Registries for Nothing {
+    async fn ask(&self, _: &Lookup) -> Result<RegistryAnswer, PortError> {
+        Err(nothing("registry"))
     }
 }
 
@@ -123,6 +132,8 @@ pub(crate) fn engine(store: Arc<SqliteStore>, folder: &Path) -> (Arc<Engine>, Ar
         source: Arc::new(Nothing),
         runner: Arc::new(Supervised::new(folder, supervisor, Vec::new(), secrets)),
         prober: Arc::new(Nothing),
+        registries: Arc::new(Nothing),
+        depot: Arc::new(FolderDepot::new(folder)),
         mailer: mailer.clone(),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),

@@ -3,16 +3,20 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use tollgate_connect::depot::FolderDepot;
 use tollgate_connect::git::Git;
 use tollgate_connect::maildir::MaildirMailer;
 use tollgate_connect::probe::HttpProber;
 use tollgate_connect::process::{Secret, Secrets, Supervised, SupervisorProgram};
+use tollgate_connect::registry::HttpRegistries;
 use tollgate_connect::system::{RandomIds, SystemClock};
 use tollgate_core::actor::{Actor, Known};
 use tollgate_core::ids::{PersonName, ServiceName};
 use tollgate_core::model::Policy;
 use tollgate_engine::inject::{Inject, KillAt, Never};
-use tollgate_engine::ports::{ProbeAnswer, ProbeRequest, Prober};
+use tollgate_engine::ports::{
+    FailureClass, Lookup, PortError, ProbeAnswer, ProbeRequest, Prober, Registries, RegistryAnswer,
+};
 use tollgate_engine::{Engine, Observer, Places, World};
 use tollgate_store::{OpenOptions, SqliteStore};
 
@@ -154,6 +158,8 @@ fn world(folder: &Path) -> Result<World, CliError> {
         source: Arc::new(Git::new(std::env::vars_os())),
         runner: Arc::new(runner),
         prober: Arc::new(LazyProber::default()),
+        registries: Arc::new(LazyRegistries::default()),
+        depot: Arc::new(FolderDepot::new(folder)),
         mailer: Arc::new(MaildirMailer),
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
@@ -190,6 +196,30 @@ impl Prober for LazyProber {
         match self.0.get_or_init(|| HttpProber::new().map_err(|error| error.to_string())) {
             Ok(prober) => prober.probe(request).await,
             Err(problem) => ProbeAnswer { status: None, value: None, problem: Some(problem.clone()) },
+        }
+    }
+}
+
+/// The same for registries.
+#[derive(Debug, Default)]
+struct LazyRegistries(OnceLock<Result<HttpRegistries, String>>);
+
+#[async_trait::async_trait]
+impl Registries for LazyRegistries {
+    async fn ask(&self, lookup: &Lookup) -> Result<RegistryAnswer, PortError> {
+        let made = self.0.get_or_init(|| {
+            let http = HttpProber::new().map_err(|error| error.to_string())?;
+            Ok(HttpRegistries::new(http, Arc::new(EnvironmentSecrets)))
+        });
+        match made {
+            Ok(registries) => registries.ask(lookup).await,
+            Err(problem) => Err(PortError {
+                class: FailureClass::Permanent,
+                what: "look at a registry".into(),
+                why: problem.clone(),
+                hint: None,
+                retry_at: None,
+            }),
         }
     }
 }

@@ -6,6 +6,7 @@ use tollgate_core::event::{
     RunOutcome, Skipped, StepResult, WaiverTarget,
 };
 use tollgate_core::journal::StreamId;
+use tollgate_core::model::Target;
 use tollgate_core::plan::PROMOTION;
 
 use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
@@ -183,7 +184,23 @@ fn act(outcome: &Outcome) -> String {
                 (last, Some(took)) => format!("{last} ({took})"),
             }
         }
+        Outcome::Published { registry, name, version, files, found, .. } => {
+            let digest = match files.len() {
+                1 => files.values().next().map(|file| format!(" ({}…)", file.sha256.short())),
+                count => Some(format!(" ({count} files)")),
+            };
+            let there = if *found { "was there already" } else { "is there" };
+            format!("{name} {version} {there}: {registry}{}", digest.unwrap_or_default())
+        }
         Outcome::Sent { .. } => "sent".into(),
+    }
+}
+
+/// What a publication does, in words.
+pub(crate) fn publication(target: &Target<String>, version: &str) -> String {
+    match target {
+        Target::Oci(oci) => format!("copies the image {} to {}, by its digest", oci.from, oci.to),
+        other => format!("publishes the {} {} {version} in {}", other.what(), other.name(), other.registry()),
     }
 }
 

@@ -51,6 +51,13 @@ pub struct HttpProber {
 }
 
 impl HttpProber {
+    /// The client for an address: what is on this machine is asked without a proxy.
+    pub(crate) fn client_for(&self, url: &Url) -> &Client {
+        if is_loopback(url) { &self.direct } else { &self.usual }
+    }
+}
+
+impl HttpProber {
     /// Trusts the certificates that the machine trusts.
     pub fn new() -> Result<Self, ProberError> {
         Self::trusting(&[])
@@ -82,7 +89,7 @@ impl HttpProber {
         let wants_redirect = matches!(read, ProbeRead::Status(status) if (300..400).contains(status));
         let accept = if matches!(read, ProbeRead::Json(_)) { "application/json, */*;q=0.5" } else { "*/*" };
         for _ in 0..=REDIRECTS_MAX {
-            let client = if is_loopback(&url) { &self.direct } else { &self.usual };
+            let client = self.client_for(&url);
             let request = client.get(url.clone()).header(CACHE_CONTROL, "no-cache").header(ACCEPT, accept);
             let response = request.send().await.map_err(|error| problem_of(&error))?;
             if wants_redirect || !is_redirect(response.status()) {
@@ -144,7 +151,7 @@ fn nothing(status: Option<u16>, problem: String) -> ProbeAnswer {
 
 // ---------------------------------------------------------------- addresses
 
-fn checked_url(text: &str) -> Result<Url, String> {
+pub(crate) fn checked_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("the address is not valid: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!("the address is neither http nor https but {}", plain(url.scheme())));
@@ -155,19 +162,19 @@ fn checked_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     address
         .map_or_else(|_| host == "localhost" || host.ends_with(".localhost"), |address| address.is_loopback())
 }
 
-fn is_redirect(status: StatusCode) -> bool {
+pub(crate) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
 /// Where a redirect leads, if it may be followed: what another host says is not what this service is.
-fn next_url(from: &Url, response: &Response) -> Result<Url, String> {
+pub(crate) fn next_url(from: &Url, response: &Response) -> Result<Url, String> {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let Some(location) = location else {
         return Err(format!("it answered {} without an address to go to", response.status()));
@@ -225,7 +232,7 @@ impl Error for LookupError {}
 // ---------------------------------------------------------------- problems
 
 /// What went wrong before an answer was there, in plain words.
-fn problem_of(error: &reqwest::Error) -> String {
+pub(crate) fn problem_of(error: &reqwest::Error) -> String {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = next {
         if let Some(lookup) = cause.downcast_ref::<LookupError>() {
@@ -327,7 +334,7 @@ fn at_pointer(body: &[u8], pointer: &str) -> Result<String, String> {
 
 /// Text from outside as it can be shown anywhere: without control characters and those that turn the direction of writing,
 /// and not too long.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let tricky = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

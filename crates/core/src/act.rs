@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::ids::ComponentName;
 use crate::ids::ObjectId;
 use crate::ids::{EffectId, OutputName};
 use crate::journal::BlobId;
 use crate::model::{ChangelogSpec, Extract, VersionFileSpec};
+use crate::publish::{Artifacts, Publish};
 
 /// The lane of commands.
 pub const COMMANDS: &str = "commands";
@@ -89,6 +91,8 @@ pub enum Act {
     },
     /// Runs a command.
     Run(Command),
+    /// Publishes a version in a registry.
+    Publish(Publish),
     /// Sends a mail.
     Mail {
         /// Its Message-ID, without brackets.
@@ -148,7 +152,9 @@ impl Act {
             | Self::EditVersion { .. }
             | Self::EditChangelog { .. }
             | Self::Commit { .. } => Repeatability::Repeatable,
-            Self::Tag { .. } | Self::Push { .. } | Self::Mail { .. } => Repeatability::Findable,
+            Self::Tag { .. } | Self::Push { .. } | Self::Mail { .. } | Self::Publish(_) => {
+                Repeatability::Findable
+            }
             Self::Run(command) if command.repeatable => Repeatability::Repeatable,
             Self::Run(_) => Repeatability::InDoubt,
         }
@@ -164,14 +170,20 @@ impl Act {
             Self::Tag { .. } => "tag",
             Self::Push { .. } => "push",
             Self::Run(_) => "run",
+            Self::Publish(_) => "publish",
             Self::Mail { .. } => "mail",
         }
+    }
+
+    /// Whether it runs commands, which can be stopped.
+    pub fn runs_commands(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Publish(_))
     }
 
     /// Acts in one lane share an outside system, and with it its limits.
     pub fn lane(&self) -> &'static str {
         match self {
-            Self::Run(_) => COMMANDS,
+            Self::Run(_) | Self::Publish(_) => COMMANDS,
             Self::Mail { .. } => "mail",
             _ => "git",
         }
@@ -242,6 +254,21 @@ pub enum Outcome {
         output: Option<BlobId>,
         /// How long it ran, in milliseconds.
         took_ms: u64,
+    },
+    /// A registry lists a version, with exactly the files that were packed.
+    Published {
+        /// The registry.
+        registry: String,
+        /// What it is called there.
+        name: String,
+        /// The version.
+        version: String,
+        /// The files.
+        files: Artifacts,
+        /// The component whose image it is.
+        component: Option<ComponentName>,
+        /// Whether it was there already.
+        found: bool,
     },
     /// A mail was delivered.
     Sent {

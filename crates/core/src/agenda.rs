@@ -67,7 +67,7 @@ impl Agenda {
         let Entry { run, planned, state, .. } = entry;
         let held = matches!(run.status, RunStatus::Held { .. });
         let task = |act: &Act, due, leased| {
-            let command = matches!(act, Act::Run(_));
+            let command = act.runs_commands();
             TaskWanted { lane: act.lane().into(), due, leased, command }
         };
         match &state.status {

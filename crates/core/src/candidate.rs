@@ -163,6 +163,9 @@ pub struct Candidate {
     pub tag: Option<MadeTag>,
     /// Its release notes, once written.
     pub notes: Option<String>,
+    /// The digests of the images that were published for it.
+    #[serde(default)]
+    pub digests: BTreeMap<ComponentName, String>,
     /// The facets that have to be set before it is sealed.
     pub declared: BTreeSet<Facet>,
     /// The facets that are set.

@@ -329,6 +329,10 @@ fn doing(act: &Act) -> String {
         Act::Tag { name, .. } => format!("making the tag `{name}`"),
         Act::Push { .. } => "pushing".into(),
         Act::Run(_) => "running the command".into(),
+        Act::Publish(publish) => {
+            let (name, registry) = (publish.target.name(), publish.target.registry());
+            format!("publishing {name} {} in {registry}", publish.version)
+        }
         Act::Mail { subject, .. } => format!("sending the message “{subject}”"),
     }
 }

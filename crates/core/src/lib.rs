@@ -19,6 +19,7 @@ pub mod ids;
 pub mod journal;
 pub mod model;
 pub mod plan;
+pub mod publish;
 pub mod state;
 pub mod version;
 pub mod version_file;

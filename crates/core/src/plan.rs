@@ -277,9 +277,12 @@ impl Plan {
     pub fn declared(&self) -> BTreeSet<Facet> {
         let mut facets = BTreeSet::from([Facet::Source, Facet::Procedure]);
         for step in &self.steps {
-            match step.body {
+            match &step.body {
                 Body::Step(StepKind::GitTag { .. }) => facets.insert(Facet::Tag),
                 Body::Step(StepKind::Changelog) => facets.insert(Facet::Notes),
+                Body::Step(StepKind::Publish(spec)) => {
+                    spec.target.component().is_some_and(|of| facets.insert(Facet::Digest(of.clone())))
+                }
                 _ => false,
             };
         }

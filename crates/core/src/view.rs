@@ -293,7 +293,7 @@ pub fn release_id(service: &ServiceName, version: &str) -> ReleaseId {
     ReleaseId(named_uuid(&Hash::of_parts([service.as_str().as_bytes(), version.as_bytes()])))
 }
 
-fn named_uuid(hash: &Hash) -> uuid::Uuid {
+pub(crate) fn named_uuid(hash: &Hash) -> uuid::Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&hash.0[..16]);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::SignedDuration;
 use tollgate_core::act::{Act, Command, Failure, FailureClass, Outcome, Report};
 use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::ids::{EffectId, ObjectId, OutputName};
@@ -37,6 +38,8 @@ pub(crate) struct Execution<'a> {
 pub(crate) struct Executed {
     pub(crate) report: Report,
     pub(crate) blobs: Vec<NewBlob>,
+    /// A fault on purpose ended this process in the middle of it.
+    pub(crate) crashed: bool,
 }
 
 impl From<Result<Outcome, Failure>> for Executed {
@@ -45,7 +48,7 @@ impl From<Result<Outcome, Failure>> for Executed {
             Ok(outcome) => Report::Done(outcome),
             Err(failure) => Report::Failed(failure),
         };
-        Self { report, blobs: Vec::new() }
+        Self { report, blobs: Vec::new(), crashed: false }
     }
 }
 
@@ -84,6 +87,7 @@ impl Execution<'_> {
             Act::Commit { .. } | Act::Tag { .. } => self.object(act).await.into(),
             Act::Push { refs } => self.push(refs).await.into(),
             Act::Run(command) => self.run(command).await,
+            Act::Publish(publish) => self.publish(publish).await,
             Act::Mail { .. } => self.mail(act).await.into(),
         }
     }
@@ -204,12 +208,18 @@ impl Execution<'_> {
         }
     }
 
-    fn ended(&self, command: &Command, exit: ChildExit) -> Executed {
-        let text = String::from_utf8_lossy(&exit.output);
-        let tail = tail(&plain_text(&text, Lines::Keep));
+    /// The whole output of a command, to be kept beside the journal.
+    pub(crate) fn kept_output(&self, exit: &ChildExit) -> (Option<BlobId>, Vec<NewBlob>) {
         let salt = self.engine.world.ids.salt();
         let output = (!exit.output.is_empty()).then(|| BlobId::of(&salt, &exit.output));
         let blobs = output.map(|_| NewBlob { salt, bytes: exit.output.clone() }).into_iter().collect();
+        (output, blobs)
+    }
+
+    fn ended(&self, command: &Command, exit: ChildExit) -> Executed {
+        let text = String::from_utf8_lossy(&exit.output);
+        let tail = tail(&plain_text(&text, Lines::Keep));
+        let (output, blobs) = self.kept_output(&exit);
         let report = match outcome(command, &exit, &tail) {
             Ok(outputs) => {
                 let took_ms = u64::try_from(exit.took.as_millis()).unwrap_or_default();
@@ -217,7 +227,7 @@ impl Execution<'_> {
             }
             Err(failure) => Report::Failed(Failure { output, ..failure }),
         };
-        Executed { report, blobs }
+        Executed { report, blobs, crashed: false }
     }
 }
 
@@ -299,22 +309,7 @@ fn refused(name: &str, refusal: &PushRefusal) -> Option<String> {
 
 /// What a command that ended came to: its outputs, or why it failed.
 fn outcome(command: &Command, exit: &ChildExit, tail: &str) -> Result<BTreeMap<OutputName, String>, Failure> {
-    let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    let said = if last.is_empty() { String::new() } else { format!(": {last}") };
-    if exit.timed_out {
-        let why = format!("the command did not end within {:#}{said}", command.timeout);
-        return Err(permanent(why, Some("give it more time with `timeout:`, or find out why it hangs")));
-    }
-    match (exit.status, exit.signal) {
-        (Some(0), _) => {}
-        (Some(status), _) => {
-            return Err(permanent(format!("the command ended with status {status}{said}"), None));
-        }
-        (None, Some(signal)) => {
-            return Err(permanent(format!("the command was ended by signal {signal}{said}"), None));
-        }
-        (None, None) => return Err(permanent(format!("the command ended in an unknown way{said}"), None)),
-    }
+    ended_well(exit, command.timeout, tail)?;
     let stdout = String::from_utf8_lossy(&exit.stdout);
     let read = |(name, extract): (&OutputName, &Extract)| {
         let value = extracted(extract, &stdout).ok_or_else(|| {
@@ -323,6 +318,24 @@ fn outcome(command: &Command, exit: &ChildExit, tail: &str) -> Result<BTreeMap<O
         Ok((name.clone(), value))
     };
     command.outputs.iter().map(read).collect()
+}
+
+/// Whether a command ended well; why not, in its last words.
+pub(crate) fn ended_well(exit: &ChildExit, timeout: SignedDuration, tail: &str) -> Result<(), Failure> {
+    let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let said = if last.is_empty() { String::new() } else { format!(": {last}") };
+    if exit.timed_out {
+        let why = format!("the command did not end within {timeout:#}{said}");
+        return Err(permanent(why, Some("give it more time with `timeout:`, or find out why it hangs")));
+    }
+    match (exit.status, exit.signal) {
+        (Some(0), _) => Ok(()),
+        (Some(status), _) => Err(permanent(format!("the command ended with status {status}{said}"), None)),
+        (None, Some(signal)) => {
+            Err(permanent(format!("the command was ended by signal {signal}{said}"), None))
+        }
+        (None, None) => Err(permanent(format!("the command ended in an unknown way{said}"), None)),
+    }
 }
 
 fn extracted(extract: &Extract, stdout: &str) -> Option<String> {
@@ -348,7 +361,7 @@ pub(crate) fn bounded(text: &str, max_chars: usize) -> String {
 }
 
 /// The last lines of an output.
-fn tail(text: &str) -> String {
+pub(crate) fn tail(text: &str) -> String {
     let count = text.chars().count();
     text.chars().skip(count.saturating_sub(TAIL_MAX_CHARS)).collect()
 }

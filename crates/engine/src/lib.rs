@@ -16,6 +16,7 @@ pub mod looking;
 pub mod planning;
 pub mod ports;
 mod preview;
+mod publish;
 mod reconcile;
 mod rules;
 pub mod store;
@@ -42,7 +43,7 @@ pub use work::{Idle, WorkEnd};
 use crate::cache::Cache;
 use crate::inject::Inject;
 use crate::load::LoadedView;
-use crate::ports::{Clock, Ids, Mailer, Prober, Repository, Runner, Source};
+use crate::ports::{Clock, Depot, Ids, Mailer, Prober, Registries, Repository, Runner, Source};
 use crate::store::Store;
 
 /// Everything outside that the engine acts on.
@@ -54,6 +55,10 @@ pub struct World {
     pub runner: Arc<dyn Runner>,
     /// Running services.
     pub prober: Arc<dyn Prober>,
+    /// Registries of packages and images.
+    pub registries: Arc<dyn Registries>,
+    /// Files that were packed.
+    pub depot: Arc<dyn Depot>,
     /// Mail.
     pub mailer: Arc<dyn Mailer>,
     /// The time.

@@ -13,6 +13,7 @@ use tollgate_core::ids::{EffectId, ReleaseId, ServiceName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Probe, ProbeRead};
 use tollgate_core::plan::Plan;
+use tollgate_core::publish::commands_of;
 use tollgate_core::state::StepStatus;
 use tollgate_core::view::Stimulus;
 
@@ -244,11 +245,12 @@ impl Engine {
         let Some((plan, act, child)) = leased_act(&leased, task.id, epoch) else { return Ok(()) };
         let executed = self.carry_out(&plan, task.id, child, &act).await?;
         let ended = !executed.report.may_go_on();
+        let done = matches!(executed.report, Report::Done(_));
         let report = Stimulus::Reported { effect: task.id, epoch, report: executed.report };
         let beside = Beside { blobs: executed.blobs, finished: Some((task.id, epoch)), ..Beside::default() };
         match self.take_in(&service, release, &report, &Actor::Tollgate, beside).await {
             // Only what was written down can be forgotten, and only when its command has ended: the next try finds it.
-            Ok(_) if ended && matches!(act, Act::Run(_)) => self.tidy(task.id).await,
+            Ok(_) if ended && act.runs_commands() => self.tidy(task.id, &act, done).await,
             Ok(_) => Ok(()),
             Err(EngineError::Refused(refusal)) if refusal.is_stale() => Ok(()),
             Err(error) => Err(error),
@@ -273,7 +275,7 @@ impl Engine {
                     hint: None,
                     retry_at: None,
                 }));
-                return Ok(Executed { report, blobs: Vec::new() });
+                return Ok(Executed { report, blobs: Vec::new(), crashed: false });
             }
             Fault::Repeat => {
                 execution.carry_out(act).await;
@@ -281,6 +283,9 @@ impl Engine {
             Fault::None | Fault::Delay(_) => {}
         }
         let executed = execution.carry_out(act).await;
+        if executed.crashed {
+            return Err(EngineError::Crashed);
+        }
         if fault(&*self.inject, Point::AfterAct(act.kind())).await == Fault::Crash {
             return Err(EngineError::Crashed);
         }
@@ -332,9 +337,16 @@ impl Engine {
     }
 
     /// Removes what was kept of a command whose result is in the journal.
-    async fn tidy(&self, effect: EffectId) -> Result<(), EngineError> {
-        if let Err(error) = self.world.runner.forget(effect).await {
-            tracing::warn!(%error, "what was kept of a command could not be removed");
+    async fn tidy(&self, effect: EffectId, act: &Act, done: bool) -> Result<(), EngineError> {
+        for child in children_of(effect, act) {
+            if let Err(error) = self.world.runner.forget(child).await {
+                tracing::warn!(%error, "what was kept of a command could not be removed");
+            }
+        }
+        if let (Act::Publish(publish), true) = (act, done)
+            && let Err(error) = self.world.depot.forget(&publish.key()).await
+        {
+            tracing::warn!(%error, "files that were published could not be removed");
         }
         let folder = self.places.work.join("files").join(effect.to_string());
         // Left-over files do no harm: they are laid out anew before they are used.
@@ -360,11 +372,22 @@ impl Engine {
     ) -> Result<Vec<(EffectId, u32)>, EngineError> {
         let view = self.view(service, release).await?;
         let steps = view.active().flat_map(|(run, _)| run.steps.values());
-        let running = steps.filter_map(|step| match &step.status {
-            StepStatus::Leased { effect, act: Act::Run(_), .. } => Some((*effect, step.ended + 1)),
-            _ => None,
+        let running = steps.flat_map(|step| match &step.status {
+            StepStatus::Leased { effect, act: Act::Run(_), .. } => vec![(*effect, step.ended + 1)],
+            StepStatus::Leased { effect, act, .. } if act.runs_commands() => {
+                children_of(*effect, act).into_iter().map(|child| (child, 1)).collect()
+            }
+            _ => Vec::new(),
         });
         Ok(running.collect())
+    }
+}
+
+/// The commands of an act, as the runner knows them.
+fn children_of(effect: EffectId, act: &Act) -> Vec<EffectId> {
+    match act {
+        Act::Publish(_) => commands_of(effect).to_vec(),
+        _ => vec![effect],
     }
 }
 

@@ -346,6 +346,11 @@ fn kind_in_words(
             format!("pushes {}", what.join(" and "))
         }
         StepKind::Shell(shell) => format!("runs {}", first_line(&shell.command)),
+        StepKind::Publish(spec) => {
+            let filled = spec.target.try_map(|text| Ok::<_, std::convert::Infallible>(fill(text)));
+            let Ok(target) = filled;
+            crate::describe::publication(&target, &plan.version.text)
+        }
         StepKind::Manual { instruction, .. } => format!("a person{by}: {}", first_line(&fill(instruction))),
         StepKind::Ask { questions } => format!("asks {}", list(questions)),
         StepKind::Approval(rule) => format!("waits for {} of {} to approve", rule.count, rule.by),

@@ -50,9 +50,11 @@ const LOOK_FIRST: Duration = Duration::from_millis(20);
 const LOOK_MAX: Duration = Duration::from_millis(500);
 
 /// What a command gets from Tollgate's own environment, beside `LC_*`.
-const INHERITED: [&str; 23] = [
+const INHERITED: [&str; 25] = [
     "PATH",
     "HOME",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
     "USER",
     "LOGNAME",
     "SHELL",

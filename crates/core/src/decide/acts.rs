@@ -5,11 +5,15 @@ use jiff::SignedDuration;
 use super::effects::encoded_bytes;
 use super::gates::clipped;
 use crate::act::{Act, Command, Failure, FailureClass};
+use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::event::StepResult;
 use crate::ids::EffectId;
-use crate::model::{Connection, Deploy, GitCheck, Message, Recipient, Shell, StepKind, Template};
+use crate::model::{
+    Connection, Deploy, GitCheck, Message, PublishSpec, Recipient, Shell, StepKind, Target, Template,
+};
 use crate::plan::{Body, Plan, PlannedStep};
+use crate::publish::{Image, Publish};
 use crate::state::Run;
 use crate::view::View;
 
@@ -116,6 +120,7 @@ impl Beginning<'_> {
             }
             StepKind::GitPush { branch, tag } => self.push(*branch, *tag, &context)?,
             StepKind::Shell(shell) => self.command(shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?,
+            StepKind::Publish(spec) => self.publish(spec, candidate, &context)?,
             StepKind::Message(message) => self.mail(message, &context)?,
             StepKind::Manual { .. } | StepKind::Ask { .. } | StepKind::Approval(_) => Begin::Wait,
             StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => {
@@ -174,6 +179,37 @@ impl Beginning<'_> {
             timeout,
             repeatable: shell.repeatable,
             outputs: self.step.outputs.clone(),
+        })))
+    }
+
+    fn publish(
+        &self,
+        spec: &PublishSpec,
+        candidate: &Candidate,
+        context: &Context,
+    ) -> Result<Begin, Failure> {
+        if candidate.tree.is_some() {
+            let hint = "put a `git.commit` step before the `publish` step";
+            return Err(permanent("files were edited and not committed", Some(hint)));
+        }
+        let target = spec.target.try_map(|text| Ok(context.fill(text)?.trim().to_owned()))?;
+        if let Target::Oci(oci) = &target {
+            for image in [&oci.from, &oci.to] {
+                let odd = |error| {
+                    let shown: String = image.chars().filter(|c| !c.is_control()).take(100).collect();
+                    permanent(format!("`{shown}` does not name an image: {error}"), None)
+                };
+                image.parse::<Image>().map_err(odd)?;
+            }
+        }
+        Ok(Begin::Act(Act::Publish(Publish {
+            target,
+            version: self.plan.version.text.clone(),
+            content: candidate.commit.clone(),
+            variables: context.variables(),
+            token: spec.token.clone(),
+            timeout: self.step.timeout.unwrap_or(COMMAND_TIMEOUT),
+            built_at: candidate.opened_at,
         })))
     }
 

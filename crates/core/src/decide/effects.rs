@@ -271,13 +271,11 @@ fn again_at(
     tries: u32,
     now: Timestamp,
 ) -> Option<Timestamp> {
-    let retry = step.retry.unwrap_or_default();
+    let retry = step.retry.unwrap_or_else(|| usual_retry(act));
     let may_pass = match failure.class {
         FailureClass::Transient | FailureClass::RateLimited => true,
         // A command that ended badly is tried again only where the file says so.
-        FailureClass::Permanent => {
-            step.retry.is_some() && matches!(act, Act::Run(_)) && is_deployable_again(step)
-        }
+        FailureClass::Permanent => step.retry.is_some() && act.runs_commands() && is_deployable_again(step),
         FailureClass::InDoubt => false,
     };
     if !may_pass || tries + 1 >= retry.tries.max(1) {
@@ -286,6 +284,15 @@ fn again_at(
     let soonest = later(now, pause(&retry, tries));
     let latest = later(now, COME_BACK_MAX);
     Some(failure.retry_at.map_or(soonest, |at| at.clamp(soonest, latest.max(soonest))))
+}
+
+/// How often an act is tried where the file does not say. What was published may take minutes to be listed; each further try
+/// only looks for it.
+fn usual_retry(act: &Act) -> Retry {
+    match act {
+        Act::Publish(_) => Retry { tries: 9, ..Retry::default() },
+        _ => Retry::default(),
+    }
 }
 
 /// A failed deployment is tried again by itself only if its command may be repeated.

@@ -49,7 +49,10 @@ fn makes(body: &Body, facet: &Facet) -> bool {
         }
         Facet::Tag => matches!(kind, StepKind::GitTag { .. }),
         Facet::Notes => matches!(kind, StepKind::Changelog),
-        Facet::Digest(_) | Facet::Schema | Facet::Procedure => false,
+        Facet::Digest(component) => {
+            matches!(kind, StepKind::Publish(spec) if spec.target.component() == Some(component))
+        }
+        Facet::Schema | Facet::Procedure => false,
     }
 }
 
@@ -71,6 +74,10 @@ fn value(candidate: &Candidate, facet: &Facet) -> Option<FacetValue> {
             }
             None => FacetValue::of("no notes"),
         }),
-        Facet::Digest(_) | Facet::Schema | Facet::Procedure => None,
+        Facet::Digest(component) => Some(match candidate.digests.get(component) {
+            Some(digest) => FacetValue::of(digest.clone()),
+            None => FacetValue::of("no image"),
+        }),
+        Facet::Schema | Facet::Procedure => None,
     }
 }

@@ -286,7 +286,10 @@ pub(crate) fn changes_history<'a>(
         let Body::Step(kind) = body else { return false };
         matches!(kind, StepKind::VersionBump | StepKind::Changelog | StepKind::GitCommit { .. })
     };
-    let refers = matches!(&planned.body, Body::Step(StepKind::GitTag { .. } | StepKind::GitPush { .. }));
+    let refers = matches!(
+        &planned.body,
+        Body::Step(StepKind::GitTag { .. } | StepKind::GitPush { .. } | StepKind::Publish(_))
+    );
     if !edits(&planned.body) && !refers {
         return None;
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Deciding;
-use crate::act::Act;
+use crate::act::{Act, Outcome};
 use crate::candidate::{Facet, FacetValue};
-use crate::event::{ReleaseEvent, RunOutcome};
+use crate::event::{ReleaseEvent, RunOutcome, StepResult};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
 use crate::plan::{COMPONENTS_MAX, PROMOTION, Plan};
@@ -106,6 +106,13 @@ impl Deciding {
                 format!("{version} was given up while its tag was being made; a tag is never used again");
             return Err(Refusal::new("burnt", why).hint("start with a higher version"));
         }
+        let steps = || self.view.release.runs.iter().flat_map(|run| run.steps.values());
+        if let Some(registry) = steps().find_map(published_in) {
+            let why = format!(
+                "{version} was given up after it was published in {registry}; a version is published once"
+            );
+            return Err(Refusal::new("burnt", why).hint("start with a higher version"));
+        }
         if self.view.release.opened.is_none() {
             self.by_actor(ReleaseEvent::Opened {
                 service: self.view.service.clone(),
@@ -121,6 +128,17 @@ impl Deciding {
         let facets = BTreeMap::from([(Facet::Procedure, procedure)]);
         self.by_rule(ReleaseEvent::FacetsSet { candidate, facets });
         Ok(candidate)
+    }
+}
+
+/// The registry in which a step published the version, or was doing so.
+fn published_in(step: &StepState) -> Option<String> {
+    match &step.status {
+        StepStatus::Done { result: StepResult::Act(Outcome::Published { registry, .. }), .. } => {
+            Some(registry.clone())
+        }
+        StepStatus::Leased { act: Act::Publish(publish), .. } => Some(publish.target.registry()),
+        _ => None,
     }
 }
 

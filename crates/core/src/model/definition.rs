@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRule, Place, Template, Who};
+use super::{ApprovalRule, Place, PublishSpec, Template, Who};
 use crate::changelog::ChangelogRules;
 use crate::expr::Expr;
 use crate::ids::{
@@ -214,6 +214,8 @@ pub enum StepKind {
     },
     /// Runs a command.
     Shell(Shell),
+    /// Publishes a package or an image in a registry.
+    Publish(PublishSpec),
     /// A person does something and says so.
     Manual {
         /// What to do.

@@ -5,9 +5,11 @@
 
 mod definition;
 mod policy;
+mod publish;
 
 pub use definition::*;
 pub use policy::*;
+pub use publish::*;
 
 use serde::{Deserialize, Serialize};
 

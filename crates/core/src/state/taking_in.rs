@@ -67,6 +67,7 @@ impl ReleaseState {
                 branch: None,
                 tag: None,
                 notes: None,
+                digests: BTreeMap::new(),
                 declared: declared.clone(),
                 facets: BTreeMap::new(),
                 sealed: None,
@@ -252,6 +253,11 @@ impl ReleaseState {
             }
             StepResult::Act(Outcome::Tagged { object, .. }) => {
                 candidate.tag = tag.map(|name| MadeTag { name, object: object.clone() });
+            }
+            StepResult::Act(Outcome::Published { component: Some(component), files, .. }) => {
+                if let Some(image) = files.values().next() {
+                    candidate.digests.insert(component.clone(), image.sha256.to_string());
+                }
             }
             _ => {}
         }

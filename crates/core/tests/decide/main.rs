@@ -6,6 +6,7 @@ mod deploying;
 mod effects;
 mod gates;
 mod policies;
+mod publishing;
 mod random;
 mod release;
 mod soak;

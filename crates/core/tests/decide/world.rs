@@ -18,6 +18,7 @@ use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, RunId, StepId};
 use tollgate_core::journal::{BlobId, Hash};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
+use tollgate_core::publish::{Artifact, Digest};
 use tollgate_core::state::{EnvironmentState, ReleaseState, RunStatus, StepState, StepStatus};
 use tollgate_core::view::{Refusal, Stimulus, View, release_id};
 
@@ -401,6 +402,13 @@ impl World {
     }
 }
 
+/// A file of some content.
+pub(crate) fn artifact(content: &str) -> Artifact {
+    let sha256 = Digest::sha256(&Hash::of(content));
+    let sha512 = format!("sha512:{0}{0}", Hash::of(content)).parse().unwrap();
+    Artifact { sha256, sha512, bytes: content.len() as u64 }
+}
+
 /// What an executor plausibly gives back.
 pub(crate) fn outcome(act: &Act) -> Outcome {
     match act {
@@ -427,6 +435,14 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
             tail: "fine".into(),
             output: None,
             took_ms: 5,
+        },
+        Act::Publish(publish) => Outcome::Published {
+            registry: publish.target.registry(),
+            name: publish.target.name(),
+            version: publish.version.clone(),
+            files: BTreeMap::from([("file".into(), artifact(&publish.version))]),
+            component: publish.target.component().cloned(),
+            found: false,
         },
         Act::Mail { .. } => Outcome::Sent { found: false },
     }

@@ -13,10 +13,12 @@ macro_rules! map {
 
 mod environments;
 mod file;
+mod publish;
 mod steps;
 
 pub(crate) use environments::PROBE_READS;
 pub(crate) use file::{FILE, PEOPLE_FILE};
+pub(crate) use publish::REGISTRIES;
 pub(crate) use steps::STEP_KINDS;
 
 /// What can stand as a value.

@@ -1,5 +1,6 @@
 //! Steps and gates: exactly one kind, and modifiers from a closed set.
 
+use super::publish::PUBLISH;
 use super::{
     Choice, Key, MANY, Mapping, NAME, Refused, Shape, VARIABLE, WORD, choice, elsewhere, key, later, mapping,
 };
@@ -14,6 +15,7 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "git.tag",
     "git.push",
     "shell",
+    "publish",
     "manual",
     "ask",
     "approval",
@@ -39,6 +41,7 @@ const SINGLE_KINDS: &[&str] = &[
     "git.tag",
     "git.push",
     "shell",
+    "publish",
     "manual",
     "ask",
     "approval",
@@ -73,6 +76,7 @@ pub(crate) static STEP: Mapping = mapping(
             "Pushes the release's branch, its tag, or both at once.",
         ),
         SHELL_KEY,
+        key("publish", Shape::Map(&PUBLISH), "Publishes a package or an image in a registry."),
         MANUAL_KEY,
         ASK_KEY,
         APPROVAL_KEY,
@@ -96,6 +100,7 @@ pub(crate) static STEP: Mapping = mapping(
             "git.tag",
             "git.push",
             "shell",
+            "publish",
             "message",
             "promote",
         ]),
@@ -146,6 +151,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
             "git.commit",
             "git.tag",
             "git.push",
+            "publish",
             "promote",
         ],
         "it stands in a procedure: an environment gets a candidate that is finished",
@@ -204,10 +210,7 @@ const LATER_STEPS: &[Refused] = &[
         &["git.merge", "git.cherry-pick", "forge.pull-request", "pull-request", "forge.release"],
         MANUAL_INSTEAD,
     ),
-    later(
-        &["schema.rehearse", "schema.migrate", "rollback", "publish", "load-test", "deploy"],
-        MANUAL_INSTEAD,
-    ),
+    later(&["schema.rehearse", "schema.migrate", "rollback", "load-test", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
     later(&["per", "keeps", "soft", "undo"], "remove it"),
     later(&["where"], "every step runs on the machine that runs Tollgate"),

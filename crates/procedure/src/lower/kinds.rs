@@ -63,6 +63,7 @@ impl Lower<'_> {
                 let command = value.get("command").unwrap_or(value);
                 self.shell(command, value, scope).map(StepKind::Shell)
             }
+            "publish" => self.publish(value, scope),
             "manual" => {
                 let instruction = self.template(value.get("do").unwrap_or(value), scope)?;
                 let evidence = value.get("evidence").and_then(Node::boolean).unwrap_or(false);
@@ -98,15 +99,7 @@ impl Lower<'_> {
 
     /// A branch's name is looked at with its holes filled by something harmless.
     fn branch_template(&mut self, name: &Template, node: &Node) -> bool {
-        let mut sample = String::new();
-        let mut rest = name.0.as_str();
-        while let Some((before, hole)) = rest.split_once("{{") {
-            sample.push_str(before);
-            sample.push('1');
-            rest = hole.split_once("}}").map_or("", |(_, after)| after);
-        }
-        sample.push_str(rest);
-        self.branch_name(&sample, node)
+        self.branch_name(&sample(name), node)
     }
 
     fn git_commit(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
@@ -142,7 +135,7 @@ impl Lower<'_> {
         Some(Shell { command: text?, variables, secrets, repeatable })
     }
 
-    fn secret_name(&mut self, node: &Node) -> Option<String> {
+    pub(super) fn secret_name(&mut self, node: &Node) -> Option<String> {
         let text = self.text(node)?;
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if text.chars().all(good) && text.len() <= 128 {
@@ -156,7 +149,7 @@ impl Lower<'_> {
     }
 
     /// Outside text in a command would be run: values come as variables, which the shell does not read as code.
-    fn nothing_filled_in(&mut self, text: &str, node: &Node) {
+    pub(super) fn nothing_filled_in(&mut self, text: &str, node: &Node) {
         let Some(open) = text.find("{{") else { return };
         let close = text[open..].find("}}").map_or(open + 2, |close| open + close + 2);
         let uses = template::names(&text[open..close]).unwrap_or_default();
@@ -241,4 +234,17 @@ impl Lower<'_> {
         self.report.error(Code::Unknown, node.span, message).hint(hint);
         None
     }
+}
+
+/// A text with its holes filled by something harmless.
+pub(super) fn sample(template: &Template) -> String {
+    let mut sample = String::new();
+    let mut rest = template.0.as_str();
+    while let Some((before, hole)) = rest.split_once("{{") {
+        sample.push_str(before);
+        sample.push('1');
+        rest = hole.split_once("}}").map_or("", |(_, after)| after);
+    }
+    sample.push_str(rest);
+    sample
 }

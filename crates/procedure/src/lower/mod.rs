@@ -11,6 +11,7 @@ mod kinds;
 mod order;
 mod people;
 mod procedures;
+mod publish;
 mod scope;
 mod service;
 mod steps;
@@ -19,7 +20,9 @@ mod values;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
-use tollgate_core::ids::{ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName};
+use tollgate_core::ids::{
+    ComponentName, ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName,
+};
 use tollgate_core::model::{
     Connection, Definition, Environment, Gate, Person, Place, Policy, Question, SignOff, Who,
 };
@@ -38,6 +41,7 @@ pub(crate) struct Declared {
     groups: IndexMap<GroupName, Vec<PersonName>>,
     questions: IndexMap<QuestionName, Question>,
     connections: IndexMap<ConnectionName, Connection>,
+    components: Vec<ComponentName>,
     /// The environments, each with whether it has an address.
     environments: IndexMap<EnvironmentName, bool>,
     /// How many numbers a version has.

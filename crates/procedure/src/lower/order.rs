@@ -17,6 +17,8 @@ pub(super) struct Order {
     edited: Option<Span>,
     /// The tag was pushed, or a command may have done it.
     pushed: bool,
+    /// What was published before the tag was pushed.
+    published: Option<Span>,
     /// The promotions, each with what was asked before it.
     pub(super) promotions: Vec<(EnvironmentName, Span, BTreeSet<QuestionName>)>,
 }
@@ -63,7 +65,28 @@ impl Order {
                 }
             },
             "git.push" => self.push(&step.value, report),
+            "publish" => self.publish(step, report),
             _ => {}
+        }
+    }
+
+    /// What is published cannot be taken back: it comes after everything that can still be refused.
+    fn publish(&mut self, step: &Entry, report: &mut Report) {
+        let at = step.key_span;
+        if let Some(edited) = self.edited {
+            let message = format!("what line {} edits is not committed before it is published", edited.line);
+            report.error(Code::StepOrder, at, message).hint("put a `git.commit` step before it");
+        }
+        if !self.pushed {
+            self.published.get_or_insert(at);
+        }
+        let is_part = step.value.get("oci").is_some_and(|oci| oci.get("component").is_some());
+        if let Some((_, promotion, _)) = self.promotions.first().filter(|_| is_part) {
+            let message = format!(
+                "the image is a part of the candidate, which line {} promotes before it is published",
+                promotion.line
+            );
+            report.error(Code::StepOrder, at, message).hint("move it up, or leave its `component` out");
         }
     }
 
@@ -80,6 +103,12 @@ impl Order {
 
     /// Looks back when the procedure is over.
     pub(super) fn end(&self, report: &mut Report) {
+        if let (Some(published), Some(tag)) = (self.published, self.tag) {
+            let message = format!("this is published before the tag of line {} is pushed", tag.line);
+            report.warning(Code::StepOrder, published, message).hint(
+                "a push can be refused, and what is published stays: put `git.push: [branch, tag]` before it",
+            );
+        }
         if let Some(tag) = self.tag.filter(|_| !self.pushed) {
             report
                 .warning(Code::StepOrder, tag, "the tag is never pushed")

@@ -37,10 +37,12 @@ impl Lower<'_> {
         let mut components = self.components(root);
         self.connections(root);
         self.questions(root);
+        self.declared.components = components.keys().cloned().collect();
         let name = name?;
         if components.is_empty()
             && let Ok(only) = ComponentName::new(name.as_str())
         {
+            self.declared.components.push(only.clone());
             components.insert(only, Component::default());
         }
         Some(Service { name, repository: repository?, version: version?, changelog, components })

@@ -8,6 +8,7 @@ mod chance;
 mod faults;
 mod mailer;
 mod prober;
+mod registry;
 mod runner;
 mod source;
 mod time;
@@ -28,6 +29,7 @@ pub use chance::Chance;
 pub use faults::{Faults, Interloper, SimInject};
 pub use mailer::SimMailer;
 pub use prober::{ServiceInWorld, SimProber};
+pub use registry::{Registry, SimDepot, SimRegistries, Upload};
 pub use runner::{ChildInWorld, ChildKey, DEPLOY, REPEATABLE, SimRunner, Started};
 pub use source::{Files, Git, SimSource};
 pub use time::{SeededIds, VirtualClock};
@@ -57,6 +59,8 @@ pub struct State {
     pub services: BTreeMap<String, ServiceInWorld>,
     /// How often each message was delivered, by Message-ID.
     pub mail: BTreeMap<String, u32>,
+    /// The registry of packages, and what is on the way to it.
+    pub registry: Registry,
     /// How many looks at services were made.
     pub looks: u32,
     /// What must not happen, and did.
@@ -82,6 +86,7 @@ impl SimWorld {
             started: Vec::new(),
             services: BTreeMap::new(),
             mail: BTreeMap::new(),
+            registry: Registry::default(),
             looks: 0,
             violations: Vec::new(),
             log: Vec::new(),
@@ -105,6 +110,8 @@ impl SimWorld {
             source: Arc::new(SimSource(self.clone())),
             runner: Arc::new(SimRunner(self.clone())),
             prober: Arc::new(SimProber(self.clone())),
+            registries: Arc::new(SimRegistries(self.clone())),
+            depot: Arc::new(SimDepot(self.clone())),
             mailer: Arc::new(SimMailer(self.clone())),
             clock: Arc::new(VirtualClock(self.clone())),
             ids: Arc::new(SeededIds(self.clone())),

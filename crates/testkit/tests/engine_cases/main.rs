@@ -4,4 +4,5 @@ mod bench;
 mod conflicts;
 mod faults;
 mod loops;
+mod publishing;
 mod repairs;
