@@ -10,9 +10,9 @@ use tollgate_connect::depot::FolderDepot;
 use tollgate_connect::process::{Supervised, SupervisorProgram};
 use tollgate_connect::system::{RandomIds, SystemClock};
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, Diff, FileEdit, Lookup, Mail, Mailer, ObjectId, PortError, ProbeAnswer,
-    ProbeRequest, Prober, PushOutcome, RawCommit, ReachableTag, RefUpdate, Registries, RegistryAnswer,
-    Repository, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag, Lookup,
+    Mail, Mailer, ObjectId, PortError, ProbeAnswer, ProbeRequest, Prober, PushOutcome, RefUpdate, Registries,
+    RegistryAnswer, Repository, Source, TagFound, TagRequest,
 };
 use tollgate_engine::{Engine, Places, World};
 use tollgate_store::SqliteStore;
@@ -70,17 +70,30 @@ impl Source for Nothing {
     async fn resolve(&self, _: &Repository, _: &str) -> Result<Option<ObjectId>, PortError> {
         Err(nothing("resolve"))
     }
-    async fn history(
+    async fn find_repository(&self, _: &Path) -> Result<Option<FoundRepository>, PortError> {
+        Err(nothing("repository"))
+    }
+    async fn remote_url(&self, _: &Repository) -> Result<Option<String>, PortError> {
+        Err(nothing("remote"))
+    }
+    async fn commits(
         &self,
         _: &Repository,
-        _: Option<&ObjectId>,
-        _: &ObjectId,
-        _: usize,
-    ) -> Result<(Vec<RawCommit>, bool), PortError> {
-        Err(nothing("history"))
+        _: &HistoryQuery,
+        _: &mut CommitSink<'_>,
+    ) -> Result<(), PortError> {
+        Err(nothing("commits"))
     }
-    async fn reachable_tags(&self, _: &Repository, _: &ObjectId) -> Result<Vec<ReachableTag>, PortError> {
+    async fn tags(&self, _: &Repository) -> Result<Vec<LocalTag>, PortError> {
         Err(nothing("tags"))
+    }
+    async fn distances(
+        &self,
+        _: &Repository,
+        _: &ObjectId,
+        _: &[ObjectId],
+    ) -> Result<Vec<Option<u64>>, PortError> {
+        Err(nothing("distances"))
     }
     async fn remote_refs(
         &self,

@@ -6,10 +6,9 @@ use tollgate_core::commits::{Change, CommitText};
 use tollgate_core::version::VersionFormat;
 
 use crate::execute::{Execution, bounded, failure, permanent};
-use crate::ports::FileEdit;
+use crate::ports::{CommitRef, FileEdit, HistoryQuery};
+use crate::since::{CHANGES_MAX, TOO_MANY, changes_of};
 
-/// The most commits of one changelog section.
-const CHANGES_MAX: usize = 100_000;
 /// How long release notes can be, in characters.
 const NOTES_MAX_CHARS: usize = 16_000;
 
@@ -20,10 +19,12 @@ impl Execution<'_> {
             return Err(permanent("not a changelog", None));
         };
         let (source, repository) = (&self.engine.world.source, self.repository());
-        let history =
-            source.history(&repository, after.as_ref(), upto, CHANGES_MAX).await.map_err(failure)?;
+        let query = HistoryQuery::upto(upto).without(after);
         let keys = spec.rules.ticket_keys();
-        let changes: Vec<Change> = history.0.iter().map(|commit| read_commit(commit, &keys)).collect();
+        let changes = changes_of(source.as_ref(), &repository, &query, &keys).await.map_err(failure)?;
+        let changes = changes.ok_or_else(|| {
+            permanent(format!("the changelog would have more than {CHANGES_MAX} changes"), Some(TOO_MANY))
+        })?;
         let format = VersionFormat::new(&self.plan.definition.version.format)
             .map_err(|error| permanent(error.to_string(), None))?;
         let version = format
@@ -48,12 +49,12 @@ impl Execution<'_> {
 }
 
 /// A commit, understood. `keys` are those of the tracker's projects.
-pub(crate) fn read_commit(commit: &crate::ports::RawCommit, keys: &[String]) -> Change {
+pub(crate) fn read_commit(commit: CommitRef<'_>, keys: &[String]) -> Change {
     let text = CommitText {
-        commit: &commit.id.0,
-        author_name: &commit.author_name,
-        author_email: &commit.author_email,
-        message: &commit.message,
+        commit: commit.id,
+        author_name: commit.author_name,
+        author_email: commit.author_email,
+        message: commit.message,
     };
     Change::read(text, keys)
 }

@@ -19,6 +19,7 @@ mod preview;
 mod publish;
 mod reconcile;
 mod rules;
+mod since;
 pub mod store;
 mod submit;
 mod work;

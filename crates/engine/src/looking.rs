@@ -10,29 +10,52 @@ use tollgate_core::commits::{BumpAdvice, Change, CommitRules, advise_bump};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::Definition;
 use tollgate_core::plan::PreviousVersion;
-use tollgate_core::version::{COUNTER_FIRST, Known, OddTag, Version, VersionFormat, Wish, survey_tags};
+use tollgate_core::version::{
+    COUNTER_FIRST, Known, OddTag, TagSurvey, Version, VersionFormat, Wish, survey_tags,
+};
 
-use crate::changelog::read_commit;
 use crate::planning::{Origin, PlanningError, format_of};
-use crate::ports::{Checkout, PortError, Repository};
+use crate::ports::{Checkout, LocalTag, PathFilter, PortError, Repository};
+use crate::since::{Releases, Since};
 use crate::{EngineError, World};
 
-/// The most commits that are read to find the next version.
-const HISTORY_MAX: usize = 200_000;
+/// What is asked of the tags and commits.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// How versions are written in tags.
+    pub format: &'a VersionFormat,
+    /// The keys of the tracker's projects.
+    pub ticket_keys: &'a [String],
+    /// Only changes of these paths count, if there are any. Which release was the last one is told by the tags all the same.
+    pub paths: &'a [PathFilter],
+}
+
+impl<'a> Asked<'a> {
+    /// What a service's definition asks, of the whole repository.
+    pub fn of(format: &'a VersionFormat, ticket_keys: &'a [String]) -> Self {
+        Self { format, ticket_keys, paths: &[] }
+    }
+}
 
 /// What the tags and commits say about versions.
 #[derive(Debug, Clone)]
 pub struct VersionSurvey {
     /// The version before.
     pub previous: Option<PreviousVersion>,
-    /// The version before, understood.
+    /// The version before, understood: the last final release.
     pub last: Option<Version>,
+    /// The last pre-release of a version after it, if one was made.
+    pub pre: Option<Version>,
     /// The commits since, the newest first.
     pub changes: Vec<Change>,
     /// What they ask for.
     pub advice: BumpAdvice,
-    /// Tags that do not fit.
+    /// Tags that carry no version, whether they lie before this commit or not.
     pub odd: Vec<OddTag>,
+    /// Every version that a tag of the repository carries, on whatever branch.
+    pub used: Vec<Version>,
+    /// All tags of the repository, fitting or not, whether they lie before this commit or not.
+    pub tags: Vec<LocalTag>,
 }
 
 impl World {
@@ -71,27 +94,22 @@ impl World {
         &self,
         repository: &Repository,
         base: &ObjectId,
-        format: &VersionFormat,
+        asked: Asked<'_>,
     ) -> Result<VersionSurvey, EngineError> {
-        let source = &self.source;
-        let tags = source.reachable_tags(repository, base).await?;
-        let survey =
-            survey_tags(format, tags.iter().map(|tag| (tag.name.as_str(), tag.distance)), self.today());
-        let latest = survey.latest.as_ref();
-        let previous = latest.and_then(|latest| {
-            let tag = tags.iter().find(|tag| tag.name == latest.name)?;
-            Some(PreviousVersion {
-                text: latest.version.to_string(),
-                tag: latest.name.clone(),
-                commit: tag.commit.clone(),
-            })
+        let tags = self.source.tags(repository).await?;
+        let names = tags.iter().map(|tag| tag.name.as_str());
+        let TagSurvey { fitting, odd } = survey_tags(asked.format, names, self.today());
+        let used = fitting.iter().map(|tag| tag.version.clone()).collect();
+        let releases = Releases::new(&tags, fitting);
+        let Since { last, pre, changes } = self.since_release(repository, base, &releases, asked).await?;
+        let previous = last.map(|last| PreviousVersion {
+            text: last.version.to_string(),
+            tag: last.tag.name.clone(),
+            commit: last.tag.commit.clone(),
         });
-        let from = previous.as_ref().map(|previous| &previous.commit);
-        let (commits, _) = source.history(repository, from, base, HISTORY_MAX).await?;
-        let changes: Vec<Change> = commits.iter().map(|commit| read_commit(commit, &[])).collect();
+        let (last, pre) = (last.map(|last| last.version.clone()), pre.map(|pre| pre.version.clone()));
         let advice = advise_bump(&changes, &CommitRules::default());
-        let last = survey.latest.map(|latest| latest.version);
-        Ok(VersionSurvey { previous, last, changes, advice, odd: survey.odd })
+        Ok(VersionSurvey { previous, last, pre, changes, advice, odd, used, tags })
     }
 
     /// The changelog's section of what is not released yet, dated today.
@@ -162,7 +180,8 @@ impl World {
                 hint: Some("release all the same with `--set-version VERSION`".into()),
             });
         };
-        let known = Known { last: survey.last.as_ref(), ..Known::default() };
+        let known =
+            Known { last: survey.last.as_ref(), pre: survey.pre.as_ref(), used: &survey.used, initial: None };
         let wish = Wish { bump, pre: None, today, first: COUNTER_FIRST };
         let next = format.next(&known, &wish).map_err(|error| PlanningError::Version {
             code: "no-next",

@@ -14,7 +14,7 @@ use tollgate_core::version::VersionFormat;
 use tollgate_core::view::release_id;
 
 use crate::execute::check_working_copy;
-use crate::looking::VersionSurvey;
+use crate::looking::{Asked, VersionSurvey};
 use crate::ports::{Checkout, Repository};
 use crate::{Engine, EngineError};
 
@@ -120,7 +120,9 @@ impl Engine {
             known: list(definition.procedures.keys()),
         })?;
         let format = format_of(definition)?;
-        let survey = self.world.versions(&surveyed.repository, &surveyed.base, &format).await?;
+        let keys = definition.changelog.as_ref().map(|spec| spec.rules.ticket_keys()).unwrap_or_default();
+        let asked = Asked::of(&format, &keys);
+        let survey = self.world.versions(&surveyed.repository, &surveyed.base, asked).await?;
         let version = self.version(&format, &survey, definition, given)?;
         let (changes, authors, strangers) = planned_changes(&survey.changes, policy);
         let changes_total = survey.changes.len() as u64;

@@ -1,6 +1,7 @@
 //! The ports to the world, in our own words. Refusals that are to be expected are values, not errors.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -80,17 +81,156 @@ pub struct RawCommit {
     pub message: String,
 }
 
-/// A tag that can be reached from a commit.
+/// A tag of a repository on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct ReachableTag {
-    /// Its name without `refs/tags/`.
+pub struct LocalTag {
+    /// Its name without `refs/tags/`: hostile. Bytes that are no UTF-8 were replaced, so that such a tag cannot be asked for.
     pub name: String,
-    /// The commit it stands on.
+    /// The tag object; of a lightweight tag the same as `commit`.
+    pub object: ObjectId,
+    /// What it leads to. Hardly ever it is no commit but a tree or a file, which nobody looking for commits will meet.
     pub commit: ObjectId,
-    /// How many commits the asked commit is ahead of it.
-    pub distance: u64,
 }
+
+/// A repository, found from a folder inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRepository {
+    /// The repository itself, to be read where it is. Its `url` is empty.
+    pub repository: Repository,
+    /// The commit that is checked out, or that a bare repository's `HEAD` names; `None` when there is none yet.
+    pub head: Option<ObjectId>,
+    /// Whether history is cut off.
+    pub shallow: bool,
+    /// Whether it is a partial clone, in which files or even trees may be missing. Nothing is ever fetched for a look.
+    pub partial: bool,
+}
+
+/// Which commits to read, and what of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// These commits, and all before them.
+    pub to: Vec<ObjectId>,
+    /// Without these, and all before them.
+    pub without: Vec<ObjectId>,
+    /// Only commits that change one of these paths; all commits if there are none. Of merges only those that differ from
+    /// every parent there.
+    pub paths: Vec<PathFilter>,
+    /// In which order.
+    pub order: HistoryOrder,
+    /// What is read of each.
+    pub fields: CommitFields,
+}
+
+/// The order in which commits are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryOrder {
+    /// No commit before one of its children; otherwise the newest first, by the committer's date.
+    ChildrenFirst,
+    /// The newest first, as far as one sees while walking: where clocks went wrong a commit may come before its child. It is
+    /// the order in which the first commits come soonest.
+    AsWalked,
+}
+
+/// What is read of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitFields {
+    /// Everything.
+    All,
+    /// Everything but the message, which is empty.
+    WithoutMessage,
+}
+
+/// Paths of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathFilter {
+    /// A path from the top of the repository, with `/`: a file, or a folder with everything in it. As a pattern, `*` stands for
+    /// anything but `/`, and `**` between slashes for any folders.
+    pub path: String,
+    /// Whether `path` is a pattern.
+    pub pattern: bool,
+    /// Whether these paths do not count, although others name them.
+    pub except: bool,
+}
+
+impl PathFilter {
+    /// As people write it: a path, a pattern if one of `*?[` is in it, and `!` before what does not count.
+    pub fn read(text: &str) -> PathFilter {
+        let (except, path) = match text.strip_prefix('!') {
+            Some(path) => (true, path),
+            None => (false, text),
+        };
+        PathFilter { path: path.to_owned(), pattern: path.contains(['*', '?', '[']), except }
+    }
+}
+
+impl HistoryQuery {
+    /// All commits up to one, children first, with everything in them.
+    pub fn upto(to: &ObjectId) -> HistoryQuery {
+        HistoryQuery {
+            to: vec![to.clone()],
+            without: Vec::new(),
+            paths: Vec::new(),
+            order: HistoryOrder::ChildrenFirst,
+            fields: CommitFields::All,
+        }
+    }
+
+    /// Without a commit and all before it.
+    #[must_use]
+    pub fn without<'a>(mut self, from: impl IntoIterator<Item = &'a ObjectId>) -> HistoryQuery {
+        self.without.extend(from.into_iter().cloned());
+        self
+    }
+
+    /// Only commits that change these paths.
+    #[must_use]
+    pub fn within(mut self, paths: &[PathFilter]) -> HistoryQuery {
+        self.paths.extend_from_slice(paths);
+        self
+    }
+}
+
+/// A commit as it is read, unparsed, for as long as nobody reads the next one. Texts are hostile; invalid UTF-8 was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitRef<'a> {
+    /// Its id, in hexadecimal.
+    pub id: &'a str,
+    /// The ids of its parents, one space between two. Those of a shallow clone's last commits are left out.
+    pub parents: &'a str,
+    /// The author's name, cut to 1 KiB.
+    pub author_name: &'a str,
+    /// The author's mail address, cut to 1 KiB.
+    pub author_email: &'a str,
+    /// When it was authored; the epoch where the commit tells no sane date.
+    pub authored_at: Timestamp,
+    /// When it was committed; the epoch where the commit tells no sane date.
+    pub committed_at: Timestamp,
+    /// The whole message, cut to 64 KiB.
+    pub message: &'a str,
+}
+
+impl CommitRef<'_> {
+    /// The ids of its parents.
+    pub fn parents(&self) -> impl Iterator<Item = &str> {
+        self.parents.split(' ').filter(|id| !id.is_empty())
+    }
+
+    /// To keep it.
+    pub fn to_raw(&self) -> RawCommit {
+        RawCommit {
+            id: ObjectId(self.id.to_owned()),
+            parents: self.parents().map(|id| ObjectId(id.to_owned())).collect(),
+            author_name: self.author_name.to_owned(),
+            author_email: self.author_email.to_owned(),
+            authored_at: self.authored_at,
+            message: self.message.to_owned(),
+        }
+    }
+}
+
+/// What takes commits in, one after the other. `Break` ends the reading, which is no error.
+pub type CommitSink<'s> = dyn for<'c> FnMut(CommitRef<'c>) -> ControlFlow<()> + Send + 's;
 
 /// A file that is changed, added or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -242,21 +382,55 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// `refs/heads/…` stands for the remote's branch as it was at the last refresh.
     async fn resolve(&self, repository: &Repository, revision: &str) -> Result<Option<ObjectId>, PortError>;
 
-    /// The commits of `to` that are not in `from`, the newest first. `limit` commits at most; the flag tells whether there are more.
+    /// The repository that contains a folder, also a bare one; `None` when there is none. Reads only.
+    async fn find_repository(&self, folder: &Path) -> Result<Option<FoundRepository>, PortError>;
+
+    /// Where `origin`, or the only remote, of a repository points to, as it stands in the configuration: it may hold a password.
+    async fn remote_url(&self, repository: &Repository) -> Result<Option<String>, PortError>;
+
+    /// Reads commits in one pass, and hands each to `sink`. `refs/replace` and grafts do not count: what is read is what the
+    /// commits' ids say.
+    async fn commits(
+        &self,
+        repository: &Repository,
+        query: &HistoryQuery,
+        sink: &mut CommitSink<'_>,
+    ) -> Result<(), PortError>;
+
+    /// The commits of `to` that are not in `from`, children before their parents. `limit` commits at most; the flag tells
+    /// whether there are more.
     async fn history(
         &self,
         repository: &Repository,
         from: Option<&ObjectId>,
         to: &ObjectId,
         limit: usize,
-    ) -> Result<(Vec<RawCommit>, bool), PortError>;
+    ) -> Result<(Vec<RawCommit>, bool), PortError> {
+        let (mut commits, mut more) = (Vec::new(), false);
+        let query = HistoryQuery::upto(to).without(from);
+        let mut keep = |commit: CommitRef<'_>| {
+            more = commits.len() == limit;
+            if more {
+                return ControlFlow::Break(());
+            }
+            commits.push(commit.to_raw());
+            ControlFlow::Continue(())
+        };
+        self.commits(repository, &query, &mut keep).await?;
+        Ok((commits, more))
+    }
 
-    /// All tags that can be reached from a commit.
-    async fn reachable_tags(
+    /// All tags of a repository on this machine, whether anything leads to them or not, by name.
+    async fn tags(&self, repository: &Repository) -> Result<Vec<LocalTag>, PortError>;
+
+    /// For each of some commits, how many commits are in `from` and not in it (`git rev-list --count COMMIT..FROM`); `None`
+    /// where `from` does not descend from it. One walk through everything for all of them.
+    async fn distances(
         &self,
         repository: &Repository,
         from: &ObjectId,
-    ) -> Result<Vec<ReachableTag>, PortError>;
+        commits: &[ObjectId],
+    ) -> Result<Vec<Option<u64>>, PortError>;
 
     /// The refs of the remote whose full names start with one of the prefixes. Peeled tags come as `name^{}`.
     async fn remote_refs(

@@ -1,6 +1,7 @@
 //! Stand-ins for the world, and suites that every implementation of a port has to pass. For tests only.
 
 pub mod git;
+pub mod graph;
 pub mod memory_store;
 pub mod sshd;
 pub mod store_conformance;

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use tollgate_engine::World;
-use tollgate_engine::looking::VersionSurvey;
+use tollgate_engine::looking::{Asked, VersionSurvey};
 use tollgate_engine::planning::{Origin, format_of};
 
 use crate::app::App;
@@ -63,5 +63,7 @@ pub(crate) async fn unreleased(
     let origin = Origin { url: String::new(), checkout: Some(checkout), folder: None };
     let repository = world.own_history(&origin)?;
     let format = format_of(&rules.definition)?;
-    Ok(world.versions(&repository, &head, &format).await?)
+    let changelog = rules.definition.changelog.as_ref();
+    let keys = changelog.map(|spec| spec.rules.ticket_keys()).unwrap_or_default();
+    Ok(world.versions(&repository, &head, Asked::of(&format, &keys)).await?)
 }

@@ -33,7 +33,8 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
     let world = app.world(&rules.definition.service)?;
     let survey = super::changelog::unreleased(app, &world, &project, &rules).await?;
     let format = format_of(&rules.definition)?;
-    let known = Known { last: survey.last.as_ref(), ..Known::default() };
+    let known =
+        Known { last: survey.last.as_ref(), pre: survey.pre.as_ref(), used: &survey.used, initial: None };
     let next = match survey.advice.bump {
         Some(bump) => {
             let wish = Wish { bump, pre: None, today: world.today(), first: COUNTER_FIRST };
@@ -55,18 +56,49 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
         odd_tags: survey.odd.clone(),
     };
     app.output.data(&shown, || human(&shown))?;
-    for odd in &survey.odd {
-        let name = line(&odd.name);
-        let what = match &odd.oddity {
-            Oddity::DoesNotFit => {
-                format!("tag `{name}` does not fit `{}` and is left alone", format.as_str())
-            }
-            Oddity::InFuture => format!("tag `{name}` is of a day that has not come and is left alone"),
-            Oddity::Doubles { tag } => format!("tag `{name}` doubles `{}` and is left alone", line(tag)),
-        };
-        app.output.say(format!("{} {what}", styled(WAITS, "note:")));
+    for note in odd_tags(&survey.odd, format.as_str()) {
+        app.output.say(format!("{} {note}", styled(WAITS, "note:")));
     }
     Ok(Exit::Done)
+}
+
+/// How many tags are named; all of them are in the JSON document.
+const NAMED_MAX: usize = 5;
+
+/// What is told of tags that carry no version: one line for each kind, however many there are.
+fn odd_tags(odd: &[OddTag], format: &str) -> Vec<String> {
+    let (mut unfit, mut early, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
+    for tag in odd {
+        let name = line(&tag.name);
+        match &tag.oddity {
+            Oddity::DoesNotFit => unfit.push(format!("`{name}`")),
+            Oddity::InFuture => early.push(format!("`{name}`")),
+            Oddity::Doubles { tag: other } => doubles.push(format!("`{name}` (`{}`)", line(other))),
+        }
+    }
+    let kinds = [
+        (unfit, format!("does not fit `{format}` and is"), format!("do not fit `{format}` and are")),
+        (
+            early,
+            "is of a day that has not come and is".into(),
+            "are of days that have not come and are".into(),
+        ),
+        (doubles, "doubles another one and is".into(), "double others and are".into()),
+    ];
+    let told = kinds.into_iter().filter_map(|(names, one, many)| match &names[..] {
+        [] => None,
+        [name] => Some(format!("tag {name} {one} left alone")),
+        names => Some(format!("{} tags {many} left alone: {}", names.len(), some_of(names))),
+    });
+    told.collect()
+}
+
+fn some_of(names: &[String]) -> String {
+    let shown = names[..names.len().min(NAMED_MAX)].join(", ");
+    match names.len().saturating_sub(NAMED_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more (`--json` names all)"),
+    }
 }
 
 fn human(next: &Next) -> String {

@@ -7,33 +7,33 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use tollgate_engine::ports::{ObjectId, PortError, ReachableTag, Repository};
+use tollgate_engine::ports::{ObjectId, PortError, Repository};
 
 use super::Git;
 use super::fault::permanent;
-use super::read::{object, types};
+use super::history::looking;
+use super::read::object;
 use super::refresh::need_clone;
-use super::run::Call;
 
 /// Longest line of the walk: an id and many parents.
 const LINE_BYTES: usize = 64 << 10;
 
-/// All tags that can be reached from a commit, by name.
-pub(super) async fn reachable_tags(
+/// For each of some commits, how many commits are in `from` and not in it; `None` where `from` does not descend from it.
+pub(super) async fn distances(
     git: &Git,
     repository: &Repository,
     from: &ObjectId,
-) -> Result<Vec<ReachableTag>, PortError> {
-    let what = format!("find the tags of {from}");
+    commits: &[ObjectId],
+) -> Result<Vec<Option<u64>>, PortError> {
+    let what = format!("measure how far {from} is ahead of {} commits", commits.len());
     need_clone(repository, &what)?;
     let from = object(from)?;
-    let tags = commits_of_tags(git, repository, &what).await?;
-    if tags.is_empty() {
+    if commits.is_empty() {
         return Ok(Vec::new());
     }
-    let mut walk = Walk::new(tags.values());
+    let mut walk = Walk::new(commits.iter());
     let mut broken = false;
-    Call::within(git, repository, &what)
+    looking(git, repository, &what)
         .args(["rev-list", "--topo-order", "--parents", from, "--"])
         .records(b'\n', LINE_BYTES, |line| {
             broken = walk.visit(line).is_none();
@@ -44,45 +44,7 @@ pub(super) async fn reachable_tags(
         return Err(permanent(what, "git printed something unexpected", None));
     }
     let distances = walk.distances();
-    let reachable = tags.into_iter().filter_map(|(name, commit)| {
-        let distance = *distances.get(&key(commit.0.as_bytes())?)?;
-        Some(ReachableTag { name, commit, distance })
-    });
-    let mut reachable: Vec<ReachableTag> = reachable.collect();
-    reachable.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-    Ok(reachable)
-}
-
-/// The commits that tags of the clone lead to. Tags of other things, and tags whose names are not text, are left out.
-async fn commits_of_tags(
-    git: &Git,
-    repository: &Repository,
-    what: &str,
-) -> Result<HashMap<String, ObjectId>, PortError> {
-    let format =
-        "--format=%(refname:lstrip=2)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)";
-    let printed =
-        Call::within(git, repository, what).args(["for-each-ref", format, "refs/tags/"]).stdout().await?;
-    let mut tags = HashMap::new();
-    let mut nested = Vec::new();
-    for line in printed.split(|byte| *byte == b'\n') {
-        let Ok(line) = std::str::from_utf8(line) else { continue };
-        let fields: Vec<&str> = line.split('\0').collect();
-        match fields[..] {
-            [name, "commit", id, ..] | [name, "tag", _, "commit", id] => {
-                tags.insert(name.to_owned(), ObjectId(id.to_owned()));
-            }
-            // A tag of a tag: git before 2.45 looks only one step further.
-            [name, "tag", id, "tag", _] => nested.push((name.to_owned(), format!("{id}^{{commit}}"))),
-            _ => {}
-        }
-    }
-    if !nested.is_empty() {
-        let expressions: Vec<String> = nested.iter().map(|(_, expression)| expression.clone()).collect();
-        let found = types(git, repository, what, &expressions).await?;
-        tags.extend(nested.into_iter().zip(found).filter_map(|((name, _), id)| Some((name, id?.0))));
-    }
-    Ok(tags)
+    Ok(commits.iter().map(|commit| distances.get(&key(commit.0.as_bytes())?).copied()).collect())
 }
 
 /// An object id in binary, padded.

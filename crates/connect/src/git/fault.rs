@@ -68,6 +68,9 @@ const IDENTITY: Option<&str> = Some(
     "set the name and address commits are made with: `git config --global user.name …` and `git config --global user.email …`",
 );
 const OWNER: Option<&str> = Some("the folder belongs to another user: see `git help config`, safe.directory");
+const MISSING: Option<&str> = Some(
+    "the repository is not whole: a partial clone lacks what this needs, or it is damaged; `git fetch --refetch --filter=blob:none` brings all commits and trees",
+);
 /// What helps when signing fails.
 pub(super) const SIGNING: Option<&str> = Some(
     "check user.signingkey and gpg.format, and that the key signs without asking: an unlocked gpg-agent or ssh-agent, or a key without passphrase",
@@ -111,6 +114,10 @@ const SIGNS: &[Sign] = &[
     lasting(&["no email was given"], IDENTITY),
     lasting(&["no name was given"], IDENTITY),
     lasting(&["mismatched algorithms"], None),
+    lasting(&["unable to read tree"], MISSING),
+    lasting(&["could not read", "failed to traverse"], MISSING),
+    lasting(&["could not read", "revision walk setup failed"], MISSING),
+    lasting(&["unable to parse commit"], MISSING),
     lasting(
         &["fsck error"],
         Some(

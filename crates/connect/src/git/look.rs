@@ -79,7 +79,7 @@ async fn dirty(git: &Git, root: &Path, what: &str) -> Result<Vec<String>, PortEr
 }
 
 /// The address of `origin`, or of the only remote, as it stands in the configuration.
-async fn remote_url(git: &Git, root: &Path, what: &str) -> Result<Option<String>, PortError> {
+pub(super) async fn remote_url(git: &Git, root: &Path, what: &str) -> Result<Option<String>, PortError> {
     let listing = Call::new(git, what)
         .folder(root)
         .args(["config", "-z", "--get-regexp", r"^remote\..*\.url$"])

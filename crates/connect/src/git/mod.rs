@@ -12,6 +12,8 @@ mod ahead;
 mod diff;
 mod environment;
 mod fault;
+mod found;
+mod history;
 mod lay_out;
 mod lock;
 mod look;
@@ -33,8 +35,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, Diff, FileEdit, ObjectId, PortError, PushOutcome, RawCommit, ReachableTag,
-    RefUpdate, Repository, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag, ObjectId,
+    PortError, PushOutcome, RefUpdate, Repository, Source, TagFound, TagRequest,
 };
 
 pub use tag::SignatureKind;
@@ -167,24 +169,37 @@ impl Source for Git {
         read::resolve(self, repository, revision).await
     }
 
-    async fn history(
-        &self,
-        repository: &Repository,
-        from: Option<&ObjectId>,
-        to: &ObjectId,
-        limit: usize,
-    ) -> Result<(Vec<RawCommit>, bool), PortError> {
-        self.ready().await?;
-        read::history(self, repository, from, to, limit).await
+    // Looks at history need nothing that an old git lacks: they do without asking for its version first.
+
+    async fn find_repository(&self, folder: &Path) -> Result<Option<FoundRepository>, PortError> {
+        found::find(self, folder).await
     }
 
-    async fn reachable_tags(
+    async fn remote_url(&self, repository: &Repository) -> Result<Option<String>, PortError> {
+        let folder = repository.checkout.as_deref().unwrap_or(&repository.clone);
+        look::remote_url(self, folder, "find the remote").await
+    }
+
+    async fn commits(
+        &self,
+        repository: &Repository,
+        query: &HistoryQuery,
+        sink: &mut CommitSink<'_>,
+    ) -> Result<(), PortError> {
+        history::commits(self, repository, query, sink).await
+    }
+
+    async fn tags(&self, repository: &Repository) -> Result<Vec<LocalTag>, PortError> {
+        history::tags(self, repository).await
+    }
+
+    async fn distances(
         &self,
         repository: &Repository,
         from: &ObjectId,
-    ) -> Result<Vec<ReachableTag>, PortError> {
-        self.ready().await?;
-        ahead::reachable_tags(self, repository, from).await
+        commits: &[ObjectId],
+    ) -> Result<Vec<Option<u64>>, PortError> {
+        ahead::distances(self, repository, from, commits).await
     }
 
     async fn remote_refs(

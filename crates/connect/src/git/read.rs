@@ -1,9 +1,6 @@
 //! Reading the clone.
 
-use std::ops::ControlFlow;
-
-use jiff::Timestamp;
-use tollgate_engine::ports::{ObjectId, PortError, RawCommit, Repository};
+use tollgate_engine::ports::{ObjectId, PortError, Repository};
 
 use super::Git;
 use super::fault::{self, Reach, permanent};
@@ -12,12 +9,6 @@ use super::refresh::{TRACKING, need_clone};
 use super::run::Call;
 use super::text;
 
-/// Longest commit message that is kept, in bytes.
-const MESSAGE_BYTES: usize = 64 << 10;
-/// Longest name or mail address that is kept, in bytes.
-const PERSON_BYTES: usize = 1024;
-/// Most parents a commit may have here; git's own limit for merges is lower.
-const PARENTS_BYTES: usize = 65 * 1024;
 /// Largest file that is read.
 const FILE_BYTES: u64 = 64 << 20;
 
@@ -83,76 +74,6 @@ pub(super) async fn resolve(
     let what = format!("find {revision} in the clone");
     let found = types(git, repository, &what, &[format!("{name}^{{commit}}")]).await?;
     Ok(found.into_iter().flatten().next().map(|(id, _)| id))
-}
-
-/// The fields of a commit in the order in which `git log` is told to print them.
-const FORMAT: &str = "--format=tformat:%H%x00%P%x00%an%x00%ae%x00%at%x00%B";
-const FIELDS: usize = 6;
-
-/// The commits of `to` that are not in `from`, children before their parents.
-pub(super) async fn history(
-    git: &Git,
-    repository: &Repository,
-    from: Option<&ObjectId>,
-    to: &ObjectId,
-    limit: usize,
-) -> Result<(Vec<RawCommit>, bool), PortError> {
-    let mut range = vec![object(to)?.to_owned()];
-    if let Some(from) = from {
-        range.push(format!("^{}", object(from)?));
-    }
-    let what = format!("read the history of {to}");
-    need_clone(repository, &what)?;
-    let mut commits = Vec::new();
-    let (mut more, mut broken) = (false, false);
-    let mut fields: Vec<Vec<u8>> = Vec::with_capacity(FIELDS);
-    Call::within(git, repository, &what)
-        .args(["log", "-z", "--no-mailmap", "--no-notes", "--no-patch", "--date-order", FORMAT])
-        .arg(format!("--max-count={}", limit.saturating_add(1)))
-        .args(&range)
-        .arg("--")
-        .records(0, PARENTS_BYTES.max(MESSAGE_BYTES + 4), |field| {
-            fields.push(field.to_vec());
-            if fields.len() < FIELDS {
-                return ControlFlow::Continue(());
-            }
-            more = commits.len() == limit;
-            if more {
-                return ControlFlow::Break(());
-            }
-            match commit(&fields) {
-                Some(commit) => commits.push(commit),
-                None => broken = true,
-            }
-            fields.clear();
-            if broken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .await?;
-    if broken || !more && !fields.is_empty() {
-        return Err(permanent(what, "a commit could not be read: git printed something unexpected", None));
-    }
-    Ok((commits, more))
-}
-
-fn commit(fields: &[Vec<u8>]) -> Option<RawCommit> {
-    let [id, parents, name, email, at, message] = fields else { return None };
-    let id = String::from_utf8(id.clone()).ok().filter(|id| names::is_object(id))?;
-    let parents = std::str::from_utf8(parents).ok()?;
-    let parents: Vec<ObjectId> = parents.split_ascii_whitespace().map(|p| ObjectId(p.to_owned())).collect();
-    if !parents.iter().all(|parent| names::is_object(&parent.0)) {
-        return None;
-    }
-    // Commits made by broken tools have dates that are none, or thousands of years away.
-    let at = std::str::from_utf8(at).ok().and_then(|text| text.trim().parse().ok());
-    let authored_at = at.and_then(|s| Timestamp::from_second(s).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
-    Some(RawCommit {
-        id: ObjectId(id),
-        parents,
-        author_name: text::lossy(name, PERSON_BYTES),
-        author_email: text::lossy(email, PERSON_BYTES),
-        authored_at,
-        message: text::lossy(message, MESSAGE_BYTES),
-    })
 }
 
 /// The paths that differ between two commits or trees, sorted.
@@ -256,24 +177,5 @@ pub(super) async fn is_ancestor(
         Some(0) => Ok(Some(true)),
         Some(1) => Ok(Some(false)),
         _ => Err(fault::of_call(&what, Reach::Local, output.status, &output.stderr)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wrong_dates_do_not_lose_a_commit() {
-        let id = "a".repeat(40);
-        let of = |at: &str| {
-            let fields = [id.as_str(), "", "n", "e", at, "m"].map(|field| field.as_bytes().to_vec());
-            commit(&fields).map(|commit| commit.authored_at)
-        };
-        assert_eq!(of("5"), Some(Timestamp::from_second(5).unwrap()));
-        for wrong in ["", "x", "99999999999999999999", "9223372036854775807"] {
-            assert_eq!(of(wrong), Some(Timestamp::UNIX_EPOCH), "{wrong}");
-        }
-        assert_eq!(commit(&vec![Vec::new(); 6]), None);
     }
 }

@@ -203,6 +203,19 @@ impl<'a> Call<'a> {
         Ok(())
     }
 
+    /// Runs it, and hands what it prints to `sink` piece by piece, as it comes. `Break` ends git early; tells whether it did.
+    pub(super) async fn stream(
+        self,
+        sink: impl FnMut(&[u8]) -> ControlFlow<()> + Send,
+    ) -> Result<bool, PortError> {
+        let reach = self.reach;
+        let (output, stopped, what) = self.run(sink).await?;
+        if !stopped && output.status != Some(0) {
+            return Err(output.fault(&what, reach));
+        }
+        Ok(stopped)
+    }
+
     /// Runs it. Tells how it ended, whether `sink` stopped it, and gives its name back.
     async fn run(
         self,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tollgate_connect::git::{Git, GitLimits};
-use tollgate_engine::ports::{FailureClass, Repository, Source as _};
+use tollgate_engine::ports::{FailureClass, ObjectId, Repository, Source as _};
 
 use crate::{World, failure, id, permanent};
 
@@ -67,7 +67,7 @@ async fn an_empty_remote_is_no_error() {
     world.refresh().await;
     let (commits, more) = world.git.history(&world.repository, None, &id(&one), 10).await.unwrap();
     assert_eq!((commits.len(), more), (1, false));
-    assert!(world.git.reachable_tags(&world.repository, &id(&one)).await.unwrap().is_empty());
+    assert!(world.git.tags(&world.repository).await.unwrap().is_empty());
     assert!(world.git.checkout(&world.path("checkout")).await.unwrap().head.is_some());
 }
 
@@ -85,8 +85,8 @@ async fn sha256_repositories_work() {
     world.git.refresh(&repository).await.unwrap();
     let found = world.git.find_tag(&repository, "v1").await.unwrap().unwrap();
     assert_eq!((found.commit.0.as_str(), one.len()), (one.as_str(), 64));
-    let tags = world.git.reachable_tags(&repository, &id(&one)).await.unwrap();
-    assert_eq!((tags.len(), tags[0].distance), (1, 0));
+    let tags = world.git.tags(&repository).await.unwrap();
+    assert_eq!((tags.len(), tags[0].commit.0.as_str()), (1, one.as_str()));
 }
 
 #[tokio::test]
@@ -208,13 +208,20 @@ async fn distances_are_gits_own() {
     user.git(&["push", "--quiet", "--tags", "origin", "main", "side", "away"]);
     world.refresh().await;
     let main = world.main().await;
-    let tags = world.git.reachable_tags(&world.repository, &main).await.unwrap();
+    let tags = world.git.tags(&world.repository).await.unwrap();
     let names: Vec<&str> = tags.iter().map(|tag| tag.name.as_str()).collect();
-    assert_eq!(names, ["merged", "nested", "side-1", "v1"]);
-    for tag in &tags {
-        let count = user.git(&["rev-list", "--count", &format!("{}..main", tag.commit)]);
-        assert_eq!(tag.distance.to_string(), count, "{}", tag.name);
+    assert_eq!(names, ["away-1", "blob", "merged", "nested", "side-1", "v1"]);
+    let commits: Vec<ObjectId> = tags.iter().map(|tag| tag.commit.clone()).collect();
+    let distances = world.git.distances(&world.repository, &main, &commits).await.unwrap();
+    for (tag, distance) in tags.iter().zip(distances) {
+        let reached = !matches!(tag.name.as_str(), "away-1" | "blob");
+        let count = || user.git(&["rev-list", "--count", &format!("{}..main", tag.commit)]);
+        assert_eq!(distance.map(|count| count.to_string()), reached.then(count), "{}", tag.name);
+        let annotated = matches!(tag.name.as_str(), "merged" | "nested" | "v1");
+        assert_eq!(tag.object != tag.commit, annotated, "{}", tag.name);
+        assert_eq!(user.git(&["rev-parse", &format!("refs/tags/{}^{{}}", tag.name)]), tag.commit.0);
     }
+    assert!(world.git.distances(&world.repository, &main, &[]).await.unwrap().is_empty());
     let error = permanent(world.git.find_tag(&world.repository, "blob").await);
     assert!(error.why.contains("blob"), "{error:?}");
     assert_eq!(world.git.resolve(&world.repository, "refs/tags/blob").await.unwrap(), None);

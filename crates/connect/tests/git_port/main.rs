@@ -2,6 +2,7 @@
 
 mod checkout;
 mod clone;
+mod history;
 mod hostile;
 mod http;
 mod push;

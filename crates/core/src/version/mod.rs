@@ -39,7 +39,7 @@ pub use format::{FORMAT_MAX_BYTES, FormatError, FormatFault, VersionFormat};
 pub use line::{Within, WithinError};
 pub use next::{COUNTER_FIRST, Known, LABEL_MAX_BYTES, LabelError, PreLabel, Wish};
 pub use reading::Unfit;
-pub use tags::{LatestTag, OddTag, Oddity, TagSurvey, survey_tags};
+pub use tags::{FittingTag, OddTag, Oddity, TagSurvey, nearest_release, survey_tags};
 
 /// The longest tag name that is looked at, in bytes.
 pub const TAG_MAX_BYTES: usize = 200;

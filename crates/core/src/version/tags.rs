@@ -1,4 +1,4 @@
-//! Which of the tags of a repository is the last release.
+//! What the names of a repository's tags say about releases.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -9,16 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::reading::number;
 use super::{TAG_MAX_BYTES, Version, VersionFormat};
 
-/// A tag that fits the format.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct LatestTag {
-    /// The name of the tag.
-    pub name: String,
+/// A tag that carries a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FittingTag {
+    /// Which of the tags it is, counted from 0 in the order in which they came.
+    pub index: usize,
     /// The version that it carries.
     pub version: Version,
-    /// How many commits are in HEAD and not in the tag; 0 on HEAD itself.
-    pub distance_commits: u64,
 }
 
 /// A tag to tell people about.
@@ -46,64 +43,57 @@ pub enum Oddity {
     InFuture,
 }
 
-/// What the tags say about releases so far.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
+/// The tags of a repository: those that carry versions, and the others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TagSurvey {
-    /// The last final release: the tag nearest to HEAD, and of several on one commit the highest version.
-    pub latest: Option<LatestTag>,
-    /// The last pre-release of a version after it, nearest in the same way.
-    pub pre: Option<LatestTag>,
-    /// The highest version of all, when that is another one: a line of development that was merged later, or a typo.
-    pub highest: Option<LatestTag>,
-    /// The tags that are left out of all this, in the order in which they came.
+    /// The tags that fit the format, in the order in which they came.
+    pub fitting: Vec<FittingTag>,
+    /// All others, in the order in which they came.
     pub odd: Vec<OddTag>,
 }
 
-/// Finds the last release among the tags that HEAD descends from: for each its name (without `refs/tags/`) and how many
-/// commits are in HEAD and not in the tag (`git rev-list --count TAG..HEAD`).
-///
-/// The commit graph decides and not the order of the versions: a typo in a tag of long ago (`2107.1.1`) would
-/// otherwise be the latest for ever. One that is not later only by its date is left out altogether; `today` is the day in
-/// the project's time zone.
+/// Tells tags that carry a version from those that do not, by their names (without `refs/tags/`). One that names a day which
+/// has not come carries none: `today` is the day in the project's time zone.
 pub fn survey_tags<'a>(
     format: &VersionFormat,
-    tags: impl IntoIterator<Item = (&'a str, u64)>,
+    names: impl IntoIterator<Item = &'a str>,
     today: Date,
 ) -> TagSurvey {
     let mut fitting = Vec::new();
     let mut odd = Vec::new();
-    for (name, distance_commits) in tags {
-        let name = name.to_owned();
-        match format.parse_tag(&name) {
+    let mut by_numbers: BTreeMap<Vec<u64>, &str> = BTreeMap::new();
+    for (index, name) in names.into_iter().enumerate() {
+        match format.parse_tag(name) {
             Some(version) if version.check_date(today).is_err() => {
-                odd.push(OddTag { name, oddity: Oddity::InFuture });
+                odd.push(OddTag { name: name.to_owned(), oddity: Oddity::InFuture });
             }
-            Some(version) => fitting.push(LatestTag { name, version, distance_commits }),
-            None => odd.push(OddTag { name, oddity: Oddity::DoesNotFit }),
+            Some(version) => {
+                if version.pre_release().is_none()
+                    && let Some(numbers) = version.numbers()
+                {
+                    by_numbers.insert(without_zeros(numbers), name);
+                }
+                fitting.push(FittingTag { index, version });
+            }
+            None => odd.push(OddTag { name: name.to_owned(), oddity: Oddity::DoesNotFit }),
         }
     }
-    let by_numbers: BTreeMap<Vec<u64>, &str> = fitting
-        .iter()
-        .filter(|tag| tag.version.pre_release().is_none())
-        .filter_map(|tag| Some((without_zeros(tag.version.numbers()?), tag.name.as_str())))
-        .collect();
     for tag in odd.iter_mut().filter(|tag| tag.oddity == Oddity::DoesNotFit) {
         if let Some(other) = loose_numbers(&tag.name).and_then(|numbers| by_numbers.get(&numbers)) {
             tag.oddity = Oddity::Doubles { tag: (*other).to_owned() };
         }
     }
-    let nearest = |wanted: &dyn Fn(&LatestTag) -> bool| {
-        let fitting = fitting.iter().filter(|tag| wanted(tag));
-        fitting.min_by_key(|tag| (tag.distance_commits, Reverse(&tag.version))).cloned()
-    };
-    let latest = nearest(&|tag| tag.version.pre_release().is_none());
-    let after = |tag: &LatestTag| latest.as_ref().is_none_or(|latest| latest.version < tag.version);
-    let pre = nearest(&|tag| tag.version.pre_release().is_some() && after(tag));
-    let last = [&latest, &pre].into_iter().flatten().max_by_key(|tag| &tag.version);
-    let highest = fitting.iter().max_by_key(|tag| &tag.version);
-    let highest = highest.filter(|tag| last.is_some_and(|last| last.version < tag.version)).cloned();
-    TagSurvey { latest, pre, highest, odd }
+    TagSurvey { fitting, odd }
+}
+
+/// The nearest of some releases: for each its version, and how many commits are in HEAD and not in it (`git rev-list --count
+/// TAG..HEAD`). Of several on one commit it is the one with the highest version. Gives its place among them.
+///
+/// The last release is the nearest of the final ones. The commit graph decides and not the order of the versions: a typo in
+/// a tag of long ago (`2107.1.1`) would otherwise be the last for ever.
+pub fn nearest_release<'a>(tags: impl IntoIterator<Item = (&'a Version, u64)>) -> Option<usize> {
+    let tags = tags.into_iter().enumerate();
+    tags.min_by_key(|(_, (version, distance))| (*distance, Reverse(*version))).map(|(place, _)| place)
 }
 
 /// The numbers of a name such as `v1.6.8`, `release-1.6.8` or `1_6_8`, whatever stands before them.

@@ -122,7 +122,7 @@ proptest! {
             if let Some(version) = format.parse_tag(&name) {
                 prop_assert_eq!(format.tag_name(&version).unwrap(), name.clone());
             }
-            survey_tags(&format, [(name.as_str(), 1)], TODAY);
+            survey_tags(&format, [name.as_str()], TODAY);
         }
     }
 

@@ -2,12 +2,14 @@
 
 mod port;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::Hash;
-use tollgate_engine::ports::{Checkout, PushOutcome, PushRefusal, RefUpdate, TagFound};
+use tollgate_engine::ports::{
+    Checkout, HistoryQuery, PathFilter, PushOutcome, PushRefusal, RefUpdate, TagFound,
+};
 
 use super::SimWorld;
 
@@ -115,24 +117,72 @@ impl Git {
         }
     }
 
-    /// A commit and everything before it, each with its distance, the nearest first.
-    fn ancestry(&self, from: &ObjectId) -> Vec<(ObjectId, u64)> {
-        let mut found: Vec<(ObjectId, u64)> = Vec::new();
-        let mut seen = BTreeSet::new();
-        let mut next = VecDeque::from([(from.clone(), 0)]);
-        while let Some((id, distance)) = next.pop_front() {
+    /// A commit and everything before it.
+    fn ancestry(&self, from: &ObjectId) -> BTreeSet<ObjectId> {
+        let mut found = BTreeSet::new();
+        let mut todo = vec![from.clone()];
+        while let Some(id) = todo.pop() {
             let Some((id, commit)) = self.commit(&id) else { continue };
-            if !seen.insert(id.clone()) {
-                continue;
+            if found.insert(id.clone()) {
+                todo.extend(commit.parents.iter().cloned());
             }
-            found.push((id.clone(), distance));
-            next.extend(commit.parents.iter().map(|parent| (parent.clone(), distance + 1)));
         }
         found
     }
 
+    /// The commits of a query: children before their parents, otherwise the newest first.
+    fn history(&self, query: &HistoryQuery) -> Vec<ObjectId> {
+        let mut left: BTreeSet<ObjectId> = query.to.iter().flat_map(|to| self.ancestry(to)).collect();
+        for known in &query.without {
+            left = left.difference(&self.ancestry(known)).cloned().collect();
+        }
+        let parents =
+            |id: &ObjectId| self.commit(id).map(|(_, commit)| commit.parents.clone()).unwrap_or_default();
+        let mut children: BTreeMap<ObjectId, usize> = left.iter().map(|id| (id.clone(), 0)).collect();
+        for parent in left.iter().flat_map(parents) {
+            children.entry(parent).and_modify(|count| *count += 1);
+        }
+        let mut sorted = Vec::new();
+        let at = |id: &ObjectId| self.commit(id).map(|(_, commit)| commit.at);
+        while let Some(next) = left.iter().filter(|id| children[*id] == 0).max_by_key(|id| at(id)).cloned() {
+            left.remove(&next);
+            for parent in parents(&next) {
+                children.entry(parent).and_modify(|count| *count -= 1);
+            }
+            sorted.push(next);
+        }
+        sorted.retain(|id| self.touches(id, &query.paths));
+        sorted
+    }
+
+    /// Whether a commit differs from every parent at one of these paths.
+    fn touches(&self, id: &ObjectId, paths: &[PathFilter]) -> bool {
+        if paths.is_empty() {
+            return true;
+        }
+        let Some((_, commit)) = self.commit(id) else { return false };
+        let within = |filter: &PathFilter, path: &str| {
+            // Patterns are git's business: here they are what they begin with.
+            let start = filter.path.split(['*', '?', '[']).next().unwrap_or_default().trim_end_matches('/');
+            path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let counts = |path: &str| {
+            let some = |except: bool| paths.iter().any(|one| one.except == except && within(one, path));
+            (some(false) || paths.iter().all(|one| one.except)) && !some(true)
+        };
+        let own = |tree: &ObjectId| -> Files {
+            let files = self.files(tree).cloned().unwrap_or_default();
+            files.into_iter().filter(|(path, _)| counts(path)).collect()
+        };
+        let mine = own(&commit.tree);
+        match commit.parents.is_empty() {
+            true => !mine.is_empty(),
+            false => commit.parents.iter().all(|parent| own(parent) != mine),
+        }
+    }
+
     fn is_ancestor(&self, old: &ObjectId, new: &ObjectId) -> bool {
-        self.ancestry(new).iter().any(|(id, _)| id == old)
+        self.ancestry(new).contains(old)
     }
 
     fn tag_found(&self, object: &ObjectId) -> Option<TagFound> {

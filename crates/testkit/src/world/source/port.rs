@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use tollgate_core::act::FailureClass;
 use tollgate_core::ids::ObjectId;
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, Diff, FileDiff, FileEdit, PortError, PushOutcome, RawCommit, ReachableTag,
-    RefUpdate, Repository, Sign, Source, TagFound, TagRequest,
+    Checkout, CommitFields, CommitRef, CommitRequest, CommitSink, Diff, FileDiff, FileEdit, FoundRepository,
+    HistoryQuery, LocalTag, PortError, PushOutcome, RefUpdate, Repository, Sign, Source, TagFound,
+    TagRequest,
 };
 
 use super::super::{error, lost_answer};
@@ -64,43 +65,71 @@ impl Source for SimSource {
         Ok(git.commit(&object).map(|(id, _)| id.clone()))
     }
 
-    async fn history(
-        &self,
-        _: &Repository,
-        from: Option<&ObjectId>,
-        to: &ObjectId,
-        limit: usize,
-    ) -> Result<(Vec<RawCommit>, bool), PortError> {
-        let git = &self.0.state().git;
-        let known = from.map(|from| git.ancestry(from)).unwrap_or_default();
-        let all = git.ancestry(to);
-        let new: Vec<RawCommit> = all
-            .iter()
-            .filter(|(id, _)| !known.iter().any(|(other, _)| other == id))
-            .filter_map(|(id, _)| git.commit(id))
-            .map(|(id, commit)| RawCommit {
-                id: id.clone(),
-                parents: commit.parents.clone(),
-                author_name: commit.author.0.clone(),
-                author_email: commit.author.1.clone(),
-                authored_at: commit.at,
-                message: commit.message.clone(),
-            })
-            .collect();
-        let more = new.len() > limit;
-        Ok((new.into_iter().take(limit).collect(), more))
+    async fn find_repository(&self, _: &Path) -> Result<Option<FoundRepository>, PortError> {
+        self.0.outside("look for a repository").await?;
+        let found = self.0.state().git.checkout.clone().map(|checkout| FoundRepository {
+            repository: Repository {
+                url: String::new(),
+                clone: checkout.root.join(".git"),
+                checkout: Some(checkout.root),
+            },
+            head: checkout.head,
+            shallow: checkout.shallow,
+            partial: false,
+        });
+        Ok(found)
     }
 
-    async fn reachable_tags(&self, _: &Repository, from: &ObjectId) -> Result<Vec<ReachableTag>, PortError> {
+    async fn remote_url(&self, _: &Repository) -> Result<Option<String>, PortError> {
+        Ok(self.0.state().git.checkout.as_ref().and_then(|checkout| checkout.remote_url.clone()))
+    }
+
+    async fn commits(
+        &self,
+        _: &Repository,
+        query: &HistoryQuery,
+        sink: &mut CommitSink<'_>,
+    ) -> Result<(), PortError> {
         let git = &self.0.state().git;
-        let near = git.ancestry(from);
+        for id in git.history(query) {
+            let Some((id, commit)) = git.commit(&id) else { continue };
+            let parents: Vec<&str> = commit.parents.iter().map(|parent| parent.0.as_str()).collect();
+            let given = sink(CommitRef {
+                id: &id.0,
+                parents: &parents.join(" "),
+                author_name: &commit.author.0,
+                author_email: &commit.author.1,
+                authored_at: commit.at,
+                committed_at: commit.at,
+                message: if query.fields == CommitFields::All { &commit.message } else { "" },
+            });
+            if given.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tags(&self, _: &Repository) -> Result<Vec<LocalTag>, PortError> {
+        let git = &self.0.state().git;
         let tags = git.clone.iter().filter_map(|(name, object)| {
             let name = name.strip_prefix(TAGS)?.to_owned();
-            let commit = git.commit(object)?.0.clone();
-            let (_, distance) = near.iter().find(|(id, _)| *id == commit)?;
-            Some(ReachableTag { name, commit, distance: *distance })
+            Some(LocalTag { name, object: object.clone(), commit: git.commit(object)?.0.clone() })
         });
         Ok(tags.collect())
+    }
+
+    async fn distances(
+        &self,
+        _: &Repository,
+        from: &ObjectId,
+        commits: &[ObjectId],
+    ) -> Result<Vec<Option<u64>>, PortError> {
+        let git = &self.0.state().git;
+        let all = git.ancestry(from);
+        let distance =
+            |commit: &ObjectId| all.contains(commit).then(|| (all.len() - git.ancestry(commit).len()) as u64);
+        Ok(commits.iter().map(distance).collect())
     }
 
     async fn remote_refs(
