@@ -70,6 +70,7 @@ impl Actions<'_> {
         };
         Some(match action {
             Action::Approve(target) => format!("tollgate approve {}{release}", approval(target)),
+            Action::Vote(target) => format!("tollgate vote {} +1|0|-1{release}", approval(target)),
             Action::Revoke(target) => format!("tollgate revoke {}{release}", approval(target)),
             Action::Answer(question) => {
                 format!("tollgate answer {} {}{release}", asked(question), self.answer(question))

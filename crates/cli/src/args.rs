@@ -132,6 +132,8 @@ pub(crate) enum Command {
     Approve(commands::people::ApproveArgs),
     /// Say no to a gate or a step
     Reject(commands::people::RejectArgs),
+    /// Vote on a gate or a step, or change your vote
+    Vote(commands::people::VoteArgs),
     /// Take back your own yes or no
     Revoke(commands::people::RevokeArgs),
     /// Say that a manual step is done

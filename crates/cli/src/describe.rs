@@ -2,8 +2,8 @@
 
 use tollgate_core::act::Outcome;
 use tollgate_core::event::{
-    ApprovalTarget, Asked, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
-    RunOutcome, Skipped, StepResult, WaiverTarget,
+    ApprovalTarget, Asked, Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent,
+    ReleaseEvent, RunOutcome, Skipped, StepResult, WaiverTarget,
 };
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
@@ -121,6 +121,21 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::Revoked { target } => {
             say("↩", WAITS, format!("{who} took back their word on {}", approval(target)))
         }
+        ReleaseEvent::VoteOpened { target, .. } => {
+            say("▶", NAME, format!("the vote {} is open", approval(target)))
+        }
+        ReleaseEvent::VoteReached { target, .. } => {
+            detail(format!("a period of the vote {} is over", approval(target)))
+        }
+        ReleaseEvent::Voted { target, ballot, note, .. } => {
+            let note = note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
+            let (mark, style) = match ballot {
+                Ballot::For => ("✓", GOOD),
+                Ballot::Abstain => ("·", FAINT),
+                Ballot::Against => ("✗", BAD),
+            };
+            say(mark, style, format!("{who} voted {ballot} on {}{note}", approval(target)))
+        }
         ReleaseEvent::Answered { question, answer } => {
             say("✓", GOOD, format!("{who} answered {}: {answer}", asked(question)))
         }
@@ -148,6 +163,7 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
             let names: Vec<String> = people.iter().map(ToString::to_string).collect();
             format!("approved by {}", names.join(", "))
         }
+        StepResult::Voted(votes) => votes.clone(),
         StepResult::Entered(reports) => format!("{} gates open", reports.len()),
         StepResult::Live(seen) => format!("it answers `{}`", seen.value.as_deref().unwrap_or_default()),
         StepResult::Unprobed => "no probe; the deployer's word was taken".into(),

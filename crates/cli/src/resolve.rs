@@ -31,6 +31,15 @@ impl From<Target> for ApprovalTarget {
     }
 }
 
+impl From<ApprovalTarget> for Target {
+    fn from(target: ApprovalTarget) -> Self {
+        match target {
+            ApprovalTarget::Gate(environment, gate) => Self::Gate(environment, gate),
+            ApprovalTarget::Step(run, step) => Self::Step(run, step),
+        }
+    }
+}
+
 impl From<Target> for WaiverTarget {
     fn from(target: Target) -> Self {
         match target {

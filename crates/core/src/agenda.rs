@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::act::Act;
-use crate::decide::{Entering, conditions_left, gates_of_step, live_until};
+use crate::decide::{Entering, conditions_left, gates_of_step, live_until, nowhere, vote_moments};
 use crate::gate::GateAnswer;
 use crate::ids::EffectId;
 use crate::model::Probe;
@@ -95,6 +95,14 @@ impl Agenda {
     fn wakes(&mut self, entry: Entry<'_>) {
         let Entry { view, run, plan, planned, state, now } = entry;
         self.wake_at(planned.timeout.map(|timeout| later(state.opened_at, timeout)));
+        // Whoever is at a deployment is not asked about again.
+        let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);
+        if let (Some(none), false) = (nowhere(), deploys) {
+            let environment = planned.environment.as_ref().unwrap_or(&none);
+            for at in vote_moments(Entering { view, run, plan, environment, now }, planned) {
+                self.wake_at(Some(at));
+            }
+        }
         match &planned.body {
             Body::Live(Some(probe)) => self.wake_at(live_until(plan, planned, state, probe)),
             Body::Enter | Body::Deploy(_) if !view.holds(run, planned) => {

@@ -323,6 +323,37 @@ pub enum ReleaseEvent {
         /// What for.
         target: ApprovalTarget,
     },
+    /// A vote is open.
+    VoteOpened {
+        /// Whose.
+        run: RunId,
+        /// What about.
+        target: ApprovalTarget,
+        /// On which candidate.
+        candidate: CandidateNumber,
+    },
+    /// A moment of a vote has come: a period of it is over, or it closes.
+    VoteReached {
+        /// Whose.
+        run: RunId,
+        /// What about.
+        target: ApprovalTarget,
+        /// The moment.
+        moment: Timestamp,
+    },
+    /// Somebody voted, or changed their vote.
+    Voted {
+        /// In whose vote.
+        run: RunId,
+        /// What about.
+        target: ApprovalTarget,
+        /// How.
+        ballot: Ballot,
+        /// On exactly this content.
+        covers: Fingerprint,
+        /// A remark.
+        note: Option<String>,
+    },
     /// Somebody answered a question.
     Answered {
         /// Which.
@@ -393,6 +424,8 @@ pub enum StepResult {
     Answered,
     /// These people approved.
     Approved(Vec<PersonName>),
+    /// The vote passed, with these votes.
+    Voted(String),
     /// Every gate was open.
     Entered(Vec<GateReport>),
     /// The environment answered with this.
@@ -428,7 +461,29 @@ pub enum Skipped {
     Waiver(usize),
 }
 
-/// What an approval is for.
+/// A vote of one person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ballot {
+    /// For it.
+    For,
+    /// Neither.
+    Abstain,
+    /// Against it.
+    Against,
+}
+
+impl std::fmt::Display for Ballot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::For => "+1",
+            Self::Abstain => "0",
+            Self::Against => "-1",
+        })
+    }
+}
+
+/// What people are asked for: where an approval or a vote counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApprovalTarget {

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
-    Counting, Entering, GOING, approval_actions, changes_history, conditions_left, expected, gates_of_step,
-    knowing, never_waived, nowhere, saw, second, waivers,
+    Counting, Entering, GOING, Standing, Voting, approval_actions, changes_history, conditions_left,
+    expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, saw, second, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
 use crate::gate::{Action, GateAnswer, GateOrigin, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, QuestionName, RunId, StepId};
-use crate::model::{ApprovalRule, Deploy, Probe, StepKind, Template, Who};
+use crate::model::{ApprovalRule, Deploy, Probe, StepKind, Template, VoteRule, Who};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::View;
@@ -135,7 +135,10 @@ impl Explaining<'_> {
             }
             StepStatus::Stuck { failure, .. } => one(self.stuck(planned, state, failure, what)),
             StepStatus::Expired => {
-                let why = "what it waited for did not come in time";
+                let why = match self.expired_votes(planned).as_slice() {
+                    [] => "what it waited for did not come in time".to_owned(),
+                    votes => votes.join("\n"),
+                };
                 one(self.ways_out(planned, self.hold(what, why, state.since)))
             }
             StepStatus::Open { .. } => self.open(planned, state, what),
@@ -231,6 +234,10 @@ impl Explaining<'_> {
                 Some(hold) => hold,
                 None => return Vec::new(),
             },
+            StepKind::Vote(rule) => match self.vote(planned, rule, hold) {
+                Some(hold) => hold,
+                None => return Vec::new(),
+            },
             _ => match changes_history(self.run, self.plan, planned) {
                 Some(other) => {
                     let why =
@@ -261,9 +268,7 @@ impl Explaining<'_> {
     fn approval(&self, planned: &PlannedStep, rule: &ApprovalRule, hold: Hold) -> Option<Hold> {
         let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
         let nowhere = nowhere()?;
-        let environment = planned.environment.as_ref().unwrap_or(&nowhere);
-        let entering =
-            Entering { view: self.view, run: self.run, plan: self.plan, environment, now: self.now };
+        let entering = self.entering(planned, &nowhere);
         let count = Counting { entering, rule, target: &target }.count();
         if count.open(rule).is_some() {
             return None;
@@ -272,6 +277,28 @@ impl Explaining<'_> {
         how.extend(self.waiving(planned));
         let what = format!("approval `{}`", planned.id);
         Some(Hold { what, why: count.why(rule), who: count.who(rule), how, ..hold })
+    }
+
+    fn vote(&self, planned: &PlannedStep, rule: &VoteRule, hold: Hold) -> Option<Hold> {
+        let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
+        let nowhere = nowhere()?;
+        let voting = Voting { entering: self.entering(planned, &nowhere), rule, target: &target };
+        if let Standing::Passed(_) = voting.standing() {
+            return None;
+        }
+        let mut hold = voting.hold(Hold { what: format!("vote `{}`", planned.id), ..hold });
+        hold.how.extend(self.waiving(planned));
+        Some(hold)
+    }
+
+    fn entering<'e>(&'e self, planned: &'e PlannedStep, nowhere: &'e EnvironmentName) -> Entering<'e> {
+        let environment = planned.environment.as_ref().unwrap_or(nowhere);
+        Entering { view: self.view, run: self.run, plan: self.plan, environment, now: self.now }
+    }
+
+    /// The votes of a step that did not pass in time, in words.
+    fn expired_votes(&self, planned: &PlannedStep) -> Vec<String> {
+        nowhere().map(|none| expired_votes(self.entering(planned, &none), planned)).unwrap_or_default()
     }
 
     fn person(&self, planned: &PlannedStep, by: Option<&Who>, instruction: &Template, hold: Hold) -> Hold {

@@ -104,6 +104,8 @@ pub enum Action {
     Approve(ApprovalTarget),
     /// Take back a no.
     Revoke(ApprovalTarget),
+    /// Vote.
+    Vote(ApprovalTarget),
     /// Answer a question.
     Answer(Asked),
     /// Say that a manual step is done.

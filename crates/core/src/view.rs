@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Report, message_id};
 use crate::candidate::Candidate;
-use crate::event::{ApprovalTarget, Asked, Entry, Event, Holder, Seen, WaiverTarget};
+use crate::event::{ApprovalTarget, Asked, Ballot, Entry, Event, Holder, Seen, WaiverTarget};
 use crate::ids::{EffectId, EnvironmentName, OutputName, PersonName, ReleaseId, RunId, ServiceName, StepId};
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
@@ -167,6 +167,15 @@ pub enum Stimulus {
     Revoke {
         /// For what.
         target: ApprovalTarget,
+    },
+    /// Somebody votes, or changes their vote.
+    Vote {
+        /// On what.
+        target: ApprovalTarget,
+        /// How.
+        ballot: Ballot,
+        /// A remark; a veto needs one.
+        note: Option<String>,
     },
     /// Somebody answers a question.
     Answer {

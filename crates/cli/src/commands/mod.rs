@@ -39,6 +39,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Watch(args) => watch::run(app, &args).await,
         Command::Log(args) => log::run(app, &args).await,
         Command::Approve(args) => people::approve(app, &args).await,
+        Command::Vote(args) => people::vote(app, &args).await,
         Command::Reject(args) => people::reject(app, &args).await,
         Command::Revoke(args) => people::revoke(app, &args).await,
         Command::Done(args) => people::done(app, &args).await,

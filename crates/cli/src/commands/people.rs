@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::Actor;
-use tollgate_core::event::Asked;
+use tollgate_core::event::{Asked, Ballot};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{OutputName, ReleaseId, RunId, StepId};
 use tollgate_core::plan::list;
@@ -40,6 +40,24 @@ pub(crate) struct RejectArgs {
     /// Why
     #[arg(long, value_name = "REASON")]
     why: String,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// What is voted on.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VoteArgs {
+    /// The gate (`ENVIRONMENT/GATE`) or the step; without it, the only vote that is open
+    #[arg(value_name = "TARGET|VOTE", allow_negative_numbers = true)]
+    first: String,
+    /// `+1`, `0` or `-1`
+    #[arg(value_name = "VOTE", allow_negative_numbers = true)]
+    second: Option<String>,
+    /// A remark; a -1 that stops the release needs one
+    #[arg(short = 'm', long, value_name = "TEXT")]
+    note: Option<String>,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -221,14 +239,32 @@ impl Acting {
 
 fn approvable(action: &Action) -> Option<Target> {
     match action {
-        Action::Approve(target) => Some(match target {
-            tollgate_core::event::ApprovalTarget::Gate(environment, gate) => {
-                Target::Gate(environment.clone(), gate.clone())
-            }
-            tollgate_core::event::ApprovalTarget::Step(run, step) => Target::Step(*run, step.clone()),
-        }),
+        Action::Approve(target) => Some(target.clone().into()),
         _ => None,
     }
+}
+
+pub(crate) async fn vote(app: &App, args: &VoteArgs) -> Result<Exit, CliError> {
+    let (named, ballot) = match &args.second {
+        Some(second) => (Some(args.first.as_str()), second),
+        None => (None, &args.first),
+    };
+    let ballot = match ballot.as_str() {
+        "+1" => Ballot::For,
+        "0" | "+0" | "-0" => Ballot::Abstain,
+        "-1" => Ballot::Against,
+        other => {
+            let why = format!("`{}` is no vote", crate::output::line(other));
+            return Err(CliError::usage(why).hint("a vote is `+1`, `0` or `-1`, after what is voted on"));
+        }
+    };
+    let acting = Acting::new(app, &args.which).await?;
+    let target = acting.target(named, "a vote", |action| match action {
+        Action::Vote(target) => Some(target.clone().into()),
+        _ => None,
+    })?;
+    let stimulus = Stimulus::Vote { target: target.into(), ballot, note: args.note.clone() };
+    acting.take(app, stimulus, !args.onward.no_work).await
 }
 
 pub(crate) async fn approve(app: &App, args: &ApproveArgs) -> Result<Exit, CliError> {

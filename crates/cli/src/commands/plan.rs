@@ -8,7 +8,7 @@ use serde::Serialize;
 use tollgate_core::context::Context;
 use tollgate_core::ids::{ProcedureName, ServiceName};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{Deploy, Policy, StepKind};
+use tollgate_core::model::{Deploy, Policy, StepKind, VoteRule};
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
 use tollgate_engine::planning::Origin;
 
@@ -354,9 +354,24 @@ fn kind_in_words(
         StepKind::Manual { instruction, .. } => format!("a person{by}: {}", first_line(&fill(instruction))),
         StepKind::Ask { questions } => format!("asks {}", list(questions)),
         StepKind::Approval(rule) => format!("waits for {} of {} to approve", rule.count, rule.by),
+        StepKind::Vote(rule) => vote(rule),
         StepKind::Message(message) => format!("tells people: “{}”", first_line(&fill(&message.subject))),
         StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => String::new(),
     }
+}
+
+/// What it takes for a vote to pass.
+pub(crate) fn vote(rule: &VoteRule) -> String {
+    let mut takes = Vec::new();
+    if rule.quorum > 0 {
+        takes.push(format!("{} × +1 of {}", rule.quorum, rule.by));
+    }
+    takes.push(match rule.lazy {
+        true => format!("no -1 of {}", rule.by),
+        false => rule.majority.to_string(),
+    });
+    takes.extend(rule.at_least.map(|period| format!("{} at least", crate::when::length(period))));
+    format!("waits for a vote: {}", takes.join(", "))
 }
 
 /// A text filled in as far as it can be before the run; what only the run knows stays as it is written.

@@ -66,6 +66,13 @@ impl Deciding {
         match follows {
             Move::Nothing => {}
             Move::Open => self.by_rule(ReleaseEvent::StepOpened { run, step }),
+            Move::ReachVote(target, moment) => {
+                self.by_rule(ReleaseEvent::VoteReached { run, target, moment });
+            }
+            Move::OpenVote(target) => {
+                let Some(candidate) = self.view.release.run(&run).map(|run| run.candidate) else { return };
+                self.by_rule(ReleaseEvent::VoteOpened { run, target, candidate });
+            }
             Move::Expire => self.by_rule(ReleaseEvent::StepExpired { run, step }),
             Move::Skip(because) => self.by_rule(ReleaseEvent::StepSkipped { run, step, because }),
             Move::Fail(failure) => self.fail(run, planned, failure),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::gates::{Entering, of_environment, second};
+use crate::candidate::{Candidate, Fingerprint};
 use crate::event::ApprovalTarget;
 use crate::ids::{EnvironmentName, GateName, PersonName};
 use crate::model::{ApprovalRule, FacetName, GateKind};
@@ -245,6 +246,18 @@ pub fn covered_facets(rule: &ApprovalRule, target: &ApprovalTarget) -> Vec<Facet
     match (target, &rule.covers) {
         (ApprovalTarget::Step(..), Some(covers)) => covers.clone(),
         _ => all.to_vec(),
+    }
+}
+
+/// What somebody has before them who is asked about a gate or a step: everything, or what the step says it covers.
+pub(super) fn covered(candidate: &Candidate, plan: &Plan, target: &ApprovalTarget) -> Fingerprint {
+    let facets = match target {
+        ApprovalTarget::Step(_, step) => plan.step(step).and_then(|planned| planned.covers.as_ref()),
+        ApprovalTarget::Gate(..) => None,
+    };
+    match facets {
+        Some(facets) => candidate.covered(facets),
+        None => candidate.fingerprint(),
     }
 }
 

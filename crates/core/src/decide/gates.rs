@@ -4,12 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::approvals::Counting;
 use super::effects::encoded_bytes;
+use super::votes::{Standing, Voting};
 use crate::context::{Context, RunFacts};
 use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
 use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
 use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, Gate, GateKind, Policy, Template, Who};
+use crate::model::{ApprovalRule, Gate, GateKind, Policy, Template, VoteRule, Who};
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Answer, Run, RunStatus};
 use crate::view::{View, later};
@@ -250,6 +251,7 @@ impl<'a> Entering<'a> {
         }
         match &gate.kind {
             GateKind::Approval(rule) => self.approval(name, rule),
+            GateKind::Vote(rule) => self.vote(name, rule),
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Require { that } => match eval_condition(that, &facts) {
@@ -281,7 +283,20 @@ impl<'a> Entering<'a> {
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
-    fn waived(&self, gate: &GateName) -> Option<GateAnswer> {
+    fn vote(&self, name: &GateName, rule: &VoteRule) -> GateAnswer {
+        let target = ApprovalTarget::Gate(self.environment.clone(), name.clone());
+        let voting = Voting { entering: *self, rule, target: &target };
+        if let Standing::Passed(why) = voting.standing() {
+            return GateAnswer::Open(why);
+        }
+        let hold =
+            self.hold(format!("vote `{name}` of {}", self.environment), String::new(), WaitsOn::Person);
+        let mut hold = voting.hold(hold);
+        hold.how.extend(self.waiving(name));
+        GateAnswer::Closed(hold.or_abort(self.run.id))
+    }
+
+    pub(super) fn waived(&self, gate: &GateName) -> Option<GateAnswer> {
         let target = WaiverTarget::Gate(self.environment.clone(), gate.clone());
         let (_, waiver) = self.view.release.waiver(&target, self.run, self.now)?;
         Some(GateAnswer::Open(format!("waived by {}: {}", waiver.by, waiver.why)))

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::acts::{Begin, Beginning, permanent};
 use super::approvals::Counting;
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
+use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};
 use crate::context::StepFacts;
 use crate::event::{ApprovalTarget, Asked, Seen, Skipped, StepResult};
@@ -12,13 +13,15 @@ use crate::expr::{EvalError, Expr, eval_condition};
 use crate::gate::GateReport;
 use crate::ids::{EffectId, EnvironmentName};
 use crate::journal::Hash;
-use crate::model::{ApprovalRule, Deploy, Probe, StepKind};
+use crate::model::{ApprovalRule, Deploy, Probe, StepKind, VoteRule};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, StepState, StepStatus};
 use crate::view::{View, effect_id, later};
 
 /// The most people who are written down as those who approved a step; each of them stands in the journal anyway.
 const APPROVERS_MAX: usize = 200;
+/// The longest account of a vote that passed, in characters.
+const VOTES_MAX_CHARS: usize = 4_000;
 
 /// What follows for a step.
 #[derive(Debug)]
@@ -27,6 +30,10 @@ pub(super) enum Move {
     Nothing,
     /// It was just reached, and waits.
     Open,
+    /// A moment of a vote that it waits for has come.
+    ReachVote(ApprovalTarget, Timestamp),
+    /// A vote that it waits for is opened.
+    OpenVote(ApprovalTarget),
     /// It has waited too long.
     Expire,
     /// It is not done, and this is why.
@@ -78,7 +85,7 @@ impl<'a> Looking<'a> {
                 let reports = self.gates();
                 match reports.iter().all(GateReport::is_open) {
                     true => Move::Finish(StepResult::Entered(super::gates::recorded(reports))),
-                    false => self.wait(),
+                    false => self.votes().unwrap_or_else(|| self.wait()),
                 }
             }
             Body::Deploy(deploy) => self.deploy(deploy),
@@ -92,6 +99,7 @@ impl<'a> Looking<'a> {
                 }
             }
             Body::Step(StepKind::Approval(rule)) => self.approval(rule),
+            Body::Step(StepKind::Vote(rule)) => self.vote(rule),
             Body::Step(_) => self.begin(),
         }
     }
@@ -175,7 +183,40 @@ impl<'a> Looking<'a> {
             Deploy::Manual { .. } | Deploy::Observed if open => Move::Start,
             // What only waits does not hold the environment, also where an earlier try of it has begun.
             _ if begun => Move::GiveBack,
-            _ => self.wait(),
+            _ => self.votes().unwrap_or_else(|| self.wait()),
+        }
+    }
+
+    /// What follows for the votes that a step waits for: one is opened, or it came to its end without a yes.
+    fn votes(&self) -> Option<Move> {
+        let state = self.state()?;
+        let none = nowhere()?;
+        let Self { view, run, plan, now, .. } = *self;
+        let environment = self.planned.environment.as_ref().unwrap_or(&none);
+        let entering = Entering { view, run, plan, environment, now };
+        let mut expired = false;
+        for (target, rule) in votes_of_step(entering, self.planned) {
+            let voting = Voting { entering, rule, target: &target };
+            if let Some(moment) = voting.reaches() {
+                return Some(Move::ReachVote(target, moment));
+            }
+            if voting.opens(state.opened_at) {
+                return Some(Move::OpenVote(target));
+            }
+            expired |= matches!(voting.standing(), Standing::Expired);
+        }
+        expired.then_some(Move::Expire)
+    }
+
+    fn vote(&self, rule: &VoteRule) -> Move {
+        let target = ApprovalTarget::Step(self.run.id, self.planned.id.clone());
+        let Some(none) = nowhere() else { return Move::Nothing };
+        let Self { view, run, plan, now, .. } = *self;
+        let environment = self.planned.environment.as_ref().unwrap_or(&none);
+        let entering = Entering { view, run, plan, environment, now };
+        match (Voting { entering, rule, target: &target }).standing() {
+            Standing::Passed(votes) => Move::Finish(StepResult::Voted(clipped(&votes, VOTES_MAX_CHARS))),
+            _ => self.votes().unwrap_or_else(|| self.wait()),
         }
     }
 

@@ -15,6 +15,7 @@ mod people;
 mod policy;
 mod soak;
 mod start;
+mod votes;
 mod waive;
 
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
@@ -24,6 +25,7 @@ pub(crate) use effects::expected;
 pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};
 pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
+pub(crate) use votes::{Standing, Voting, expired_votes, vote_moments};
 pub(crate) use waive::never_waived;
 
 use std::sync::Arc;
@@ -70,6 +72,7 @@ impl Deciding {
             Stimulus::Approve { target, note } => self.approve(target, note.clone()),
             Stimulus::Reject { target, why } => self.reject(target, why),
             Stimulus::Revoke { target } => self.revoke(target),
+            Stimulus::Vote { target, ballot, note } => self.vote(target, *ballot, note.clone()),
             Stimulus::Answer { question, text } => self.answer(question, text),
             Stimulus::Done { run, step, evidence, outputs } => {
                 self.done(*run, step, evidence.clone(), outputs.clone())

@@ -119,8 +119,11 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
             if ALWAYS.contains(&gate.as_str()) {
                 return refuse(format!("a gate cannot be called `{gate}`: one of that name always holds"));
             }
-            if let GateKind::Approval(rule) = &rule.kind {
-                enough(policy, &rule.by, rule.count, &format!("the gate `{gate}` of `{name}`"))?;
+            let what = format!("the gate `{gate}` of `{name}`");
+            match &rule.kind {
+                GateKind::Approval(rule) => enough(policy, &rule.by, rule.count, &what)?,
+                GateKind::Vote(rule) => enough(policy, &rule.by, rule.quorum, &what)?,
+                GateKind::Ask { .. } | GateKind::Soak { .. } | GateKind::Require { .. } => {}
             }
         }
     }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRule, Place, PublishSpec, Template, Who};
+use super::{ApprovalRule, Place, PublishSpec, Template, VoteRule, Who};
 use crate::changelog::ChangelogRules;
 use crate::expr::Expr;
 use crate::ids::{
@@ -230,6 +230,8 @@ pub enum StepKind {
     },
     /// Waits for people to approve.
     Approval(ApprovalRule),
+    /// Waits until a vote passes.
+    Vote(VoteRule),
     /// Tells people something.
     Message(Message),
     /// Moves the candidate into an environment.

@@ -6,10 +6,12 @@
 mod definition;
 mod policy;
 mod publish;
+mod vote;
 
 pub use definition::*;
 pub use policy::*;
 pub use publish::*;
+pub use vote::*;
 
 use serde::{Deserialize, Serialize};
 

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{FacetName, Place, Shell, Step, Template};
+use super::{FacetName, Place, Shell, Step, Template, VoteRule};
 use crate::expr::Expr;
 use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, ServiceName};
 use crate::journal::Hash;
@@ -163,6 +163,8 @@ pub enum GateKind {
         /// Where; without it, in the environment that it has to be verified in before.
         environment: Option<EnvironmentName>,
     },
+    /// People vote on exactly this candidate.
+    Vote(VoteRule),
     /// An expression is true.
     Require {
         /// The expression.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Failure};
 use crate::actor::Actor;
 use crate::candidate::{Candidate, Facet, Fingerprint};
-use crate::event::{AnswerValue, ApprovalTarget, Asked, RunOutcome, Seen, Skipped, StepResult, WaiverTarget};
+use crate::event::{
+    AnswerValue, ApprovalTarget, Asked, Ballot, RunOutcome, Seen, Skipped, StepResult, WaiverTarget,
+};
 use crate::ids::{CandidateNumber, EffectId, ProcedureName, RunId, ServiceName, StepId};
 use crate::journal::{BlobId, Hash};
 
@@ -26,6 +28,9 @@ pub struct ReleaseState {
     pub opinions: Vec<Opinion>,
     /// The answers to questions.
     pub answers: Vec<(Asked, Answer)>,
+    /// Votes that were opened, the newest last.
+    #[serde(default)]
+    pub votes: Vec<VoteRound>,
     /// Its waivers, in order; never removed.
     pub waivers: Vec<Waiver>,
 }
@@ -225,6 +230,40 @@ pub enum Says {
     },
 }
 
+/// A vote that was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VoteRound {
+    /// Of which run.
+    pub run: RunId,
+    /// What about.
+    pub target: ApprovalTarget,
+    /// On which candidate.
+    pub candidate: CandidateNumber,
+    /// Since when.
+    pub opened_at: Timestamp,
+    /// The last of its moments that has come: its opening, the end of a period, its close.
+    pub reached: Timestamp,
+    /// The votes, one of each person, in the order in which they last voted.
+    pub votes: Vec<Vote>,
+}
+
+/// Somebody's vote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Vote {
+    /// Whose.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// How.
+    pub ballot: Ballot,
+    /// On exactly this content.
+    pub covers: Fingerprint,
+    /// A remark.
+    pub note: Option<String>,
+}
+
 /// An answer to a question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -278,6 +317,11 @@ impl ReleaseState {
     /// The answers to a question, the newest first: one, or for the question of a gate one of each person.
     pub fn answered(&self, asked: &Asked) -> impl Iterator<Item = &Answer> {
         self.answers.iter().rev().filter(move |(key, _)| key == asked).map(|(_, answer)| answer)
+    }
+
+    /// The newest vote of a run about something.
+    pub fn vote(&self, run: &RunId, target: &ApprovalTarget) -> Option<&VoteRound> {
+        self.votes.iter().rev().find(|round| round.run == *run && round.target == *target)
     }
 
     /// Whether what was said when the release had so many runs was said to this one.

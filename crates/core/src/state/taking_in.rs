@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    Answer, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus, Waiver,
+    Answer, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus, Vote,
+    VoteRound, Waiver,
 };
 use crate::act::{Failure, FailureClass, Outcome};
 use crate::actor::Actor;
 use crate::candidate::{Candidate, MadeTag};
-use crate::event::{Asked, ReleaseEvent, StepResult};
+use crate::event::{ApprovalTarget, Asked, ReleaseEvent, StepResult};
 use crate::ids::{CandidateNumber, RunId, StepId};
 
 /// The most failures a step remembers.
@@ -23,6 +24,10 @@ impl ReleaseState {
 
     fn candidate_mut(&mut self, number: CandidateNumber) -> Option<&mut Candidate> {
         self.candidates.iter_mut().find(|candidate| candidate.number == number)
+    }
+
+    fn vote_mut(&mut self, run: &RunId, target: &ApprovalTarget) -> Option<&mut VoteRound> {
+        self.votes.iter_mut().rev().find(|round| round.run == *run && round.target == *target)
     }
 
     fn step_mut(&mut self, run: &RunId, step: &StepId) -> Option<&mut StepState> {
@@ -124,6 +129,9 @@ impl ReleaseState {
                 });
                 self.answers.push((question.clone(), answer));
             }
+            ReleaseEvent::VoteOpened { .. }
+            | ReleaseEvent::VoteReached { .. }
+            | ReleaseEvent::Voted { .. } => self.apply_vote(at, actor, event),
             ReleaseEvent::Waived { target, candidate, why, until } => self.waivers.push(Waiver {
                 target: target.clone(),
                 candidate: *candidate,
@@ -160,6 +168,31 @@ impl ReleaseState {
         };
         let (target, runs) = (target.clone(), self.runs.len() as u32);
         self.opinions.push(Opinion { by: actor.clone(), at, target, candidate, says, revoked: None, runs });
+    }
+
+    fn apply_vote(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
+        match event {
+            ReleaseEvent::VoteOpened { run, target, candidate } => self.votes.push(VoteRound {
+                run: *run,
+                target: target.clone(),
+                candidate: *candidate,
+                opened_at: at,
+                reached: at,
+                votes: Vec::new(),
+            }),
+            ReleaseEvent::VoteReached { run, target, moment } => {
+                if let Some(round) = self.vote_mut(run, target) {
+                    round.reached = *moment;
+                }
+            }
+            ReleaseEvent::Voted { run, target, ballot, covers, note } => {
+                let Some(round) = self.vote_mut(run, target) else { return };
+                round.votes.retain(|vote| vote.by.person() != actor.person());
+                let (by, ballot) = (actor.clone(), *ballot);
+                round.votes.push(Vote { by, at, ballot, covers: covers.clone(), note: note.clone() });
+            }
+            _ => {}
+        }
     }
 
     fn apply_step(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {

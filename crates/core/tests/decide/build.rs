@@ -114,6 +114,23 @@ pub(crate) fn rule(by: &str, count: u32) -> ApprovalRule {
     ApprovalRule { by: group(by), count, allow_self: false, covers: None, valid: None }
 }
 
+/// A vote of at least so many hours that closes after so many.
+pub(crate) fn vote_rule(by: &str, quorum: u32, at_least: i64, closes: Option<i64>) -> VoteRule {
+    VoteRule {
+        by: group(by),
+        at_least: Some(hours(at_least)),
+        quorum,
+        majority: Majority::Simple,
+        veto: false,
+        lazy: false,
+        closes: closes.map(hours),
+    }
+}
+
+pub(crate) fn vote_gate(rule: VoteRule) -> Gate {
+    gate_of(GateKind::Vote(rule))
+}
+
 pub(crate) fn gate_of(kind: GateKind) -> Gate {
     Gate { kind, condition: None, place: Place::default() }
 }

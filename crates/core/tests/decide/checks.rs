@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tollgate_core::actor::Actor;
 use tollgate_core::agenda::agenda;
 use tollgate_core::decide::{Entering, decide, gates};
-use tollgate_core::event::{Entry, EnvironmentEvent, Event, RunOutcome};
+use tollgate_core::event::{Ballot, Entry, EnvironmentEvent, Event, RunOutcome};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::{Action, WaitsOn};
 use tollgate_core::ids::{EffectId, RunId};
@@ -114,6 +114,9 @@ fn people_can_act(view: &View, hold: &tollgate_core::gate::Hold, now: Timestamp)
 fn works(view: &View, action: &Action, by: &Actor, now: Timestamp) -> bool {
     let stimuli = match action.clone() {
         Action::Approve(target) => vec![Stimulus::Approve { target, note: None }],
+        Action::Vote(target) => [Ballot::For, Ballot::Against]
+            .map(|ballot| Stimulus::Vote { target: target.clone(), ballot, note: Some("test".into()) })
+            .to_vec(),
         Action::Revoke(target) => vec![Stimulus::Revoke { target }],
         Action::Answer(question) => ["yes", "1", "high", "low"]
             .map(|text| Stimulus::Answer { question: question.clone(), text: text.into() })

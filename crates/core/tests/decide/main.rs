@@ -10,5 +10,6 @@ mod publishing;
 mod random;
 mod release;
 mod soak;
+mod votes;
 mod waivers;
 mod world;

@@ -167,3 +167,8 @@ fn rules_that_could_never_be_met_are_not_taken() {
         assert_eq!((refusal.code, refusal.why.as_str()), ("unsound", why));
     }
 }
+
+/// Whether rules can be the first ones.
+pub(crate) fn adopt_first(policy: &Policy) -> Result<PolicyDecision, Refusal> {
+    Rules::new().adopt(policy, "anna")
+}

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use tollgate_core::act::{FailureClass, Report};
-use tollgate_core::event::{ApprovalTarget, Asked, Seen, WaiverTarget};
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, Seen, WaiverTarget};
 use tollgate_core::ids::CandidateNumber;
 use tollgate_core::model::*;
 use tollgate_core::state::StepStatus;
@@ -29,6 +29,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         }),
         proptest::option::of(1..200_i64).prop_map(|valid| ask_gate("Quiet on {{ env.name }}?", None, valid)),
         Just(ask_gate("Now?", Some(group("ops")), Some(60))),
+        any_vote().prop_map(vote_gate),
         Just(require(equals("answers.risk", "low"))),
         Just(Gate { condition: Some(equals("answers.risk", "high")), ..approval_gate(rule("ops", 1)) }),
     ];
@@ -61,6 +62,19 @@ fn any_policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn any_vote() -> impl Strategy<Value = VoteRule> {
+    let majority = prop_oneof![Just(Majority::Simple), Just(Majority::TwoThirds), Just(Majority::Unanimous)];
+    let times = (0..3_i64, proptest::option::of(1..5_i64));
+    (0..3_u32, times, majority, any::<bool>(), any::<bool>()).prop_map(
+        |(quorum, (period, more), majority, veto, lazy)| VoteRule {
+            majority,
+            veto,
+            lazy,
+            ..vote_rule("releng", quorum, period, more.map(|more| period + more))
+        },
+    )
+}
+
 fn any_step(number: usize) -> impl Strategy<Value = Step> {
     let id = format!("s{number}");
     let kind = prop_oneof![
@@ -73,6 +87,7 @@ fn any_step(number: usize) -> impl Strategy<Value = Step> {
         Just(StepKind::Manual { instruction: text("Do it"), evidence: true }),
         Just(StepKind::Ask { questions: vec![n("risk"), n("data")] }),
         (1..3_u32).prop_map(|count| StepKind::Approval(rule("releng", count))),
+        any_vote().prop_map(StepKind::Vote),
         Just(StepKind::Promote { environment: n("stage") }),
         Just(StepKind::Promote { environment: n("production") }),
     ];
@@ -124,6 +139,7 @@ enum Next {
     LateReport(usize),
     See(usize, usize, u8),
     Say(usize, usize, u8, u8),
+    Vote(usize, usize, u8, u8),
     Answer(usize, usize, u8, u8),
     OnStep(usize, usize, usize, u8),
     OnRun(usize, usize, u8),
@@ -147,6 +163,8 @@ fn any_next() -> impl Strategy<Value = Next> {
         4 => (release.clone(), 0..2_usize, 0..4_u8).prop_map(|(release, url, what)| Next::See(release, url, what)),
         4 => (release.clone(), who.clone(), 0..8_u8, 0..4_u8)
             .prop_map(|(release, who, what, how)| Next::Say(release, who, what, how)),
+        4 => (release.clone(), who.clone(), 0..8_u8, 0..4_u8)
+            .prop_map(|(release, who, what, how)| Next::Vote(release, who, what, how)),
         4 => (release.clone(), who.clone(), 0..6_u8, 0..3_u8)
             .prop_map(|(release, who, what, how)| Next::Answer(release, who, what, how)),
         4 => (release.clone(), who.clone(), 0..30_usize, 0..4_u8)
@@ -159,6 +177,15 @@ fn any_next() -> impl Strategy<Value = Next> {
         8 => (release, 0..6_usize, 0..3_usize, 0..5_usize)
             .prop_map(|(release, hold, action, who)| Next::FollowWhy(release, hold, action, who)),
     ]
+}
+
+/// A gate or a step that people may be asked about.
+fn target(run: tollgate_core::ids::RunId, what: u8) -> ApprovalTarget {
+    match what {
+        0..=2 => ApprovalTarget::Gate(n("stage"), n(&format!("g{what}"))),
+        3..=4 => ApprovalTarget::Gate(n("production"), n(&format!("g{}", what - 3))),
+        step => ApprovalTarget::Step(run, n(&format!("s{}", step - 5))),
+    }
 }
 
 struct Random {
@@ -239,6 +266,18 @@ impl Random {
                 self.give(*release, 6, Stimulus::Observed { key, seen });
             }
             Next::Say(release, who, what, how) => self.say(*release, *who, *what, *how),
+            Next::Vote(release, who, what, how) => {
+                let Some(run) = self.run(*release) else { return };
+                let target = target(run, *what);
+                let (ballot, note) = [
+                    (Ballot::For, None),
+                    (Ballot::Abstain, None),
+                    (Ballot::Against, Some("no".to_owned())),
+                    (Ballot::For, Some("yes".to_owned())),
+                ][usize::from(*how)]
+                .clone();
+                self.give(*release, *who, Stimulus::Vote { target, ballot, note });
+            }
             Next::Answer(release, who, what, how) => {
                 let question = match what {
                     0 => Asked::Question(n("risk")),
@@ -305,11 +344,7 @@ impl Random {
 
     fn say(&mut self, release: usize, who: usize, what: u8, how: u8) {
         let Some(run) = self.run(release) else { return };
-        let target = match what {
-            0..=2 => ApprovalTarget::Gate(n("stage"), n(&format!("g{what}"))),
-            3..=4 => ApprovalTarget::Gate(n("production"), n(&format!("g{}", what - 3))),
-            step => ApprovalTarget::Step(run, n(&format!("s{}", step - 5))),
-        };
+        let target = target(run, what);
         let stimulus = match how {
             0 => Stimulus::Reject { target, why: "no".into() },
             1 => Stimulus::Revoke { target },
@@ -347,6 +382,7 @@ impl Random {
         let by = PEOPLE.iter().position(|person| *person == by).unwrap();
         let stimulus = match how {
             Action::Approve(target) => Stimulus::Approve { target, note: None },
+            Action::Vote(target) => Stimulus::Vote { target, ballot: Ballot::For, note: None },
             Action::Answer(question) => {
                 Stimulus::Answer { question, text: ["yes", "low", "3"][who % 3].into() }
             }

@@ -12,7 +12,7 @@ use tollgate_core::act::{Act, Failure, FailureClass, Outcome, Report};
 use tollgate_core::actor::{Actor, Known};
 use tollgate_core::agenda::{Agenda, agenda};
 use tollgate_core::decide::decide;
-use tollgate_core::event::{ApprovalTarget, Asked, Entry, RunOutcome, Seen, WaiverTarget};
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, Entry, RunOutcome, Seen, WaiverTarget};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, RunId, StepId};
 use tollgate_core::journal::{BlobId, Hash};
@@ -321,6 +321,17 @@ impl World {
         target: ApprovalTarget,
     ) -> Result<(), Refusal> {
         self.by(version, who, Stimulus::Approve { target, note: None }).map(drop)
+    }
+
+    pub(crate) fn vote(
+        &mut self,
+        version: &str,
+        who: &str,
+        target: ApprovalTarget,
+        ballot: Ballot,
+        note: Option<&str>,
+    ) -> Result<(), Refusal> {
+        self.by(version, who, Stimulus::Vote { target, ballot, note: note.map(Into::into) }).map(drop)
     }
 
     pub(crate) fn revoke(&mut self, version: &str, who: &str, target: ApprovalTarget) -> Result<(), Refusal> {

@@ -19,6 +19,7 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "manual",
     "ask",
     "approval",
+    "vote",
     "message",
     "promote",
     "parallel",
@@ -26,10 +27,10 @@ pub(crate) const STEP_KINDS: &[&str] = &[
 ];
 
 /// The kinds of step around a deployment.
-const HOOK_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "message", "parallel", "phase"];
+const HOOK_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "vote", "message", "parallel", "phase"];
 
 /// The kinds of gate.
-const GATE_KINDS: &[&str] = &["approval", "ask", "soak", "require"];
+const GATE_KINDS: &[&str] = &["approval", "ask", "vote", "soak", "require"];
 
 /// The kinds that hold no other steps.
 const SINGLE_KINDS: &[&str] = &[
@@ -45,10 +46,11 @@ const SINGLE_KINDS: &[&str] = &[
     "manual",
     "ask",
     "approval",
+    "vote",
     "message",
     "promote",
 ];
-const HOOK_SINGLE_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "message"];
+const HOOK_SINGLE_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "vote", "message"];
 
 const STEP_CHOICE: &[Choice] = &[choice("what it does", STEP_KINDS)];
 const HOOK_CHOICE: &[Choice] = &[choice("what it does", HOOK_KINDS)];
@@ -80,6 +82,7 @@ pub(crate) static STEP: Mapping = mapping(
         MANUAL_KEY,
         ASK_KEY,
         APPROVAL_KEY,
+        VOTE_KEY,
         MESSAGE_KEY,
         key("promote", Shape::Name(NAME), "Moves the candidate into an environment."),
         key("parallel", Shape::List(&A_STEP, 1), PARALLEL_ABOUT),
@@ -123,6 +126,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         MANUAL_KEY,
         ASK_KEY,
         APPROVAL_KEY,
+        VOTE_KEY,
         MESSAGE_KEY,
         key("parallel", Shape::List(&A_HOOK_STEP, 1), PARALLEL_ABOUT),
         key("phase", Shape::Map(&HOOK_PHASE), PHASE_ABOUT),
@@ -168,6 +172,7 @@ const MANUAL_KEY: Key =
     key("manual", Shape::Either(&Shape::Template, map!(MANUAL)), "A person does something and says so.");
 const ASK_KEY: Key = key("ask", Shape::List(&Shape::Name(WORD), 1), "Asks questions of the top of the file.");
 const APPROVAL_KEY: Key = key("approval", Shape::Map(&APPROVAL), "Waits for people to approve.");
+const VOTE_KEY: Key = key("vote", Shape::Map(&VOTE), "Waits until a vote passes.");
 const MESSAGE_KEY: Key = key("message", Shape::Map(&MESSAGE), "Tells people something.");
 
 const ID: Key =
@@ -181,7 +186,7 @@ const EACH: Key = key(
 )
 .with(&["shell", "manual", "message"]);
 const BY: Key = key("by", Shape::Who, "Who does it, or answers it.")
-    .with(&["manual", "ask", "approval", "parallel", "phase"]);
+    .with(&["manual", "ask", "approval", "vote", "parallel", "phase"]);
 const AFTER: Key =
     key("after", Shape::List(&Shape::Name(WORD), 1), "The steps it waits for, instead of the one before it.");
 const TIMEOUT: Key = key("timeout", Shape::Duration, "How long it may take.");
@@ -195,13 +200,13 @@ const OUTPUTS: Key = key(
 .with(&["shell"]);
 const COVERS: Key =
     key("covers", Shape::List(&FACET, 1), "What its evidence covers; what the kind implies if not given.")
-        .with(&["manual", "ask", "approval"]);
+        .with(&["manual", "ask", "approval", "vote"]);
 const VALID: Key = key("valid", Shape::Duration, "How long an approval counts.").with(&["approval"]);
 
 static FACET: Shape = Shape::OneOf(&["source", "tag", "digest", "notes", "schema", "procedure"]);
 
 const LATER_STEPS: &[Refused] = &[
-    later(&["ticket", "checklist", "hand-over", "vote", "decision"], MANUAL_INSTEAD),
+    later(&["ticket", "checklist", "hand-over", "decision"], MANUAL_INSTEAD),
     later(
         &["window", "freeze", "soak", "at", "wait", "ci", "artifacts", "blockers", "metrics"],
         MANUAL_INSTEAD,
@@ -303,6 +308,31 @@ static APPROVAL: Mapping = mapping(
     later(&["exclude", "quorum"], "write `count`, and a group without those people"),
 ]);
 
+/// A vote, of a step or a gate.
+static VOTE: Mapping = mapping(
+    "vote",
+    "`vote`",
+    "When a vote passes: the period, the quorum and the majority, all three. Whose votes bind stands beside it, with `by`.",
+    &[
+        key("at-least", Shape::Duration, "How long it stays open at least."),
+        key("quorum", Shape::Integer(1, MANY), "How many binding +1 it takes; 1 if not given."),
+        key(
+            "majority",
+            Shape::OneOf(&["simple", "two-thirds", "unanimous"]),
+            "How +1 and -1 stand to each other; `simple` if not given: more +1 than -1.",
+        ),
+        key("veto", Shape::Bool, "Whether one binding -1 stops it; `false` if not given."),
+        key("lazy", Shape::Bool, "Whether silence until the end of `at-least` is a yes; `false` if not given."),
+        key("closes", Shape::Duration, "How long it stays open at most; then it expires, which is no failure."),
+    ],
+)
+.refused(&[
+    elsewhere(&["by", "from", "group"], "`by` stands beside `vote`"),
+    elsewhere(&["count"], "`quorum` is how many binding +1 it takes"),
+    elsewhere(&["period", "for", "min", "timeout"], "`at-least` is how long it stays open at least"),
+    elsewhere(&["valid"], "`closes` is how long it stays open at most"),
+]);
+
 static MESSAGE: Mapping = mapping(
     "message",
     "`message`",
@@ -376,12 +406,14 @@ pub(crate) static GATE: Mapping = mapping(
     &[
         key("approval", Shape::Map(&GATE_APPROVAL), "People approve exactly this candidate."),
         key("ask", Shape::Template, "A question that somebody answers with yes."),
+        key("vote", Shape::Map(&VOTE), "A vote on exactly this candidate that passes."),
         key("soak", Shape::Duration, "How long it has to have run, verified, in the environment before."),
         key("from", Shape::Name(NAME), "The environment it has to have run in, if not the one before.")
             .with(&["soak"]),
         key("require", Shape::Condition, "A condition that is true."),
         key("if", Shape::Condition, "The gate only applies when this is true."),
-        key("by", Shape::Who, "Who approves, or who may answer.").with(&["approval", "ask"]),
+        key("by", Shape::Who, "Who approves, who may answer, or whose votes bind.")
+            .with(&["approval", "ask", "vote"]),
         key("valid", Shape::Duration, "How long an approval or a yes counts.").with(&["approval", "ask"]),
     ],
 )
@@ -389,7 +421,7 @@ pub(crate) static GATE: Mapping = mapping(
 .refused(&[
     later(&["ci", "artifacts", "checks"], "use `ask`, or a `manual` step that waits for it"),
     later(
-        &["window", "freeze", "vote", "checklist", "blocker", "blockers", "ticket", "metrics", "schema"],
+        &["window", "freeze", "checklist", "blocker", "blockers", "ticket", "metrics", "schema"],
         "use `ask` with a question about it",
     ),
     later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),

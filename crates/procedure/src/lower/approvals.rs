@@ -62,7 +62,7 @@ impl Lower<'_> {
     }
 
     /// Whether there are as many people as are asked for.
-    fn enough(&mut self, by: &Who, count: u32, at: Span) -> bool {
+    pub(super) fn enough(&mut self, by: &Who, count: u32, at: Span) -> bool {
         let people = self.people_of(by);
         if usize::try_from(count).is_ok_and(|count| count <= people) {
             return true;

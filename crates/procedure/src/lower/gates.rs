@@ -47,6 +47,9 @@ impl Lower<'_> {
         if let Some(approval) = node.get("approval") {
             return self.approval(node, approval, None).map(GateKind::Approval);
         }
+        if let Some(vote) = node.get("vote") {
+            return self.vote(node, vote, None).map(GateKind::Vote);
+        }
         if let Some(that) = node.get("require") {
             return self.condition(that, scope).map(|that| GateKind::Require { that });
         }

@@ -74,6 +74,7 @@ impl Lower<'_> {
                 (!questions.is_empty()).then_some(StepKind::Ask { questions })
             }
             "approval" => self.approval(step, value, by).map(StepKind::Approval),
+            "vote" => self.vote(step, value, by).map(StepKind::Vote),
             "message" => self.message(value, scope).map(StepKind::Message),
             "promote" => self.promote(value, flow),
             "parallel" => {

@@ -16,6 +16,7 @@ mod scope;
 mod service;
 mod steps;
 mod values;
+mod votes;
 
 use std::collections::BTreeSet;
 

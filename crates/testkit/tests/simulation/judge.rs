@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::context::RunFacts;
-use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, WaiverTarget};
+use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, Ballot, WaiverTarget};
 use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{ApprovalRule, Gate, GateKind, Policy};
+use tollgate_core::model::{ApprovalRule, Gate, GateKind, Majority, Policy, VoteRule};
 use tollgate_core::plan::Plan;
 use tollgate_core::state::{ReleaseState, Run, Says};
 
@@ -68,6 +68,7 @@ impl Judging<'_> {
                     let place = environment.as_ref().or(policy.environments.get(self.name)?.from.as_ref());
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
                 }
+                GateKind::Vote(rule) => self.voted(name, rule, in_force),
                 GateKind::Require { that } => self.holds(that),
             };
             if !fine {
@@ -84,6 +85,32 @@ impl Judging<'_> {
         let own = stretches.iter().filter(|stretch| stretch.what == *sealed);
         let longest = own.map(|stretch| stretch.until.unwrap_or(self.at).duration_since(stretch.from)).max();
         longest.unwrap_or(SignedDuration::from_secs(-1))
+    }
+
+    /// Whether a vote is over and passed.
+    fn voted(&self, gate: &GateName, rule: &VoteRule, in_force: &Policy) -> bool {
+        let target = ApprovalTarget::Gate(self.name.clone(), gate.clone());
+        let mut rounds = self.release.votes.iter().filter(|round| round.target == target);
+        let Some(round) = rounds.rfind(|round| round.run == self.run.id) else { return false };
+        let Some(candidate) = self.release.candidate(self.run.candidate) else { return false };
+        let fingerprint = candidate.fingerprint();
+        let binding = |ballot: Ballot| {
+            let votes = round.votes.iter().filter(|vote| {
+                vote.ballot == ballot
+                    && vote.covers == fingerprint
+                    && vote.by.person().is_some_and(|person| in_force.includes(&rule.by, person))
+            });
+            votes.count() as u32
+        };
+        let (plus, minus) = (binding(Ballot::For), binding(Ballot::Against));
+        let more = match rule.majority {
+            Majority::Simple => plus > minus,
+            Majority::TwoThirds => plus > 0 && 2 * minus <= plus,
+            Majority::Unanimous => plus > 0 && minus == 0,
+        };
+        let silence = rule.lazy && minus == 0;
+        let over = rule.at_least.is_none_or(|period| round.opened_at + period <= self.at.max(round.reached));
+        over && plus >= rule.quorum && (more || silence) && !(rule.veto && minus > 0)
     }
 
     /// Whether the run was there when something was said.

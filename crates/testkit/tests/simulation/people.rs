@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::actor::{Actor, Known};
-use tollgate_core::event::{ApprovalTarget, Asked, WaiverTarget};
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, WaiverTarget};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{EnvironmentName, PersonName, ReleaseId, RunId, StepId};
@@ -46,6 +46,7 @@ pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
     let submit = |stimulus| Deed::Submit(view.release_id, stimulus, by.clone());
     match action.clone() {
         Action::Approve(target) => submit(Stimulus::Approve { target, note: None }),
+        Action::Vote(target) => submit(Stimulus::Vote { target, ballot: Ballot::For, note: None }),
         Action::Revoke(target) => submit(Stimulus::Revoke { target }),
         Action::Answer(question) => {
             let text = good_answer(&question);
@@ -134,10 +135,19 @@ pub(crate) fn whatever(view: &View, chance: &mut Chance, now: jiff::Timestamp) -
             let stimulus = Stimulus::Reject { target: target.clone(), why: "not yet".into() };
             return Some(Deed::Submit(view.release_id, stimulus, by));
         }
+        if let (Action::Vote(target), true) = (&action, chance.percent(35)) {
+            return Some(Deed::Submit(view.release_id, ballot(target.clone(), chance), by));
+        }
         return Some(deed(view, &action, by));
     }
     let by = anybody(chance);
     stray(view, chance).map(|stimulus| Deed::Submit(view.release_id, stimulus, by))
+}
+
+/// A vote of any kind.
+fn ballot(target: ApprovalTarget, chance: &mut Chance) -> Stimulus {
+    let ballot = *chance.pick(&[Ballot::For, Ballot::Abstain, Ballot::Against]).unwrap_or(&Ballot::Abstain);
+    Stimulus::Vote { target, ballot, note: chance.percent(60).then(|| "so there".into()) }
 }
 
 /// Something that nobody asked for.
@@ -147,7 +157,9 @@ fn stray(view: &View, chance: &mut Chance) -> Option<Stimulus> {
     let step = chance.pick(&plan.steps)?.clone();
     let approvals: Vec<ApprovalTarget> =
         view.release.opinions.iter().map(|opinion| opinion.target.clone()).collect();
-    Some(match chance.below(16) {
+    let voted: Vec<ApprovalTarget> = view.release.votes.iter().map(|round| round.target.clone()).collect();
+    Some(match chance.below(18) {
+        16 | 17 => ballot(chance.pick(&voted)?.clone(), chance),
         0 | 12 | 13 => Stimulus::Hold { run: run.id, why: "wait a moment".into() },
         1 | 2 | 14 | 15 => Stimulus::Resume { run: run.id },
         3 => Stimulus::Revoke { target: chance.pick(&approvals)?.clone() },

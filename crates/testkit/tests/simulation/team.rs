@@ -9,9 +9,9 @@ use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     AnswerType, ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Each, Environment,
-    Extract, Gate, GateKind, GitCheck, Message, Otherwise, Person, Place, Policy, Probe, ProbeRead,
+    Extract, Gate, GateKind, GitCheck, Majority, Message, Otherwise, Person, Place, Policy, Probe, ProbeRead,
     Procedure, Question, Recipient, RepositorySpec, Retry, Shell, SignOff, Step, StepKind, Template,
-    VersionFileSpec, VersionSpec, Who,
+    VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, REPEATABLE};
 
@@ -109,15 +109,32 @@ impl Making<'_> {
         }
     }
 
+    fn vote(&mut self) -> VoteRule {
+        let lazy = self.chance.percent(25);
+        let period = self.maybe(if lazy { 100 } else { 50 }, |making| minutes(making.chance, 5, 600));
+        VoteRule {
+            by: self.group(),
+            at_least: period,
+            quorum: if lazy { 0 } else { self.chance.between(1, 2) as u32 },
+            majority: [Majority::Simple, Majority::TwoThirds, Majority::Unanimous][self.chance.below(3)],
+            veto: self.chance.percent(30),
+            lazy,
+            closes: self.maybe(40, |making| {
+                period.unwrap_or(SignedDuration::ZERO) + minutes(making.chance, 60, 3_000)
+            }),
+        }
+    }
+
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(9) {
+        let kind = match self.chance.below(12) {
+            10.. => GateKind::Vote(self.vote()),
             0..4 => GateKind::Approval(self.rule()),
-            4..7 => GateKind::Ask {
+            4..8 => GateKind::Ask {
                 question: Template("May {{ version }} go there?".into()),
                 by: self.somebody(),
                 valid: self.maybe(50, |making| minutes(making.chance, 20, 2_000)),
             },
-            7 => GateKind::Soak { time: minutes(self.chance, 1, 600), environment: None },
+            8 => GateKind::Soak { time: minutes(self.chance, 1, 600), environment: None },
             _ => GateKind::Require { that: self.condition() },
         };
         let condition = self.maybe(15, Self::condition);
@@ -238,7 +255,8 @@ impl Making<'_> {
 
     /// A step of any kind that can stand anywhere.
     fn filler(&mut self, deeper: u32) -> Step {
-        let kind = match self.chance.below(if deeper > 0 { 11 } else { 8 }) {
+        let kind = match self.chance.below(if deeper > 0 { 12 } else { 9 }) {
+            5 if self.chance.percent(40) => StepKind::Vote(self.vote()),
             0..3 => StepKind::Shell(self.shell("work")),
             3 => StepKind::Manual {
                 instruction: Template("Look at {{ version }}.".into()),
@@ -246,8 +264,8 @@ impl Making<'_> {
             },
             4 => StepKind::Ask { questions: vec![named("go")] },
             5 => StepKind::Approval(self.rule()),
-            6..8 => StepKind::Message(self.message()),
-            8 | 9 => StepKind::Parallel { steps: (0..2).map(|_| self.filler(deeper - 1)).collect() },
+            6..9 => StepKind::Message(self.message()),
+            9 | 10 => StepKind::Parallel { steps: (0..2).map(|_| self.filler(deeper - 1)).collect() },
             _ => StepKind::Phase { steps: (0..2).map(|_| self.filler(deeper - 1)).collect() },
         };
         let mut step = self.step(kind);
