@@ -98,6 +98,7 @@ fn plan(
         changes: Vec::new(),
         changes_total: 0,
         changed_paths: Vec::new(),
+        pinned: Default::default(),
         authors: Default::default(),
         strangers: 0,
         steps,

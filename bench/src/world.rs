@@ -11,8 +11,9 @@ use tollgate_connect::process::{Supervised, SupervisorProgram};
 use tollgate_connect::system::{RandomIds, SystemClock};
 use tollgate_engine::ports::{
     Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag, Lookup,
-    Mail, Mailer, ObjectId, PortError, ProbeAnswer, ProbeRequest, Prober, PushOutcome, RefUpdate, Registries,
-    RegistryAnswer, Repository, Source, TagFound, TagRequest,
+    Mail, Mailer, MergeOutcome, MergeRequest, ObjectId, PickOutcome, PickRequest, PortError, ProbeAnswer,
+    ProbeRequest, Prober, PushOutcome, RefUpdate, Registries, RegistryAnswer, Repository, Source, TagFound,
+    TagRequest,
 };
 use tollgate_engine::{Engine, Places, World};
 use tollgate_store::SqliteStore;
@@ -121,6 +122,12 @@ impl Source for Nothing {
     }
     async fn commit(&self, _: &Repository, _: &CommitRequest) -> Result<ObjectId, PortError> {
         Err(nothing("commit"))
+    }
+    async fn merge(&self, _: &Repository, _: &MergeRequest) -> Result<MergeOutcome, PortError> {
+        Err(nothing("merge"))
+    }
+    async fn cherry_pick(&self, _: &Repository, _: &PickRequest) -> Result<PickOutcome, PortError> {
+        Err(nothing("pick"))
     }
     async fn find_tag(&self, _: &Repository, _: &str) -> Result<Option<TagFound>, PortError> {
         Err(nothing("tag"))

@@ -5,6 +5,7 @@ use tollgate_core::event::{
     ApprovalTarget, Asked, Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent,
     ReleaseEvent, RunOutcome, Skipped, StepResult, WaiverTarget,
 };
+use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
 use tollgate_core::plan::PROMOTION;
@@ -189,6 +190,11 @@ fn act(outcome: &Outcome) -> String {
         Outcome::Tagged { signed: true, .. } => "signed tag made".into(),
         Outcome::Tagged { .. } => "tag made".into(),
         Outcome::Pushed { .. } => "pushed".into(),
+        Outcome::MergedInto { branch, found: true, .. } => format!("{branch} contains it already"),
+        Outcome::MergedInto { branch, commit, .. } => format!("{branch} is at {}", commit.short()),
+        Outcome::Merged { found: true, .. } => "contained already".into(),
+        Outcome::Merged { commit, .. } => format!("commit {}", commit.short()),
+        Outcome::Picked { commit, picked, contained, .. } => picked_in_words(commit, picked, contained),
         Outcome::Ran { took_ms, tail, .. } => {
             let last = tail.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
             let took = jiff::SignedDuration::from_millis((*took_ms).try_into().unwrap_or(0));
@@ -217,6 +223,19 @@ pub(crate) fn publication(target: &Target<String>, version: &str) -> String {
     match target {
         Target::Oci(oci) => format!("copies the image {} to {}, by its digest", oci.from, oci.to),
         other => format!("publishes the {} {} {version} in {}", other.what(), other.name(), other.registry()),
+    }
+}
+
+/// What was taken over, and what was there already.
+fn picked_in_words(commit: &ObjectId, picked: &[ObjectId], contained: &[ObjectId]) -> String {
+    let short = |ids: &[ObjectId]| ids.iter().map(|id| id.short().to_string()).collect::<Vec<_>>().join(", ");
+    match (picked, contained) {
+        ([], contained) => format!("{} contained already: nothing to take over", short(contained)),
+        (picked, []) => format!("took {} over: commit {}", short(picked), commit.short()),
+        (picked, contained) => {
+            let (picked, contained) = (short(picked), short(contained));
+            format!("took {picked} over: commit {}; {contained} contained already", commit.short())
+        }
     }
 }
 

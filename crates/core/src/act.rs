@@ -11,7 +11,7 @@ use crate::ids::ComponentName;
 use crate::ids::ObjectId;
 use crate::ids::{EffectId, OutputName};
 use crate::journal::BlobId;
-use crate::model::{ChangelogSpec, Extract, VersionFileSpec};
+use crate::model::{ChangelogSpec, Extract, MergeHow, VersionFileSpec};
 use crate::publish::{Artifacts, Publish};
 
 /// The lane of commands.
@@ -89,6 +89,51 @@ pub enum Act {
         /// The refs.
         refs: Vec<(String, ObjectId)>,
     },
+    /// Merges a commit into a branch of the remote, and pushes what comes of it.
+    MergeInto {
+        /// The branch, by its full name.
+        branch: String,
+        /// The commit.
+        commit: ObjectId,
+        /// Whether there is a merge commit.
+        how: MergeHow,
+        /// The message of the merge commit.
+        message: String,
+        /// Its dates.
+        at: Timestamp,
+        /// Whether to sign; `None` as git is configured.
+        sign: Option<bool>,
+    },
+    /// Merges a commit into the candidate's.
+    MergeFrom {
+        /// The candidate's commit.
+        onto: ObjectId,
+        /// The commit.
+        commit: ObjectId,
+        /// The branch it was on, for people.
+        branch: String,
+        /// Whether there is a merge commit.
+        how: MergeHow,
+        /// The message of the merge commit.
+        message: String,
+        /// Its dates.
+        at: Timestamp,
+        /// Whether to sign; `None` as git is configured.
+        sign: Option<bool>,
+    },
+    /// Takes the changes of commits over, one after the other.
+    CherryPick {
+        /// The candidate's commit.
+        onto: ObjectId,
+        /// The commits, in order.
+        commits: Vec<ObjectId>,
+        /// Which parent of a merge commit its changes are counted against, from 1.
+        mainline: Option<u32>,
+        /// The committer's date of the new commits.
+        at: Timestamp,
+        /// Whether to sign; `None` as git is configured.
+        sign: Option<bool>,
+    },
     /// Runs a command.
     Run(Command),
     /// Publishes a version in a registry.
@@ -151,10 +196,14 @@ impl Act {
             Self::CheckCopy { .. }
             | Self::EditVersion { .. }
             | Self::EditChangelog { .. }
-            | Self::Commit { .. } => Repeatability::Repeatable,
-            Self::Tag { .. } | Self::Push { .. } | Self::Mail { .. } | Self::Publish(_) => {
-                Repeatability::Findable
-            }
+            | Self::Commit { .. }
+            | Self::MergeFrom { .. }
+            | Self::CherryPick { .. } => Repeatability::Repeatable,
+            Self::Tag { .. }
+            | Self::Push { .. }
+            | Self::MergeInto { .. }
+            | Self::Mail { .. }
+            | Self::Publish(_) => Repeatability::Findable,
             Self::Run(command) if command.repeatable => Repeatability::Repeatable,
             Self::Run(_) => Repeatability::InDoubt,
         }
@@ -169,6 +218,9 @@ impl Act {
             Self::Commit { .. } => "commit",
             Self::Tag { .. } => "tag",
             Self::Push { .. } => "push",
+            Self::MergeInto { .. } => "merge-into",
+            Self::MergeFrom { .. } => "merge-from",
+            Self::CherryPick { .. } => "cherry-pick",
             Self::Run(_) => "run",
             Self::Publish(_) => "publish",
             Self::Mail { .. } => "mail",
@@ -243,6 +295,33 @@ pub enum Outcome {
     Pushed {
         /// Those that were there already.
         found: Vec<String>,
+    },
+    /// A branch of the remote contains the candidate.
+    MergedInto {
+        /// The branch, without `refs/heads/`.
+        branch: String,
+        /// Where it stands.
+        commit: ObjectId,
+        /// Whether it did so already.
+        found: bool,
+    },
+    /// A branch was merged into the candidate.
+    Merged {
+        /// The candidate's commit.
+        commit: ObjectId,
+        /// Whether the candidate contained it already.
+        found: bool,
+    },
+    /// The changes of commits were taken over.
+    Picked {
+        /// The candidate's commit.
+        commit: ObjectId,
+        /// The commits that were taken over.
+        picked: Vec<ObjectId>,
+        /// Those whose changes were there already.
+        contained: Vec<ObjectId>,
+        /// The mail addresses of those who wrote them, each once.
+        authors: Vec<String>,
     },
     /// A command ended well.
     Ran {

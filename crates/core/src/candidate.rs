@@ -159,6 +159,12 @@ pub struct Candidate {
     pub tree: Option<ObjectId>,
     /// The branch its commits go to, where it has one of its own.
     pub branch: Option<String>,
+    /// Whether commits were brought in that its base does not have.
+    #[serde(default)]
+    pub enriched: bool,
+    /// The mail addresses of those who wrote commits that were picked by a step of the run.
+    #[serde(default)]
+    pub picked_from: BTreeSet<String>,
     /// Its tag, once made.
     pub tag: Option<MadeTag>,
     /// Its release notes, once written.

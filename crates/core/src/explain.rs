@@ -355,6 +355,11 @@ fn doing(act: &Act) -> String {
         Act::Commit { .. } => "making the commit".into(),
         Act::Tag { name, .. } => format!("making the tag `{name}`"),
         Act::Push { .. } => "pushing".into(),
+        Act::MergeInto { branch, .. } => {
+            format!("merging into `{}`", branch.trim_start_matches("refs/heads/"))
+        }
+        Act::MergeFrom { branch, .. } => format!("merging `{branch}` into what is released"),
+        Act::CherryPick { commits, .. } => format!("taking {} over", counted(commits.len(), "commit")),
         Act::Run(_) => "running the command".into(),
         Act::Publish(publish) => {
             let (name, registry) = (publish.target.name(), publish.target.registry());
@@ -362,4 +367,8 @@ fn doing(act: &Act) -> String {
         }
         Act::Mail { subject, .. } => format!("sending the message “{subject}”"),
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -4,7 +4,7 @@
 
 mod unfold;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use unfold::{Items, unfold, unfold_promotion};
 
@@ -19,7 +19,8 @@ use crate::expr::Expr;
 use crate::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
 use crate::model::{
-    Definition, Deploy, Extract, FacetName, Otherwise, Place, Policy, Probe, Retry, StepKind, Template, Who,
+    Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Place, Policy, Probe, Retry,
+    StepKind, Template, Who,
 };
 
 /// The most items one `each` may go over.
@@ -59,6 +60,9 @@ pub struct Plan {
     pub changes_total: u64,
     /// The files that differ from the version before.
     pub changed_paths: Vec<String>,
+    /// The branches that it merges into the candidate, each at the commit where it was when the plan was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned: BTreeMap<String, ObjectId>,
     /// The people who wrote a commit of it.
     pub authors: BTreeSet<PersonName>,
     /// How many authors belong to nobody in the policy.
@@ -289,8 +293,9 @@ impl Plan {
         facets
     }
 
-    /// The act by which a step edits files of a commit or tree; none where it edits nothing.
-    pub fn edit(&self, kind: &StepKind, base: ObjectId) -> Option<Act> {
+    /// The act by which a step edits files of a commit or tree; none where it edits nothing. A changelog tells of the commits
+    /// up to `newest`.
+    pub fn edit(&self, kind: &StepKind, base: ObjectId, newest: ObjectId) -> Option<Act> {
         let version = self.version.text.clone();
         match kind {
             StepKind::VersionBump if self.definition.version.files.is_empty() => None,
@@ -307,7 +312,7 @@ impl Plan {
                     previous_tag: previous.map(|previous| previous.tag.clone()),
                     date: self.date,
                     after: previous.map(|previous| previous.commit.clone()),
-                    upto: self.base.clone(),
+                    upto: newest,
                 })
             }
             _ => None,
@@ -323,6 +328,10 @@ impl Plan {
                 Body::Step(StepKind::GitBranch { name }) => {
                     let filled = Context::planned(self, Some(step)).fill(name);
                     branch = filled.unwrap_or_else(|_| name.0.clone());
+                }
+                Body::Step(StepKind::GitMerge(GitMerge { way: MergeWay::Into(into), .. })) => {
+                    let filled = Context::planned(self, Some(step)).fill(into);
+                    refs.push(format!("refs/heads/{}", filled.unwrap_or_else(|_| into.0.clone())));
                 }
                 Body::Step(StepKind::GitPush { branch: with_branch, tag }) => {
                     refs.extend(with_branch.then(|| format!("refs/heads/{branch}")));

@@ -86,6 +86,8 @@ impl Execution<'_> {
             Act::EditChangelog { .. } => self.edit_changelog(act).await.into(),
             Act::Commit { .. } | Act::Tag { .. } => self.object(act).await.into(),
             Act::Push { refs } => self.push(refs).await.into(),
+            Act::MergeInto { .. } | Act::MergeFrom { .. } => self.merge(act).await.into(),
+            Act::CherryPick { .. } => self.cherry_pick(act).await.into(),
             Act::Run(command) => self.run(command).await,
             Act::Publish(publish) => self.publish(publish).await,
             Act::Mail { .. } => self.mail(act).await.into(),
@@ -270,7 +272,7 @@ pub(crate) fn check_working_copy(
     }
 }
 
-fn signing(sign: Option<bool>) -> Sign {
+pub(crate) fn signing(sign: Option<bool>) -> Sign {
     match sign {
         None => Sign::AsConfigured,
         Some(true) => Sign::Always,
@@ -278,7 +280,7 @@ fn signing(sign: Option<bool>) -> Sign {
     }
 }
 
-fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) -> Failure {
+pub(crate) fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) -> Failure {
     let mut words: Vec<String> = Vec::new();
     for word in refs.iter().filter_map(|(name, refusal)| refused(name, refusal)) {
         // One rule that declines several is told once.

@@ -13,6 +13,7 @@ mod follow;
 pub mod inject;
 mod load;
 pub mod looking;
+mod merging;
 pub mod planning;
 pub mod ports;
 mod preview;

@@ -122,11 +122,13 @@ impl Engine {
         let format = format_of(definition)?;
         let keys = definition.changelog.as_ref().map(|spec| spec.rules.ticket_keys()).unwrap_or_default();
         let asked = Asked::of(&format, &keys);
-        let survey = self.world.versions(&surveyed.repository, &surveyed.base, asked).await?;
+        let mut survey = self.world.versions(&surveyed.repository, &surveyed.base, asked).await?;
+        let pinned = self.pinned(surveyed, &found.steps).await?;
+        let brought = self.brought_in(surveyed, &pinned, &keys, &mut survey).await?;
         let version = self.version(&format, &survey, definition, given)?;
         let (changes, authors, strangers) = planned_changes(&survey.changes, policy);
         let changes_total = survey.changes.len() as u64;
-        let changed_paths = match &version.previous {
+        let mut changed_paths = match &version.previous {
             Some(previous) => {
                 self.world
                     .source
@@ -135,14 +137,16 @@ impl Engine {
             }
             None => Vec::new(),
         };
+        let there: BTreeSet<String> = changed_paths.iter().cloned().collect();
+        changed_paths.extend(brought.into_iter().filter(|path| !there.contains(path)));
         let components = definition.components.keys().cloned().collect();
         let items = Items { changes: &changes, changes_total, components };
         let steps = unfold(found, policy, &items)?;
-        let mut pinned = definition.clone();
-        pinned.procedures.retain(|name, _| name == procedure);
+        let mut definition = definition.clone();
+        definition.procedures.retain(|name, _| name == procedure);
         let mut plan = Plan {
             procedure: procedure.clone(),
-            definition: pinned,
+            definition,
             policy: policy.clone(),
             url: surveyed.origin.url.clone(),
             checkout: surveyed.origin.checkout.as_ref().map(|checkout| checkout.root.display().to_string()),
@@ -153,6 +157,7 @@ impl Engine {
             changes,
             changes_total,
             changed_paths: changed_paths.into_iter().take(PATHS_MAX).collect(),
+            pinned,
             authors,
             strangers,
             steps,

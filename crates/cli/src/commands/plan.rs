@@ -8,7 +8,7 @@ use serde::Serialize;
 use tollgate_core::context::Context;
 use tollgate_core::ids::{ProcedureName, ServiceName};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{Deploy, Policy, StepKind, VoteRule};
+use tollgate_core::model::{Deploy, MergeWay, Policy, StepKind, VoteRule};
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
 use tollgate_engine::planning::Origin;
 
@@ -344,6 +344,17 @@ fn kind_in_words(
                 .map(|(_, what)| *what)
                 .collect();
             format!("pushes {}", what.join(" and "))
+        }
+        StepKind::GitMerge(merge) => match &merge.way {
+            MergeWay::Into(branch) => format!("merges it into {} and pushes that", fill(branch)),
+            MergeWay::From(branch) => {
+                let at = plan.pinned.get(branch).map(|commit| format!(" ({})", commit.short()));
+                format!("merges {branch}{} into it", at.unwrap_or_default())
+            }
+        },
+        StepKind::GitCherryPick(pick) => {
+            let commits: Vec<String> = pick.commits.iter().map(|commit| first_line(&fill(commit))).collect();
+            format!("takes {} over", commits.join(", "))
         }
         StepKind::Shell(shell) => format!("runs {}", first_line(&shell.command)),
         StepKind::Publish(spec) => {

@@ -17,7 +17,9 @@ mod history;
 mod lay_out;
 mod lock;
 mod look;
+mod merge;
 mod names;
+mod pick;
 mod push;
 mod read;
 mod refresh;
@@ -35,8 +37,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag, ObjectId,
-    PortError, PushOutcome, RefUpdate, Repository, Source, TagFound, TagRequest,
+    Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag,
+    MergeOutcome, MergeRequest, ObjectId, PickOutcome, PickRequest, PortError, PushOutcome, RefUpdate,
+    Repository, Source, TagFound, TagRequest,
 };
 
 pub use tag::SignatureKind;
@@ -146,6 +149,19 @@ impl Git {
     }
 }
 
+impl Git {
+    /// Refuses what this git is too old for. Only after [`Git::ready`].
+    fn needs(&self, what: &str, least: (u32, u32), feature: &str) -> Result<(), PortError> {
+        let (major, minor) = self.version.get().copied().unwrap_or(OLDEST);
+        if (major, minor) >= least {
+            return Ok(());
+        }
+        let why = format!("this is git {major}.{minor}, and {feature} needs {}.{}", least.0, least.1);
+        let hint = "install a newer git; everything else works with this one";
+        Err(fault::permanent(what, why, Some(hint)))
+    }
+}
+
 /// Major and minor version in `git version 2.39.5 (Apple Git-154)`.
 fn version_in(line: &str) -> Option<(u32, u32)> {
     let mut parts = line.strip_prefix("git version ")?.split(['.', ' ', '-']);
@@ -249,6 +265,24 @@ impl Source for Git {
     async fn commit(&self, repository: &Repository, request: &CommitRequest) -> Result<ObjectId, PortError> {
         self.ready().await?;
         write::commit(self, repository, request).await
+    }
+
+    async fn merge(
+        &self,
+        repository: &Repository,
+        request: &MergeRequest,
+    ) -> Result<MergeOutcome, PortError> {
+        self.ready().await?;
+        merge::merge(self, repository, request).await
+    }
+
+    async fn cherry_pick(
+        &self,
+        repository: &Repository,
+        request: &PickRequest,
+    ) -> Result<PickOutcome, PortError> {
+        self.ready().await?;
+        pick::cherry_pick(self, repository, request).await
     }
 
     async fn find_tag(&self, repository: &Repository, name: &str) -> Result<Option<TagFound>, PortError> {

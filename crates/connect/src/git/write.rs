@@ -150,25 +150,44 @@ pub(super) async fn commit(
     check_message(what, &request.message)?;
     need_clone(repository, what)?;
     let user = UserSetup::read(git, repository).await?;
-    let sign = match request.sign {
-        Sign::Always => true,
-        Sign::Never => false,
-        // Unlike `git commit`, the plumbing does not look at commit.gpgSign.
-        Sign::AsConfigured => configured(git, repository, &user, "commit.gpgSign").await?,
-    };
+    let sign = signs(git, repository, &user, request.sign).await?;
     let _turn = Writing::in_clone(git, repository).await?;
-    let mut call = Call::within(git, repository, what)
-        .user(&user)
-        .variable("GIT_AUTHOR_DATE", &date)
-        .variable("GIT_COMMITTER_DATE", &date)
-        .args(["commit-tree", object(&request.tree)?]);
-    for parent in &request.parents {
+    let call = Call::within(git, repository, what).user(&user).variable("GIT_AUTHOR_DATE", &date);
+    commit_tree(call, &request.tree, &request.parents, &date, sign, request.message.clone()).await
+}
+
+/// Makes a commit by a call that knows the author.
+pub(super) async fn commit_tree(
+    call: Call<'_>,
+    tree: &ObjectId,
+    parents: &[ObjectId],
+    committed: &str,
+    sign: bool,
+    message: impl Into<Vec<u8>>,
+) -> Result<ObjectId, PortError> {
+    let mut call = call.variable("GIT_COMMITTER_DATE", committed).args(["commit-tree", object(tree)?]);
+    for parent in parents {
         call = call.args(["-p", object(parent)?]);
     }
     if sign {
         call = call.arg("-S").signing();
     }
-    call.args(["-F", "-"]).input(request.message.clone()).line().await.map(ObjectId)
+    call.args(["-F", "-"]).input(message).line().await.map(ObjectId)
+}
+
+/// Whether a commit is to be signed.
+pub(super) async fn signs(
+    git: &Git,
+    repository: &Repository,
+    user: &UserSetup,
+    sign: Sign,
+) -> Result<bool, PortError> {
+    match sign {
+        Sign::Always => Ok(true),
+        Sign::Never => Ok(false),
+        // Unlike `git commit`, the plumbing does not look at commit.gpgSign.
+        Sign::AsConfigured => configured(git, repository, user, "commit.gpgSign").await,
+    }
 }
 
 async fn configured(

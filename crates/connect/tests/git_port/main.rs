@@ -5,6 +5,8 @@ mod clone;
 mod history;
 mod hostile;
 mod http;
+mod merge;
+mod pick;
 mod push;
 mod sign;
 mod ssh;

@@ -8,9 +8,10 @@ use crate::act::{Act, Command, Failure, FailureClass};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::event::StepResult;
-use crate::ids::EffectId;
+use crate::ids::{EffectId, ObjectId};
 use crate::model::{
-    Connection, Deploy, GitCheck, Message, PublishSpec, Recipient, Shell, StepKind, Target, Template,
+    Connection, Deploy, GitCheck, GitCherryPick, GitMerge, MergeWay, Message, PublishSpec, Recipient, Shell,
+    StepKind, Target, Template,
 };
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::publish::{Image, Publish};
@@ -22,6 +23,8 @@ pub(super) const COMMAND_TIMEOUT: SignedDuration = SignedDuration::from_hours(1)
 
 /// The largest act, as it stands in an event: below what one event can hold, with room for the rest of it.
 const ACT_MAX_BYTES: usize = 60 * 1024;
+/// The most commits that one step picks.
+const PICKS_MAX: usize = 50;
 /// The longest subject of a message, in characters.
 const SUBJECT_MAX_CHARS: usize = 250;
 
@@ -83,7 +86,7 @@ impl Beginning<'_> {
                 Begin::Done(StepResult::Branch(branch_name(&context.fill(name)?)?))
             }
             StepKind::VersionBump | StepKind::Changelog => {
-                match (self.plan.edit(kind, candidate.content().clone()), kind) {
+                match (self.plan.edit(kind, candidate.content().clone(), self.newest_change()), kind) {
                     (Some(act), _) => Begin::Act(act),
                     (None, StepKind::VersionBump) => {
                         Begin::Done(StepResult::Nothing("no file holds the version".into()))
@@ -119,6 +122,8 @@ impl Beginning<'_> {
                 })
             }
             StepKind::GitPush { branch, tag } => self.push(*branch, *tag, &context)?,
+            StepKind::GitMerge(merge) => self.merge(merge, &context)?,
+            StepKind::GitCherryPick(pick) => self.cherry_pick(pick, &context)?,
             StepKind::Shell(shell) => self.command(shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?,
             StepKind::Publish(spec) => self.publish(spec, candidate, &context)?,
             StepKind::Message(message) => self.mail(message, &context)?,
@@ -159,6 +164,76 @@ impl Beginning<'_> {
             refs.push((format!("refs/tags/{}", made.name), made.object.clone()));
         }
         Ok(Begin::Act(Act::Push { refs }))
+    }
+
+    /// The newest commit that the changelog tells of: what was brought in counts, and so does what was committed before it.
+    fn newest_change(&self) -> ObjectId {
+        let candidate = self.view.candidate(self.run).filter(|candidate| candidate.enriched);
+        candidate.map_or(&self.plan.base, |candidate| &candidate.commit).clone()
+    }
+
+    /// The commit of the candidate, which has to hold everything that was edited.
+    fn committed(&self, before: &str) -> Result<ObjectId, Failure> {
+        let candidate = self
+            .view
+            .candidate(self.run)
+            .ok_or_else(|| permanent("the run has no candidate".to_owned(), None))?;
+        if candidate.tree.is_some() {
+            let hint = format!("put a `git.commit` step before the `{before}` step");
+            return Err(permanent("files were edited and not committed", Some(&hint)));
+        }
+        Ok(candidate.commit.clone())
+    }
+
+    fn merge(&self, merge: &GitMerge, context: &Context) -> Result<Begin, Failure> {
+        let commit = self.committed("git.merge")?;
+        let (how, at, sign) = (merge.how, self.now, merge.sign);
+        let message = merge.message.as_ref().map(|message| context.fill(message)).transpose()?;
+        Ok(Begin::Act(match &merge.way {
+            MergeWay::Into(branch) => {
+                let branch = branch_name(&context.fill(branch)?)?;
+                let what = match self.view.candidate(self.run).and_then(|candidate| candidate.tag.as_ref()) {
+                    Some(tag) => tag.name.clone(),
+                    None => self.plan.version.tag.clone(),
+                };
+                let message = message.unwrap_or_else(|| format!("Merge {what} into {branch}"));
+                let branch = format!("refs/heads/{branch}");
+                Act::MergeInto { branch, commit, how, message, at, sign }
+            }
+            MergeWay::From(branch) => {
+                let pinned = self.plan.pinned.get(branch).cloned().ok_or_else(|| {
+                    let why = format!("the plan does not say at which commit `{branch}` is merged");
+                    permanent(why, Some("abort this run and start another one"))
+                })?;
+                let branch = branch.clone();
+                let message = message.unwrap_or_else(|| format!("Merge {branch}"));
+                Act::MergeFrom { onto: commit, commit: pinned, branch, how, message, at, sign }
+            }
+        }))
+    }
+
+    fn cherry_pick(&self, pick: &GitCherryPick, context: &Context) -> Result<Begin, Failure> {
+        let onto = self.committed("git.cherry-pick")?;
+        let mut commits: Vec<ObjectId> = Vec::new();
+        for text in &pick.commits {
+            let text = context.fill(text)?;
+            let words = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+            for word in words {
+                let id = commit_id(word)?;
+                if !commits.contains(&id) {
+                    commits.push(id);
+                }
+            }
+        }
+        if commits.is_empty() {
+            return Ok(Begin::Done(StepResult::Nothing("no commit was named".into())));
+        }
+        if commits.len() > PICKS_MAX {
+            let why = format!("{} commits are named; {PICKS_MAX} is the most", commits.len());
+            return Err(permanent(why, Some("merge a branch that has them with `git.merge`")));
+        }
+        let (mainline, at, sign) = (pick.mainline, self.now, pick.sign);
+        Ok(Begin::Act(Act::CherryPick { onto, commits, mainline, at, sign }))
     }
 
     fn command(&self, shell: &Shell, timeout: SignedDuration) -> Result<Begin, Failure> {
@@ -260,6 +335,17 @@ fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     clipped(&words.join(" "), SUBJECT_MAX_CHARS)
+}
+
+/// The full id of a commit. An abbreviation can come to mean another commit from one day to the next.
+fn commit_id(text: &str) -> Result<ObjectId, Failure> {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    if matches!(text.len(), 40 | 64) && text.chars().all(hex) {
+        return Ok(ObjectId(text.to_owned()));
+    }
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    let hint = "give the full ids, as `git log --format=%H` prints them, with spaces or commas between them";
+    Err(permanent(format!("`{shown}` is not the full id of a commit"), Some(hint)))
 }
 
 /// A branch name that no program takes for anything else. Git checks the finer rules.

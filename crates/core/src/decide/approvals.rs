@@ -187,7 +187,18 @@ impl Counting<'_> {
         if self.entering.run.started_by.person() == Some(person) {
             return Some("they asked for it");
         }
-        self.entering.plan.authors.contains(person).then_some("they wrote a part of it")
+        let wrote = self.entering.plan.authors.contains(person) || self.picked_from(person);
+        wrote.then_some("they wrote a part of it")
+    }
+
+    /// Whether a commit was picked that this person wrote, by the rules in force or those at the start.
+    fn picked_from(&self, person: &PersonName) -> bool {
+        let Entering { view, run, plan, .. } = self.entering;
+        let policies = [view.policy.as_deref(), Some(&plan.policy)];
+        let same = |email: &String| {
+            policies.into_iter().flatten().any(|policy| policy.author(email) == Some(person))
+        };
+        view.candidate(run).is_some_and(|candidate| candidate.picked_from.iter().any(same))
     }
 
     /// The other gate of the environment that this person's yes already fills: one given before `place`, or at any time

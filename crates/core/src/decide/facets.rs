@@ -7,7 +7,7 @@ use crate::candidate::{Candidate, Facet, FacetValue};
 use crate::event::ReleaseEvent;
 use crate::ids::RunId;
 use crate::journal::Hash;
-use crate::model::StepKind;
+use crate::model::{MergeWay, StepKind};
 use crate::plan::{Body, Plan, PlannedStep};
 
 impl Deciding {
@@ -44,15 +44,25 @@ impl Deciding {
 fn makes(body: &Body, facet: &Facet) -> bool {
     let Body::Step(kind) = body else { return false };
     match facet {
-        Facet::Source => {
-            matches!(kind, StepKind::VersionBump | StepKind::Changelog | StepKind::GitCommit { .. })
-        }
+        Facet::Source => changes_source(kind),
         Facet::Tag => matches!(kind, StepKind::GitTag { .. }),
         Facet::Notes => matches!(kind, StepKind::Changelog),
         Facet::Digest(component) => {
             matches!(kind, StepKind::Publish(spec) if spec.target.component() == Some(component))
         }
         Facet::Schema | Facet::Procedure => false,
+    }
+}
+
+/// Whether a step makes other content of the candidate.
+pub(super) fn changes_source(kind: &StepKind) -> bool {
+    match kind {
+        StepKind::VersionBump
+        | StepKind::Changelog
+        | StepKind::GitCommit { .. }
+        | StepKind::GitCherryPick(_) => true,
+        StepKind::GitMerge(merge) => matches!(merge.way, MergeWay::From(_)),
+        _ => false,
     }
 }
 

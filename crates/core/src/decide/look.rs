@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::acts::{Begin, Beginning, permanent};
 use super::approvals::Counting;
+use super::facets::changes_source;
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
 use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};
@@ -323,13 +324,12 @@ pub(crate) fn changes_history<'a>(
     plan: &'a Plan,
     planned: &PlannedStep,
 ) -> Option<&'a PlannedStep> {
-    let edits = |body: &Body| {
-        let Body::Step(kind) = body else { return false };
-        matches!(kind, StepKind::VersionBump | StepKind::Changelog | StepKind::GitCommit { .. })
-    };
+    let edits = |body: &Body| matches!(body, Body::Step(kind) if changes_source(kind));
     let refers = matches!(
         &planned.body,
-        Body::Step(StepKind::GitTag { .. } | StepKind::GitPush { .. } | StepKind::Publish(_))
+        Body::Step(
+            StepKind::GitTag { .. } | StepKind::GitPush { .. } | StepKind::GitMerge(_) | StepKind::Publish(_)
+        )
     );
     if !edits(&planned.body) && !refers {
         return None;

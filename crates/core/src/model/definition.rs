@@ -212,6 +212,10 @@ pub enum StepKind {
         /// The tag is pushed.
         tag: bool,
     },
+    /// Merges the candidate into a branch of the remote, or another branch into the candidate.
+    GitMerge(GitMerge),
+    /// Takes the changes of single commits over into the candidate.
+    GitCherryPick(GitCherryPick),
     /// Runs a command.
     Shell(Shell),
     /// Publishes a package or an image in a registry.
@@ -261,6 +265,53 @@ pub struct GitCheck {
     pub clean: bool,
     /// At the same commit as the remote's branch.
     pub in_sync: bool,
+}
+
+/// A merge that has to be clean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GitMerge {
+    /// Which way.
+    pub way: MergeWay,
+    /// Whether there is always a merge commit, or never.
+    pub how: MergeHow,
+    /// The message of the merge commit; without it, one that names both sides.
+    pub message: Option<Template>,
+    /// Whether to sign the merge commit: `None` as git is configured.
+    pub sign: Option<bool>,
+}
+
+/// Which way a merge goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MergeWay {
+    /// The candidate into this branch of the remote.
+    Into(Template),
+    /// This branch of the remote into the candidate, at the commit that the plan pins.
+    From(String),
+}
+
+/// How a merge is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MergeHow {
+    /// With a merge commit, also where the branch could simply be moved on.
+    #[default]
+    NoFf,
+    /// Without one: the branch is moved on, or the step stops.
+    FfOnly,
+}
+
+/// Commits whose changes are taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GitCherryPick {
+    /// The commits, in order: full ids, several in one text when there is space or a comma between them. Never empty.
+    pub commits: Vec<Template>,
+    /// Which parent of a merge commit its changes are counted against, from 1.
+    pub mainline: Option<u32>,
+    /// Whether to sign the new commits: `None` as git is configured.
+    pub sign: Option<bool>,
 }
 
 /// A command.

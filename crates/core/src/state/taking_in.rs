@@ -70,6 +70,8 @@ impl ReleaseState {
                 commit: base.clone(),
                 tree: None,
                 branch: None,
+                enriched: false,
+                picked_from: std::collections::BTreeSet::new(),
                 tag: None,
                 notes: None,
                 digests: BTreeMap::new(),
@@ -283,6 +285,15 @@ impl ReleaseState {
             StepResult::Act(Outcome::Committed { commit }) => {
                 candidate.commit = commit.clone();
                 candidate.tree = None;
+            }
+            StepResult::Act(Outcome::Merged { commit, .. }) => {
+                candidate.enriched |= candidate.commit != *commit;
+                candidate.commit = commit.clone();
+            }
+            StepResult::Act(Outcome::Picked { commit, authors, .. }) => {
+                candidate.enriched |= candidate.commit != *commit;
+                candidate.commit = commit.clone();
+                candidate.picked_from.extend(authors.iter().cloned());
             }
             StepResult::Act(Outcome::Tagged { object, .. }) => {
                 candidate.tag = tag.map(|name| MadeTag { name, object: object.clone() });

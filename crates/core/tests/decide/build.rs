@@ -98,6 +98,14 @@ pub(crate) fn shell_with(id: &str, output: &str) -> Step {
     Step { outputs, ..shell(id) }
 }
 
+pub(crate) fn merge(way: MergeWay) -> StepKind {
+    StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign: None })
+}
+
+pub(crate) fn pick(commits: &str) -> StepKind {
+    StepKind::GitCherryPick(GitCherryPick { commits: vec![text(commits)], mainline: None, sign: None })
+}
+
 pub(crate) fn ask(id: &str, questions: &[&str]) -> Step {
     step(id, StepKind::Ask { questions: questions.iter().map(|name| n(name)).collect() })
 }
@@ -283,6 +291,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         changes,
         changes_total: 2,
         changed_paths: vec!["src/cart.rs".into()],
+        pinned: [("feature".to_owned(), commit("feature"))].into(),
         authors: BTreeSet::from([n("bob")]),
         strangers: 0,
         steps,

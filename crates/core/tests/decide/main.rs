@@ -5,6 +5,7 @@ mod checks;
 mod deploying;
 mod effects;
 mod gates;
+mod merging;
 mod policies;
 mod publishing;
 mod random;

@@ -440,6 +440,20 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
         Act::Tag { name, target, .. } => {
             Outcome::Tagged { object: commit(&format!("{name} {target}")), signed: false, found: false }
         }
+        Act::MergeInto { branch, commit: theirs, .. } => Outcome::MergedInto {
+            branch: branch.clone(),
+            commit: commit(&format!("{branch} {theirs}")),
+            found: false,
+        },
+        Act::MergeFrom { onto, commit: theirs, .. } => {
+            Outcome::Merged { commit: commit(&format!("{onto} {theirs}")), found: false }
+        }
+        Act::CherryPick { onto, commits, .. } => Outcome::Picked {
+            commit: commit(&format!("{onto} {commits:?}")),
+            picked: commits.clone(),
+            contained: Vec::new(),
+            authors: vec!["Carol@example.org".into()],
+        },
         Act::Push { .. } => Outcome::Pushed { found: Vec::new() },
         Act::Run(command) => Outcome::Ran {
             outputs: command.outputs.keys().map(|name| (name.clone(), format!("{name}-1"))).collect(),

@@ -14,6 +14,8 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "git.commit",
     "git.tag",
     "git.push",
+    "git.merge",
+    "git.cherry-pick",
     "shell",
     "publish",
     "manual",
@@ -41,6 +43,8 @@ const SINGLE_KINDS: &[&str] = &[
     "git.commit",
     "git.tag",
     "git.push",
+    "git.merge",
+    "git.cherry-pick",
     "shell",
     "publish",
     "manual",
@@ -77,6 +81,12 @@ pub(crate) static STEP: Mapping = mapping(
             Shape::List(&Shape::OneOf(&["branch", "tag"]), 1),
             "Pushes the release's branch, its tag, or both at once.",
         ),
+        key(
+            "git.merge",
+            Shape::Map(&GIT_MERGE),
+            "Merges the candidate into a branch and pushes it, or a branch into the candidate.",
+        ),
+        key("git.cherry-pick", Shape::Map(&GIT_CHERRY_PICK), "Takes the changes of single commits over."),
         SHELL_KEY,
         key("publish", Shape::Map(&PUBLISH), "Publishes a package or an image in a registry."),
         MANUAL_KEY,
@@ -102,6 +112,8 @@ pub(crate) static STEP: Mapping = mapping(
             "git.commit",
             "git.tag",
             "git.push",
+            "git.merge",
+            "git.cherry-pick",
             "shell",
             "publish",
             "message",
@@ -155,6 +167,8 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
             "git.commit",
             "git.tag",
             "git.push",
+            "git.merge",
+            "git.cherry-pick",
             "publish",
             "promote",
         ],
@@ -211,10 +225,7 @@ const LATER_STEPS: &[Refused] = &[
         &["window", "freeze", "soak", "at", "wait", "ci", "artifacts", "blockers", "metrics"],
         MANUAL_INSTEAD,
     ),
-    later(
-        &["git.merge", "git.cherry-pick", "forge.pull-request", "pull-request", "forge.release"],
-        MANUAL_INSTEAD,
-    ),
+    later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
     later(&["schema.rehearse", "schema.migrate", "rollback", "load-test", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
     later(&["per", "keeps", "soft", "undo"], "remove it"),
@@ -257,6 +268,48 @@ static GIT_TAG: Mapping = mapping(
     &[
         key("message", Shape::Template, "Its message; the tag's name if not given."),
         key("sign", Shape::Bool, "Whether to sign it; as git is set up if not given."),
+    ],
+);
+
+static GIT_MERGE: Mapping = mapping(
+    "git-merge",
+    "`git.merge`",
+    "A clean merge: the candidate into a branch, or a branch into the candidate.",
+    &[
+        key("into", Shape::Template, "The branch of the remote that the candidate is merged into."),
+        key("from", Shape::Line, "The branch of the remote that is merged into the candidate."),
+        key(
+            "how",
+            Shape::OneOf(&["no-ff", "ff-only"]),
+            "Whether there is always a merge commit, or never; `no-ff` if not given.",
+        ),
+        key(
+            "message",
+            Shape::Template,
+            "The message of the merge commit; one that names both sides if not given.",
+        ),
+        key("sign", Shape::Bool, "Whether to sign the merge commit; as git is set up if not given."),
+    ],
+)
+.one_of(&[choice("which way it goes", &["into", "from"])]);
+
+static GIT_CHERRY_PICK: Mapping = mapping(
+    "git-cherry-pick",
+    "`git.cherry-pick`",
+    "Commits whose changes are taken over into the candidate.",
+    &[
+        key(
+            "commits",
+            Shape::Either(&Shape::Template, &Shape::List(&Shape::Template, 1)),
+            "Their full ids, in order; one text may hold several.",
+        )
+        .required(),
+        key(
+            "mainline",
+            Shape::Integer(1, 64),
+            "Which parent of a merge commit its changes are counted against; without it merge commits are refused.",
+        ),
+        key("sign", Shape::Bool, "Whether to sign the new commits; as git is set up if not given."),
     ],
 );
 

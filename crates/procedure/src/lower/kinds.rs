@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::ids::EnvironmentName;
-use tollgate_core::model::{GitCheck, Message, Recipient, Shell, StepKind, Template, Who};
+use tollgate_core::model::{
+    GitCheck, GitCherryPick, GitMerge, MergeHow, MergeWay, Message, Recipient, Shell, StepKind, Template, Who,
+};
 
 use super::Lower;
 use super::scope::Scope;
@@ -59,6 +61,8 @@ impl Lower<'_> {
                 let what: Vec<&str> = value.items().iter().filter_map(Node::text).collect();
                 Some(StepKind::GitPush { branch: what.contains(&"branch"), tag: what.contains(&"tag") })
             }
+            "git.merge" => self.git_merge(value, scope),
+            "git.cherry-pick" => self.git_cherry_pick(value, scope),
             "shell" => {
                 let command = value.get("command").unwrap_or(value);
                 self.shell(command, value, scope).map(StepKind::Shell)
@@ -106,6 +110,53 @@ impl Lower<'_> {
     fn git_commit(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
         let message = self.template(node.get("message").unwrap_or(node), scope)?;
         Some(StepKind::GitCommit { message, sign: node.get("sign").and_then(Node::boolean) })
+    }
+
+    fn git_merge(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
+        let way = match (node.get("into"), node.get("from")) {
+            (Some(into), _) => {
+                let name = self.template(into, scope)?;
+                self.branch_template(&name, into).then_some(MergeWay::Into(name))
+            }
+            (None, Some(from)) => {
+                let name = self.text(from)?;
+                self.branch_name(&name, from).then_some(MergeWay::From(name))
+            }
+            (None, None) => None,
+        };
+        let how = match node.get("how").and_then(Node::text) {
+            Some("ff-only") => MergeHow::FfOnly,
+            _ => MergeHow::NoFf,
+        };
+        if let (MergeHow::FfOnly, Some(useless)) = (how, node.get("message").or(node.get("sign"))) {
+            let message = "there is no merge commit with `how: ff-only`";
+            let hint = "leave `message` and `sign` out, or write `how: no-ff`";
+            self.report.error(Code::KeyConflict, useless.span, message).hint(hint);
+        }
+        let message = self.template_of(node, "message", scope);
+        let sign = node.get("sign").and_then(Node::boolean);
+        Some(StepKind::GitMerge(GitMerge { way: way?, how, message, sign }))
+    }
+
+    fn git_cherry_pick(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
+        let named = node.get("commits")?;
+        let items = if named.text().is_some() { std::slice::from_ref(named) } else { named.items() };
+        let mut commits = Vec::new();
+        for item in items {
+            let Some(text) = self.template(item, scope) else { continue };
+            let words = text.0.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+            let odd = words.clone().find(|word| !is_commit_id(word));
+            if let Some(word) = odd.filter(|_| !text.0.contains("{{")) {
+                let message = format!("`{}` is not the full id of a commit", shown(word));
+                let hint = "write all 40 digits, as `git log --format=%H` prints them";
+                self.report.error(Code::BadValue, item.span, message).hint(hint);
+                continue;
+            }
+            commits.push(text);
+        }
+        let mainline = node.get("mainline").and_then(Node::integer).and_then(|n| u32::try_from(n).ok());
+        let sign = node.get("sign").and_then(Node::boolean);
+        (!commits.is_empty()).then_some(StepKind::GitCherryPick(GitCherryPick { commits, mainline, sign }))
     }
 
     /// A command, with what stands beside it in `settings`.
@@ -248,4 +299,8 @@ pub(super) fn sample(template: &Template) -> String {
     }
     sample.push_str(rest);
     sample
+}
+
+fn is_commit_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
 }

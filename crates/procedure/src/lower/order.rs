@@ -29,19 +29,27 @@ impl Order {
     pub(super) fn look(&mut self, step: &Entry, parallel: bool, report: &mut Report) {
         let at = step.key_span;
         let kind = step.key.as_str();
-        let edits = matches!(kind, "git.branch" | "version.bump" | "changelog" | "git.commit" | "git.tag");
+        let brings_in = kind == "git.cherry-pick" || kind == "git.merge" && step.value.get("from").is_some();
+        let edits = brings_in
+            || matches!(kind, "git.branch" | "version.bump" | "changelog" | "git.commit" | "git.tag");
         if parallel && edits {
             let message = format!("`{kind}` cannot go on beside other steps: the release has one history");
             report.error(Code::StepOrder, at, message).hint("move it out of `parallel`");
         }
         match kind {
             "git.branch" => self.branch(at, report),
-            "version.bump" | "changelog" | "git.commit" => {
-                if let Some(tag) = self.tag {
-                    let message = format!("`{kind}` comes after the tag on line {}", tag.line);
-                    let hint = "a tag never moves: what is released has to be committed before it";
-                    report.error(Code::StepOrder, at, message).hint(hint);
+            "git.merge" | "git.cherry-pick" => {
+                if let Some(edited) = self.edited {
+                    let message = format!("what line {} edits is not committed before `{kind}`", edited.line);
+                    report.error(Code::StepOrder, at, message).hint("put a `git.commit` step before it");
                 }
+                if brings_in {
+                    self.before_tag(kind, at, report);
+                    self.commit.get_or_insert(at);
+                }
+            }
+            "version.bump" | "changelog" | "git.commit" => {
+                self.before_tag(kind, at, report);
                 if kind == "git.commit" {
                     self.commit.get_or_insert(at);
                     self.edited = None;
@@ -87,6 +95,14 @@ impl Order {
                 promotion.line
             );
             report.error(Code::StepOrder, at, message).hint("move it up, or leave its `component` out");
+        }
+    }
+
+    fn before_tag(&self, kind: &str, at: Span, report: &mut Report) {
+        if let Some(tag) = self.tag {
+            let message = format!("`{kind}` comes after the tag on line {}", tag.line);
+            let hint = "a tag never moves: what is released has to be committed before it";
+            report.error(Code::StepOrder, at, message).hint(hint);
         }
     }
 

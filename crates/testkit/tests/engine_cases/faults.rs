@@ -3,15 +3,30 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tollgate_core::model::{Deploy, Environment, GitCheck, Message, Recipient, Step, StepKind, Template};
+use tollgate_core::model::{
+    Deploy, Environment, GitCheck, GitCherryPick, GitMerge, MergeHow, MergeWay, Message, Recipient, Step,
+    StepKind, Template,
+};
 use tollgate_engine::inject::{Fault, Inject, Point};
 use tollgate_engine::ports::Checkout;
+use tollgate_testkit::world::Git;
 
 use crate::bench::{Bench, definition, environment, named, policy, probe, promote, shell, step};
 
 /// Every kind of act.
-const KINDS: [&str; 8] =
-    ["check-copy", "edit-version", "edit-changelog", "commit", "tag", "push", "run", "mail"];
+const KINDS: [&str; 11] = [
+    "check-copy",
+    "cherry-pick",
+    "merge-from",
+    "edit-version",
+    "edit-changelog",
+    "commit",
+    "tag",
+    "push",
+    "merge-into",
+    "run",
+    "mail",
+];
 
 /// A procedure with every kind of act.
 fn everything() -> Vec<Step> {
@@ -21,14 +36,20 @@ fn everything() -> Vec<Step> {
         subject: Template("{{ version }}".into()),
         body: Template("It is out.".into()),
     };
+    let commits = vec![Template(Git::new().remote["refs/heads/develop"].to_string())];
+    let merge =
+        |way| StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign: Some(true) });
     vec![
         step("check", StepKind::GitCheck(GitCheck { branch: None, clean: true, in_sync: true })),
         step("branch", StepKind::GitBranch { name: Template("release/{{ version }}".into()) }),
+        step("pick", StepKind::GitCherryPick(GitCherryPick { commits, mainline: None, sign: Some(true) })),
+        step("bring-in", merge(MergeWay::From("feature".into()))),
         step("bump", StepKind::VersionBump),
         step("changelog", StepKind::Changelog),
         step("commit", StepKind::GitCommit { message: Template("{{ version }}".into()), sign: Some(true) }),
         step("tag", StepKind::GitTag { message: None, sign: Some(true) }),
         step("push", StepKind::GitPush { branch: true, tag: true }),
+        step("merge-back", merge(MergeWay::Into(Template("develop".into())))),
         step("work", StepKind::Shell(shell("work once"))),
         promote("stage"),
         step("mail", StepKind::Message(message)),
@@ -44,7 +65,9 @@ fn stage() -> Environment {
 
 async fn bench() -> Bench {
     let bench = Bench::new(definition(everything()), policy(vec![("stage", stage())])).await;
+    let now = bench.world.now();
     let mut state = bench.world.state();
+    state.git.others_commit("feature", "fay@example.org", "feat: a feature", now);
     let head = state.git.remote.get("refs/heads/main").cloned();
     state.git.checkout = Some(Checkout {
         root: "/sim/checkout".into(),
@@ -65,7 +88,12 @@ async fn check_once(bench: &Bench, case: &str) {
     assert_eq!(state.started.len(), 2, "{case}: {:?}", state.started);
     assert_eq!(state.mail.values().copied().collect::<Vec<_>>(), [1], "{case}");
     let written: Vec<&str> = state.git.written.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(written, ["refs/heads/release/1.0.0", "refs/tags/v1.0.0"], "{case}");
+    let wanted = ["refs/heads/release/1.0.0", "refs/tags/v1.0.0", "refs/heads/develop"];
+    assert_eq!(written, wanted, "{case}");
+    let released = &state.git.remote["refs/heads/release/1.0.0"];
+    assert_eq!(state.git.merged_into("develop"), [released.clone()], "{case}");
+    assert!(state.git.contains(released, &state.git.remote["refs/heads/feature"]), "{case}");
+    assert!(!state.git.contains(released, &Git::new().remote["refs/heads/develop"]), "{case}");
 }
 
 /// A fault at one kind of point.

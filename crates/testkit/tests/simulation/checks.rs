@@ -32,6 +32,7 @@ impl Sim {
         }
         self.checked = (self.oracle.events, now);
         self.check_remote();
+        self.check_merges();
         let timers = self.store.due_timers(latest_storable(), MANY).await.unwrap();
         for release in self.oracle.unfinished() {
             let view = self.oracle.view(release);
@@ -63,6 +64,22 @@ impl Sim {
             if name.starts_with("refs/tags/") && remote.get(name) != Some(object) {
                 self.fail(format!("{name} was pushed as {object} and is {:?}", remote.get(name)));
             }
+        }
+    }
+
+    /// What is merged into a branch is merged once, and stays in it.
+    fn check_merges(&mut self) {
+        let wrong = {
+            let state = self.world.state();
+            let merged = state.git.merged_into("develop");
+            let twice = merged.iter().enumerate().find(|(n, commit)| merged[..*n].contains(commit));
+            let tip = state.git.remote.get("refs/heads/develop");
+            let lost = merged.iter().find(|commit| tip.is_none_or(|tip| !state.git.contains(tip, commit)));
+            let twice = twice.map(|(_, commit)| format!("{commit} was merged twice"));
+            twice.or(lost.map(|commit| format!("develop lost the merged {commit}")))
+        };
+        if let Some(wrong) = wrong {
+            self.fail(wrong);
         }
     }
 

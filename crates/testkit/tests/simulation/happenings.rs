@@ -22,6 +22,10 @@ impl Sim {
         let now = self.world.now();
         let follows = self.chance.percent(70);
         let mut state = self.world.state();
+        if self.chance.percent(30) {
+            state.git.others_commit("develop", "eve@example.org", "feat: for later", now);
+            return;
+        }
         let head = state.git.others_commit("main", "bob@example.org", "feat: more", now);
         if let (true, Some(checkout)) = (follows, &mut state.git.checkout) {
             checkout.head = Some(head);

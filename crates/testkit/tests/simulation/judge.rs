@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use tollgate_core::act::Outcome;
 use tollgate_core::context::RunFacts;
-use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, Ballot, WaiverTarget};
+use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, Ballot, StepResult, WaiverTarget};
 use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{ApprovalRule, Gate, GateKind, Majority, Policy, VoteRule};
 use tollgate_core::plan::Plan;
-use tollgate_core::state::{ReleaseState, Run, Says};
+use tollgate_core::state::{ReleaseState, Run, Says, StepStatus};
 
 use crate::oracle::Oracle;
 use crate::team::named;
@@ -161,7 +162,9 @@ impl Judging<'_> {
             else {
                 continue;
             };
-            let own = self.run.started_by.person() == Some(person) || self.plan.authors.contains(person);
+            let own = self.run.started_by.person() == Some(person)
+                || self.plan.authors.contains(person)
+                || self.picked_from(person, in_force);
             if own && !rule.allow_self {
                 continue;
             }
@@ -176,6 +179,19 @@ impl Judging<'_> {
             }
         }
         Some(yes)
+    }
+}
+
+impl Judging<'_> {
+    /// Whether the run took a commit of this person over.
+    fn picked_from(&self, person: &PersonName, in_force: &Policy) -> bool {
+        let mut results = self.run.steps.values().filter_map(|step| match &step.status {
+            StepStatus::Done { result: StepResult::Act(Outcome::Picked { authors, .. }), .. } => {
+                Some(authors)
+            }
+            _ => None,
+        });
+        results.any(|authors| authors.iter().any(|email| in_force.author(email) == Some(person)))
     }
 }
 

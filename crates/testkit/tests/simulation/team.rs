@@ -9,11 +9,11 @@ use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     AnswerType, ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Each, Environment,
-    Extract, Gate, GateKind, GitCheck, Majority, Message, Otherwise, Person, Place, Policy, Probe, ProbeRead,
-    Procedure, Question, Recipient, RepositorySpec, Retry, Shell, SignOff, Step, StepKind, Template,
-    VersionFileSpec, VersionSpec, VoteRule, Who,
+    Extract, Gate, GateKind, GitCheck, GitCherryPick, GitMerge, Majority, MergeHow, MergeWay, Message,
+    Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec,
+    Retry, Shell, SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
-use tollgate_testkit::world::{Chance, DEPLOY, REPEATABLE};
+use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
 /// Everybody.
 pub(crate) const PEOPLE: [&str; 6] = ["ann", "bob", "cat", "dan", "eve", "fay"];
@@ -365,6 +365,20 @@ impl Making<'_> {
         if branch {
             kinds.push(StepKind::GitBranch { name: Template("release/{{ version }}".into()) });
         }
+        match self.chance.below(10) {
+            0..2 => {
+                let way = MergeWay::From("develop".into());
+                let sign = self.maybe(30, |making| making.chance.percent(50));
+                kinds.push(StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign }));
+            }
+            2..5 => {
+                // The first commit on `develop` is the same in every world.
+                let commit = Git::new().remote["refs/heads/develop"].to_string();
+                let commits = vec![Template(commit)];
+                kinds.push(StepKind::GitCherryPick(GitCherryPick { commits, mainline: None, sign: None }));
+            }
+            _ => {}
+        }
         kinds.extend(self.maybe(60, |_| StepKind::VersionBump));
         kinds.extend(self.maybe(50, |_| StepKind::Changelog));
         let sign = self.maybe(50, |making| making.chance.percent(50));
@@ -376,6 +390,11 @@ impl Making<'_> {
         if tag || branch {
             let both = self.chance.percent(50);
             kinds.push(StepKind::GitPush { branch: both || !tag, tag });
+        }
+        if self.chance.percent(35) {
+            let way = MergeWay::Into(Template("develop".into()));
+            let how = if self.chance.percent(80) { MergeHow::NoFf } else { MergeHow::FfOnly };
+            kinds.push(StepKind::GitMerge(GitMerge { way, how, message: None, sign }));
         }
         kinds.push(StepKind::Ask { questions: vec![named("go"), named("risk")] });
         let mut steps: Vec<Step> = kinds.into_iter().map(|kind| self.step(kind)).collect();

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::Hash;
 use tollgate_engine::ports::{
-    Checkout, HistoryQuery, PathFilter, PushOutcome, PushRefusal, RefUpdate, TagFound,
+    Checkout, Clash, HistoryQuery, MergeHow, MergeOutcome, MergeRequest, PathFilter, PickOutcome,
+    PickRequest, PushOutcome, PushRefusal, RefUpdate, Sign, TagFound,
 };
 
 use super::SimWorld;
@@ -54,7 +55,7 @@ struct Commit {
 }
 
 impl Git {
-    /// A remote with one commit on `main`, and no clone yet.
+    /// A remote with one commit on `main`, one more on `develop`, and no clone yet.
     pub fn new() -> Self {
         let mut git = Self::default();
         let files = [("VERSION", "0.1.0\n"), ("app.txt", "an app\n"), ("CHANGELOG.md", "# Changes\n\n")];
@@ -69,6 +70,7 @@ impl Git {
         };
         let id = git.add_commit(first, None);
         git.remote.insert("refs/heads/main".into(), id);
+        git.others_commit("develop", "dan@example.org", "feat: the next thing", Timestamp::UNIX_EPOCH);
         git
     }
 
@@ -195,7 +197,9 @@ impl Git {
         let name = format!("refs/heads/{branch}");
         let parent = self.remote.get(&name).or_else(|| self.remote.get("refs/heads/main")).cloned();
         let mut files = parent.as_ref().and_then(|parent| self.files(parent)).cloned().unwrap_or_default();
-        files.insert("app.txt".into(), format!("{message} at {at}\n").into_bytes());
+        // Branches change files of their own, so that some merges are clean.
+        let path = if branch == "main" { "app.txt".to_owned() } else { format!("{branch}.txt") };
+        files.insert(path, format!("{message} at {at}\n").into_bytes());
         let tree = self.add_tree(files);
         let parents = parent.into_iter().collect();
         let author = (email.to_owned(), email.to_owned());
@@ -204,11 +208,100 @@ impl Git {
         id
     }
 
+    /// A clean merge's files, or the paths that do not go together.
+    fn merged(&self, base: &Files, ours: &Files, theirs: &Files) -> Result<Files, Vec<String>> {
+        let paths: BTreeSet<&String> = base.keys().chain(ours.keys()).chain(theirs.keys()).collect();
+        let (mut files, mut clashes) = (Files::new(), Vec::new());
+        for path in paths {
+            let (before, own, other) = (base.get(path), ours.get(path), theirs.get(path));
+            let content = match (own == other || other == before, own == before) {
+                (true, _) => own,
+                (false, true) => other,
+                (false, false) => {
+                    clashes.push(path.clone());
+                    continue;
+                }
+            };
+            if let Some(content) = content {
+                files.insert(path.clone(), content.clone());
+            }
+        }
+        if clashes.is_empty() { Ok(files) } else { Err(clashes) }
+    }
+
+    fn merge(&mut self, request: &MergeRequest) -> MergeOutcome {
+        let (ours, theirs) = (&request.ours, &request.theirs);
+        if self.is_ancestor(theirs, ours) {
+            return MergeOutcome::Contained;
+        }
+        if request.how == MergeHow::FfOnly {
+            let forward = self.is_ancestor(ours, theirs);
+            return if forward { MergeOutcome::Merged(theirs.clone()) } else { MergeOutcome::NotFastForward };
+        }
+        let known = self.ancestry(ours);
+        let common = self.ancestry(theirs).into_iter().find(|id| known.contains(id));
+        let Some(base) = common else { return MergeOutcome::Unrelated };
+        let files = |id: &ObjectId| self.files(id).cloned().unwrap_or_default();
+        match self.merged(&files(&base), &files(ours), &files(theirs)) {
+            Err(paths) => MergeOutcome::Conflict(paths.into_iter().map(clash).collect()),
+            Ok(files) => {
+                let signature = self.signature(request.sign == Sign::Always);
+                let tree = self.add_tree(files);
+                let parents = vec![ours.clone(), theirs.clone()];
+                let author = ("Tollgate".into(), "tollgate@example.org".into());
+                let message = request.message.clone();
+                let commit = Commit { tree, parents, author, at: request.at, message };
+                MergeOutcome::Merged(self.add_commit(commit, signature))
+            }
+        }
+    }
+
+    fn pick(&mut self, request: &PickRequest) -> PickOutcome {
+        let refused = |why: &str| PickOutcome::Refused { why: why.to_owned(), hint: None };
+        let Some((_, original)) = self.commit(&request.commit) else {
+            return refused("is not in the repository");
+        };
+        let original = original.clone();
+        let [parent] = original.parents.as_slice() else { return refused("has not one parent") };
+        if self.is_ancestor(&request.commit, &request.onto) {
+            return PickOutcome::Contained;
+        }
+        let files = |id: &ObjectId| self.files(id).cloned().unwrap_or_default();
+        let own = files(&request.onto);
+        match self.merged(&files(parent), &own, &files(&request.commit)) {
+            Err(paths) => PickOutcome::Conflict(paths.into_iter().map(clash).collect()),
+            Ok(files) if files == own => PickOutcome::Contained,
+            Ok(files) => {
+                let signature = self.signature(request.sign == Sign::Always);
+                let tree = self.add_tree(files);
+                let parents = vec![request.onto.clone()];
+                let message =
+                    format!("{}\n\n(cherry picked from commit {})", original.message, request.commit);
+                let author = original.author.clone();
+                let email = author.1.clone();
+                let commit = Commit { tree, parents, author, at: request.at, message };
+                PickOutcome::Picked { commit: self.add_commit(commit, signature), author: email }
+            }
+        }
+    }
+
+    /// Whether a commit contains another one.
+    pub fn contains(&self, newer: &ObjectId, older: &ObjectId) -> bool {
+        self.is_ancestor(older, newer)
+    }
+
     /// Somebody else puts a tag on the remote's `main`, where there is none of that name.
     pub fn others_tag(&mut self, name: &str) {
         if let Some(main) = self.remote.get("refs/heads/main").cloned() {
             self.remote.entry(format!("refs/tags/{name}")).or_insert(main);
         }
+    }
+
+    /// The merges among the commits that Tollgate wrote to a branch: what was merged, each time.
+    pub fn merged_into(&self, branch: &str) -> Vec<ObjectId> {
+        let name = format!("refs/heads/{branch}");
+        let written = self.written.iter().filter(|(written, _)| *written == name);
+        written.filter_map(|(_, object)| self.commit(object)?.1.parents.get(1).cloned()).collect()
     }
 
     /// What a push comes to: nothing is written when anything is refused.
@@ -241,4 +334,8 @@ impl Git {
         }
         (!self.is_ancestor(there, &update.object)).then(|| PushRefusal::NotFastForward(Some(there.clone())))
     }
+}
+
+fn clash(path: String) -> Clash {
+    Clash { path, changed_by: Vec::new() }
 }

@@ -8,8 +8,8 @@ use tollgate_core::act::FailureClass;
 use tollgate_core::ids::ObjectId;
 use tollgate_engine::ports::{
     Checkout, CommitFields, CommitRef, CommitRequest, CommitSink, Diff, FileDiff, FileEdit, FoundRepository,
-    HistoryQuery, LocalTag, PortError, PushOutcome, RefUpdate, Repository, Sign, Source, TagFound,
-    TagRequest,
+    HistoryQuery, LocalTag, MergeOutcome, MergeRequest, PickOutcome, PickRequest, PortError, PushOutcome,
+    RefUpdate, Repository, Sign, Source, TagFound, TagRequest,
 };
 
 use super::super::{error, lost_answer};
@@ -61,7 +61,9 @@ impl Source for SimSource {
 
     async fn resolve(&self, _: &Repository, revision: &str) -> Result<Option<ObjectId>, PortError> {
         let git = &self.0.state().git;
-        let object = git.clone.get(revision).cloned().unwrap_or_else(|| ObjectId(revision.to_owned()));
+        let own = revision.strip_prefix(HEADS).map(|branch| format!("refs/remotes/origin/{branch}"));
+        let name = own.as_deref().unwrap_or(revision);
+        let object = git.clone.get(name).cloned().unwrap_or_else(|| ObjectId(revision.to_owned()));
         Ok(git.commit(&object).map(|(id, _)| id.clone()))
     }
 
@@ -229,6 +231,18 @@ impl Source for SimSource {
         git.files(&request.tree).ok_or_else(|| unknown("commit", &request.tree))?;
         let id = git.add_commit(commit, signature);
         if lost { Err(lost_answer("commit")) } else { Ok(id) }
+    }
+
+    async fn merge(&self, _: &Repository, request: &MergeRequest) -> Result<MergeOutcome, PortError> {
+        let lost = self.0.outside("merge").await?;
+        let outcome = self.0.state().git.merge(request);
+        if lost { Err(lost_answer("merge")) } else { Ok(outcome) }
+    }
+
+    async fn cherry_pick(&self, _: &Repository, request: &PickRequest) -> Result<PickOutcome, PortError> {
+        let lost = self.0.outside("cherry-pick").await?;
+        let outcome = self.0.state().git.pick(request);
+        if lost { Err(lost_answer("cherry-pick")) } else { Ok(outcome) }
     }
 
     async fn find_tag(&self, _: &Repository, name: &str) -> Result<Option<TagFound>, PortError> {

@@ -1,0 +1,126 @@
+//! Merges and picked commits: what they make of a candidate, and what they cannot get past.
+
+use tollgate_core::act::{Act, Outcome, Report};
+use tollgate_core::model::*;
+
+use crate::build::*;
+use crate::world::*;
+
+fn start(steps: Vec<Step>) -> World {
+    let policy = policy();
+    let mut world = World::new(&policy);
+    world.start(&plan("1.9.0", steps, &policy), "anna");
+    world
+}
+
+#[test]
+fn what_is_brought_in_is_tagged_and_told() {
+    let mut steps = vec![
+        step("merge", merge(MergeWay::From("feature".into()))),
+        step("pick", pick(&format!("{}, {}", "a".repeat(40), "b".repeat(40)))),
+        step("notes", StepKind::Changelog),
+        step("commit", StepKind::GitCommit { message: text("Release"), sign: None }),
+        step("tag", StepKind::GitTag { message: None, sign: None }),
+    ];
+    steps.push(step("back", merge(MergeWay::Into(text("release/{{ major }}")))));
+    let mut world = start(steps);
+    let Act::MergeFrom { onto, commit: theirs, message, .. } = world.act("1.9.0", "merge") else { panic!() };
+    assert_eq!((onto, theirs, message.as_str()), (commit("base"), commit("feature"), "Merge feature"));
+    world.act_on("1.9.0", "merge");
+    let merged = world.releases["1.9.0"].state.candidates[0].commit.clone();
+    let Act::CherryPick { onto, commits, .. } = world.act("1.9.0", "pick") else { panic!() };
+    assert_eq!((onto, commits.len()), (merged, 2));
+    world.act_on("1.9.0", "pick");
+    let picked = world.releases["1.9.0"].state.candidates[0].commit.clone();
+    // The changelog tells of all of it.
+    let Act::EditChangelog { base, upto, .. } = world.act("1.9.0", "notes") else { panic!() };
+    assert_eq!((&base, &upto), (&picked, &picked));
+    world.act_on("1.9.0", "notes");
+    world.act_on("1.9.0", "commit");
+    let released = world.releases["1.9.0"].state.candidates[0].commit.clone();
+    let Act::Tag { target, .. } = world.act("1.9.0", "tag") else { panic!() };
+    assert_eq!(target, released);
+    world.act_on("1.9.0", "tag");
+    let Act::MergeInto { branch, commit, message, .. } = world.act("1.9.0", "back") else { panic!() };
+    assert_eq!(branch, "refs/heads/release/1");
+    assert_eq!((commit, message.as_str()), (released.clone(), "Merge v1.9.0 into release/1"));
+    world.act_on("1.9.0", "back");
+    // A merge into a branch is no other content.
+    assert_eq!(world.releases["1.9.0"].state.candidates[0].commit, released);
+    assert!(world.outcome("1.9.0").is_some());
+}
+
+#[test]
+fn what_is_edited_is_committed_before() {
+    for kind in [
+        merge(MergeWay::From("feature".into())),
+        merge(MergeWay::Into(text("develop"))),
+        pick(&"a".repeat(40)),
+    ] {
+        let mut world = start(vec![step("bump", StepKind::VersionBump), step("last", kind)]);
+        world.act_on("1.9.0", "bump");
+        assert!(world.why("1.9.0").contains("files were edited and not committed"));
+    }
+}
+
+#[test]
+fn ids_from_answers_are_held_to_what_ids_are() {
+    let (a, b) = ("a".repeat(40), "b".repeat(64));
+    let fine = [format!("{a} {b}"), format!("{a},\n{b}, {a}")];
+    let bad =
+        ["HEAD".to_owned(), "--all".to_owned(), "abc1234".to_owned(), format!("{a}^"), a.to_uppercase()];
+    let cases = fine.iter().map(|text| (text, true)).chain(bad.iter().map(|text| (text, false)));
+    for (answer, fits) in cases {
+        let mut world =
+            start(vec![ask("ask", &["text"]), step("pick", pick("{{ answers.text }}")), manual("last")]);
+        world.answer("1.9.0", "anna", "text", answer).unwrap();
+        assert_eq!(world.is("1.9.0", "pick"), if fits { "wanted" } else { "stuck" }, "{answer:?}");
+        if fits {
+            let Act::CherryPick { commits, .. } = world.act("1.9.0", "pick") else { panic!() };
+            assert_eq!(commits.len(), 2, "{answer:?}");
+        } else {
+            assert!(world.why("1.9.0").contains("is not the full id of a commit"), "{answer:?}");
+        }
+    }
+    let many: Vec<String> = (0..51).map(|n| format!("{n:040x}")).collect();
+    let mut world = start(vec![ask("ask", &["text"]), step("pick", pick("{{ answers.text }}"))]);
+    world.answer("1.9.0", "anna", "text", &many[..45].join(" ")).unwrap();
+    assert_eq!(world.is("1.9.0", "pick"), "wanted");
+    let world = start(vec![step("pick", pick(&many.join(" ")))]);
+    assert!(world.why("1.9.0").contains("50 is the most"));
+}
+
+#[test]
+fn the_branch_to_merge_into_is_held_to_what_branches_are() {
+    let world = start(vec![step("merge", merge(MergeWay::Into(text("-{{ version }}"))))]);
+    assert!(world.why("1.9.0").contains("cannot be the name of a branch"));
+}
+
+#[test]
+fn who_wrote_what_was_picked_does_not_approve() {
+    let policy = with_gate(policy(), "stage", "good", approval_gate(rule("releng", 1)));
+    let mut world = World::new(&policy);
+    let steps = vec![step("pick", pick(&"a".repeat(40))), promote("stage")];
+    world.start(&plan("1.9.0", steps, &policy), "anna");
+    // Nothing of bob's, and of carol's only what is picked; her address is written otherwise.
+    world.act_on("1.9.0", "pick");
+    let refusal = world.approve("1.9.0", "carol", gate("stage", "good")).unwrap_err();
+    assert_eq!(refusal.why, "carol may not approve this: they wrote a part of it");
+}
+
+#[test]
+fn what_was_there_already_changes_nothing() {
+    let mut world = start(vec![step("pick", pick(&"a".repeat(40))), step("notes", StepKind::Changelog)]);
+    world.lease("1.9.0", "pick").unwrap();
+    let outcome = Outcome::Picked {
+        commit: commit("base"),
+        picked: Vec::new(),
+        contained: vec![commit("a")],
+        authors: Vec::new(),
+    };
+    world.report("1.9.0", "pick", Report::Done(outcome)).unwrap();
+    let candidate = &world.releases["1.9.0"].state.candidates[0];
+    assert!(!candidate.enriched);
+    let Act::EditChangelog { upto, .. } = world.act("1.9.0", "notes") else { panic!() };
+    assert_eq!(upto, commit("base"));
+}
