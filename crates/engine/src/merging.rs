@@ -145,7 +145,8 @@ impl Execution<'_> {
                     return Ok(Outcome::MergedInto { branch: short.to_owned(), commit: tip, found: true });
                 }
                 other => {
-                    return Err(not_merged(&commit.short().to_string(), &format!("`{short}`"), &other));
+                    let what = format!("{} ({})", self.plan.version.text, commit.short());
+                    return Err(not_merged(&what, &format!("`{short}`"), &other));
                 }
             };
             let update = RefUpdate { name: branch.clone(), object: merged.clone() };
