@@ -91,7 +91,7 @@ async fn check_once(bench: &Bench, case: &str) {
     let wanted = ["refs/heads/release/1.0.0", "refs/tags/v1.0.0", "refs/heads/develop"];
     assert_eq!(written, wanted, "{case}");
     let released = &state.git.remote["refs/heads/release/1.0.0"];
-    assert_eq!(state.git.merged_into("develop"), [released.clone()], "{case}");
+    assert_eq!(state.git.merged_into("develop"), std::slice::from_ref(released), "{case}");
     assert!(state.git.contains(released, &state.git.remote["refs/heads/feature"]), "{case}");
     assert!(!state.git.contains(released, &Git::new().remote["refs/heads/develop"]), "{case}");
 }
