@@ -26,6 +26,10 @@ const NEEDED: &[Needed] = &[
     needed("make", "make"),
 ];
 
+/// What the calendar is compared with. Debian's package serves Debian's Python alone; any other one brings its own.
+const PYTHON_NEEDS: &str = "import zoneinfo, dateutil.rrule; zoneinfo.ZoneInfo('Europe/London')";
+const PYTHON_PACKAGE: &str = "python3-dateutil";
+
 /// The runner of the tests. Without its own updater it needs half the crates.
 const NEXTEST: &[&str] =
     &["install", "cargo-nextest", "--locked", "--no-default-features", "--features", "default-no-update"];
@@ -41,12 +45,26 @@ pub(crate) fn run() -> bool {
     if !has_nextest() && !succeeds(&mut cargo(NEXTEST)) {
         println!("cargo-nextest cannot be had here: the tests run with `cargo test`");
     }
+    if !has_python() && is_root() && find("python3").is_some() {
+        let pip = ["-m", "pip", "install", "--quiet", "python-dateutil", "tzdata"];
+        succeeds(&mut program("python3", &pip));
+    }
     let missing = missing_programs();
     for one in &missing {
         println!("missing: {} (Debian: {})", one.program, one.package);
     }
+    if !has_python() {
+        println!("missing: a Python with dateutil (Debian: {PYTHON_PACKAGE})");
+    }
     let parts = ["rustfmt", "clippy"].into_iter().filter(|part| !has_part(part)).count();
-    (missing.is_empty() && parts == 0) || !in_ci()
+    (missing.is_empty() && parts == 0 && has_python()) || !in_ci()
+}
+
+/// Whether one of the Pythons here has what the calendar is compared with; the test takes the same.
+fn has_python() -> bool {
+    ["python3", "/usr/bin/python3"]
+        .iter()
+        .any(|python| quietly_succeeds(&mut program(python, &["-c", PYTHON_NEEDS])))
 }
 
 /// Whether the toolchain has `rustfmt` or `clippy`.
@@ -66,15 +84,17 @@ fn missing_programs() -> Vec<&'static Needed> {
 
 /// Installs what is missing, where that needs nobody's password.
 fn install_packages() {
-    let missing = missing_programs();
-    if missing.is_empty() || find("apt-get").is_none() {
+    let mut packages: Vec<&str> = missing_programs().iter().map(|one| one.package).collect();
+    if !has_python() {
+        packages.push(PYTHON_PACKAGE);
+    }
+    if packages.is_empty() || find("apt-get").is_none() {
         return;
     }
     if !is_root() {
         println!("not root: packages are left as they are");
         return;
     }
-    let mut packages: Vec<&str> = missing.iter().map(|one| one.package).collect();
     packages.dedup();
     succeeds(&mut apt(&["update"]));
     let arguments = [&["install", "--yes", "--no-install-recommends"][..], &packages].concat();

@@ -21,6 +21,7 @@ mod error;
 mod feed;
 mod freeze;
 mod holidays;
+pub mod ical;
 
 mod moment;
 mod recurrence;

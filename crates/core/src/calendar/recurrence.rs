@@ -103,6 +103,13 @@ impl Recurrence {
         std::iter::from_fn(move || occurrences.next()).skip_while(move |local| local.date() < from)
     }
 
+    /// How many days and times have to be looked at for the occurrences from one date to another.
+    pub(crate) fn work(&self, from: Date, to: Date) -> i64 {
+        let from = if matches!(self.rule.end, End::Count(_)) { self.first.date() } else { from };
+        let days = i64::from(day_number(to)) - i64::from(day_number(from));
+        days.max(1) * i64::try_from(self.times.len()).unwrap_or(i64::MAX)
+    }
+
     /// Whether an occurrence is before the rule's `UNTIL`.
     fn before_end(&self, local: DateTime) -> bool {
         match self.rule.end {

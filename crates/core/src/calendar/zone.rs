@@ -248,6 +248,53 @@ fn is_old(name: &str) -> bool {
     ["US/", "Etc/", "Brazil/", "Canada/", "Chile/", "Mexico/"].iter().any(|start| name.starts_with(start))
 }
 
+/// Zones of the calendars of one vendor, which have names of their own.
+const VENDOR_NAMES: &[(&str, &str)] = &[
+    ("Hawaiian Standard Time", "Pacific/Honolulu"),
+    ("Alaskan Standard Time", "America/Anchorage"),
+    ("Pacific Standard Time", "America/Los_Angeles"),
+    ("US Mountain Standard Time", "America/Phoenix"),
+    ("Mountain Standard Time", "America/Denver"),
+    ("Central Standard Time", "America/Chicago"),
+    ("Eastern Standard Time", "America/New_York"),
+    ("Atlantic Standard Time", "America/Halifax"),
+    ("Newfoundland Standard Time", "America/St_Johns"),
+    ("E. South America Standard Time", "America/Sao_Paulo"),
+    ("Argentina Standard Time", "America/Argentina/Buenos_Aires"),
+    ("GMT Standard Time", "Europe/London"),
+    ("Greenwich Standard Time", "Atlantic/Reykjavik"),
+    ("W. Europe Standard Time", "Europe/Berlin"),
+    ("Central Europe Standard Time", "Europe/Budapest"),
+    ("Romance Standard Time", "Europe/Paris"),
+    ("Central European Standard Time", "Europe/Warsaw"),
+    ("GTB Standard Time", "Europe/Bucharest"),
+    ("FLE Standard Time", "Europe/Kyiv"),
+    ("Russian Standard Time", "Europe/Moscow"),
+    ("Turkey Standard Time", "Europe/Istanbul"),
+    ("Israel Standard Time", "Asia/Jerusalem"),
+    ("W. Central Africa Standard Time", "Africa/Lagos"),
+    ("South Africa Standard Time", "Africa/Johannesburg"),
+    ("E. Africa Standard Time", "Africa/Nairobi"),
+    ("Egypt Standard Time", "Africa/Cairo"),
+    ("Arabian Standard Time", "Asia/Dubai"),
+    ("Pakistan Standard Time", "Asia/Karachi"),
+    ("India Standard Time", "Asia/Kolkata"),
+    ("SE Asia Standard Time", "Asia/Bangkok"),
+    ("China Standard Time", "Asia/Shanghai"),
+    ("Singapore Standard Time", "Asia/Singapore"),
+    ("Tokyo Standard Time", "Asia/Tokyo"),
+    ("Korea Standard Time", "Asia/Seoul"),
+    ("W. Australia Standard Time", "Australia/Perth"),
+    ("AUS Eastern Standard Time", "Australia/Sydney"),
+    ("New Zealand Standard Time", "Pacific/Auckland"),
+];
+
+/// The zone that one vendor's calendars call by a name of their own.
+pub(crate) fn vendor_zone(name: &str) -> Option<Zone> {
+    let (_, iana) = VENDOR_NAMES.iter().find(|(own, _)| *own == name)?;
+    Zone::new(iana).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,7 +353,7 @@ mod tests {
 
     #[test]
     fn every_proposal_is_a_zone() {
-        let all = MEANT.iter().map(|(_, name)| name);
+        let all = MEANT.iter().chain(VENDOR_NAMES).map(|(_, name)| name);
         for name in all.chain(AT_OFFSET.iter().map(|(_, name)| name)) {
             assert_eq!(Zone::new(name).expect(name).name(), *name);
         }

@@ -1,7 +1,9 @@
 //! The calendar, seen from outside: cases, laws, and a comparison with another implementation.
 
 mod freezes;
+mod ical;
 mod laws;
+mod other;
 
 mod texts;
 mod times;
