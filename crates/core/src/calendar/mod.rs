@@ -23,6 +23,7 @@ mod freeze;
 mod holidays;
 pub mod ical;
 
+mod long;
 mod moment;
 mod recurrence;
 mod rrule;
@@ -39,6 +40,7 @@ pub use error::{CalendarError, TEXT_MAX_BYTES};
 pub use feed::{Busy, STRETCHES_MAX, Stretch, Titled};
 pub use freeze::{Attempt, Doubt, Exempt, Exemption, Freeze, Frozen, Kind, Only, Scope};
 pub use holidays::{HOLIDAYS_MAX, Holiday, HolidayCalendar, HolidayDay, Observed, YEARLY_MAX};
+pub use long::LongRule;
 pub use moment::{AWAY_MAX, Moment};
 pub use recurrence::Recurrence;
 pub use rrule::{COUNT_MAX, RecurrenceRule, TIMES_MAX};

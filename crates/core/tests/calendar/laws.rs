@@ -174,6 +174,38 @@ proptest! {
         }
     }
 
+    /// Of every kind of rule: what is told stays so until the change that is told, and is otherwise from then on.
+    #[test]
+    fn a_change_is_the_first_one(
+        allow in proptest::option::of(proptest::sample::select(KINDS)),
+        deny in proptest::option::of(proptest::sample::select(KINDS)),
+        second in 0..220_000_000_i64,
+        between in proptest::collection::vec(0..1000_i64, 8),
+    ) {
+        let calendar = crate::calendar(tollgate_core::calendar::Off::Any);
+        let read = |text: Option<&str>| crate::rules(text.as_slice());
+        let windows = Windows::new(read(allow), read(deny)).expect("windows");
+        let now = "2024-01-01T00:00:00Z".parse::<Timestamp>().expect("a time") + SignedDuration::from_secs(second);
+        let ask = |at: Timestamp| match windows.at(at, &calendar) {
+            Answer::Open { until } => (true, until),
+            Answer::Closed { opens_at, .. } => (false, opens_at),
+        };
+        let (open, change) = ask(now);
+        if let Some(change) = change {
+            prop_assert!(change > now);
+            let long = change.duration_since(now);
+            let inside = between.iter().map(|part| now + SignedDuration::from_secs(long.as_secs() * part / 1000));
+            for at in inside.chain([change - SignedDuration::from_nanos(1)]) {
+                prop_assert_eq!(ask(at), (open, Some(change)), "{} at {} and {}", windows, now, at);
+            }
+            prop_assert_eq!(ask(change).0, !open, "{} at {}", windows, change);
+        } else {
+            for at in between.iter().map(|part| now + SignedDuration::from_hours(part * 87)) {
+                prop_assert_eq!(ask(at).0, open, "{} at {} and {}", windows, now, at);
+            }
+        }
+    }
+
     /// A fixed time comes once on each of its days, at the first minute that shows it or something later.
     #[test]
     fn fixed_times_come_once_a_day((zone, middle) in place(), quarter in 0..96_i16) {
@@ -230,6 +262,23 @@ proptest! {
         check::<tollgate_core::calendar::Exemption>(&text)?;
     }
 }
+
+/// A rule of every kind, with what is special about some.
+#[rustfmt::skip]
+const KINDS: &[&str] = &[
+    "Mon-Fri 09:30-17:00 Europe/London", "Fri America/Los_Angeles", "Sun 20:00 - Mon 08:30 Africa/Nairobi",
+    "Mon 09:00 - Mon 08:00 UTC", "daily 01:30-02:30 America/Los_Angeles", "daily UTC", "daily 00:00-24:00 Africa/Cairo",
+    "Tue,Thu 09:00-10:00 America/Los_Angeles /2w from 2026-01-06", "Wed 22:00-06:00 UTC /8w from 2025-01-01",
+    "16 monthly 09:00-17:00 Europe/London", "31 monthly 23:00-01:00 Europe/London", "last day AoE", "first Mon UTC",
+    "5th Sun Europe/London", "last working day 09:00-12:00 Europe/London", "working days 14:00-15:00 America/New_York",
+    "holidays Europe/London", "holidays of US America/New_York", "29 Feb UTC", "Easter -2 22:00-03:00 Europe/London",
+    "2026-12-24 - 2027-01-03 Europe/London", "2026-03-29 00:30 - 2026-10-25 01:30 Europe/London",
+    "RRULE:FREQ=MONTHLY;BYDAY=-1FR from 2025-01-31 09:00 lasts 2h Europe/London",
+    "RRULE:FREQ=DAILY;INTERVAL=3 from 2025-01-01 02:30 lasts 2d America/New_York",
+    "RRULE:FREQ=DAILY;BYHOUR=1,2,3;BYMINUTE=0,30 from 2025-01-01 01:00 lasts 30m America/Los_Angeles",
+    "RRULE:FREQ=WEEKLY;BYDAY=SU;COUNT=100 from 2025-01-05 00:00 lasts 5h Europe/London",
+    "RRULE:FREQ=YEARLY;BYWEEKNO=53;UNTIL=20290101 from 2026-12-28 00:00 lasts 31d UTC",
+];
 
 /// Words that rules are made of.
 #[rustfmt::skip]

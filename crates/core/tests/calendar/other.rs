@@ -38,6 +38,7 @@ fn python() -> Option<&'static str> {
 }
 
 /// Says that the test was left out; with `CI` set nothing may be.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests has to see it")]
 fn skipped(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");
     eprintln!("SKIPPED: {why}");

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tollgate_core::calendar::{
-    CalendarError, Days, Exemption, FixedTime, Holiday, Moment, RecurrenceRule, Rule, Weekdays, Yearly,
+    CalendarError, Days, Exemption, FixedTime, Holiday, LongRule, Moment, RecurrenceRule, Rule, Weekdays,
+    Yearly,
 };
 
 /// The text is read, and is written as `written`, which is read as the same, also as data.
@@ -219,4 +220,50 @@ fn recurrence_rules_are_those_of_the_standard() {
     ] {
         refused::<RecurrenceRule>(text, because);
     }
+}
+
+#[test]
+fn the_long_form_says_the_same() {
+    let check = |long: &str, expected: &str| {
+        let long: LongRule = serde_json::from_str(long).expect(long);
+        assert_eq!(Rule::try_from(long), Ok(expected.parse().unwrap_or_else(|error| panic!("{error}"))));
+    };
+    check(
+        r#"{"days": "Mon-Fri", "from": "09:30", "to": "17:00", "zone": "Europe/London"}"#,
+        "Mon-Fri 09:30-17:00 Europe/London",
+    );
+    check(
+        r#"{"days": "Sun", "from": "20:00", "to": "Mon 08:30", "zone": "Africa/Nairobi"}"#,
+        "Sun 20:00 - Mon 08:30 Africa/Nairobi",
+    );
+    check(r#"{"days": "holidays of UK", "zone": "Europe/London"}"#, "holidays of UK Europe/London");
+    check(
+        r#"{"days": "Wed", "zone": "UTC", "every": "2w", "anchor": "2026-01-07"}"#,
+        "Wed UTC /2w from 2026-01-07",
+    );
+    check(
+        r#"{"from": "2026-12-24 18:00", "to": "2027-01-03 08:00", "zone": "UTC"}"#,
+        "2026-12-24 18:00 - 2027-01-03 08:00 UTC",
+    );
+    check(r#"{"from": "2026-12-24", "to": "2027-01-03", "zone": "UTC"}"#, "2026-12-24 - 2027-01-03 UTC");
+    check(
+        r#"{"rrule": "FREQ=DAILY", "from": "2026-01-30 09:00", "lasts": "2h", "zone": "UTC"}"#,
+        "RRULE:FREQ=DAILY from 2026-01-30 09:00 lasts 2h UTC",
+    );
+    check(r#"{"events": "oncall"}"#, "events of oncall");
+    for (long, because) in [
+        (r#"{}"#, "`zone` is missing"),
+        (r#"{"zone": "UTC"}"#, "add `days`"),
+        (r#"{"days": "Mon", "from": "09:30", "zone": "UTC"}"#, "`to` is missing"),
+        (r#"{"days": "Mon", "zone": "UTC", "every": "2w"}"#, "`anchor` is missing"),
+        (r#"{"days": "Mon", "zone": "UTC", "lasts": "2h"}"#, "`lasts` does not go with `days`"),
+        (r#"{"events": "oncall", "zone": "UTC"}"#, "`zone` does not go with `events`"),
+        (r#"{"days": "Mon", "zone": "PST"}"#, "write `America/Los_Angeles`"),
+        (r#"{"days": "Mon UTC", "zone": "UTC"}"#, "stands where it should end"),
+    ] {
+        let long: LongRule = serde_json::from_str(long).expect(long);
+        let error = Rule::try_from(long).expect_err(because).to_string();
+        assert!(error.contains(because), "{error}");
+    }
+    assert!(serde_json::from_str::<LongRule>(r#"{"day": "Mon"}"#).is_err());
 }
