@@ -24,6 +24,12 @@ const NEEDED: &[Needed] = &[
     needed("gpg", "gnupg"),
     needed("python3", "python3"),
     needed("make", "make"),
+    needed("dpkg-deb", "dpkg"),
+    needed("reprepro", "reprepro"),
+    needed("skopeo", "skopeo"),
+    needed("docker-registry", "docker-registry"),
+    needed("twine", "twine"),
+    needed("npm", "npm"),
 ];
 
 /// What the calendar is compared with. Debian's package serves Debian's Python alone; any other one brings its own.

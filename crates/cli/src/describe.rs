@@ -222,7 +222,7 @@ fn act(outcome: &Outcome) -> String {
 pub(crate) fn publication(target: &Target<String>, version: &str) -> String {
     match target {
         Target::Oci(oci) => format!("copies the image {} to {}, by its digest", oci.from, oci.to),
-        other => format!("publishes the {} {} {version} in {}", other.what(), other.name(), other.registry()),
+        other => format!("publishes the {} {} {version} to {}", other.what(), other.name(), other.registry()),
     }
 }
 

@@ -137,7 +137,7 @@ pub enum Act {
     /// Runs a command.
     Run(Command),
     /// Publishes a version in a registry.
-    Publish(Publish),
+    Publish(Box<Publish>),
     /// Sends a mail.
     Mail {
         /// Its Message-ID, without brackets.

@@ -363,7 +363,7 @@ fn doing(act: &Act) -> String {
         Act::Run(_) => "running the command".into(),
         Act::Publish(publish) => {
             let (name, registry) = (publish.target.name(), publish.target.registry());
-            format!("publishing {name} {} in {registry}", publish.version)
+            format!("publishing {name} {} to {registry}", publish.version)
         }
         Act::Mail { subject, .. } => format!("sending the message “{subject}”"),
     }

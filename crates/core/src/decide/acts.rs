@@ -279,7 +279,7 @@ impl Beginning<'_> {
                 image.parse::<Image>().map_err(odd)?;
             }
         }
-        Ok(Begin::Act(Act::Publish(Publish {
+        Ok(Begin::Act(Act::Publish(Box::new(Publish {
             target,
             version: self.plan.version.text.clone(),
             content: candidate.commit.clone(),
@@ -287,7 +287,7 @@ impl Beginning<'_> {
             token: spec.token.clone(),
             timeout: self.step.timeout.unwrap_or(COMMAND_TIMEOUT),
             built_at: candidate.opened_at,
-        })))
+        }))))
     }
 
     fn mail(&self, message: &Message, context: &Context) -> Result<Begin, Failure> {

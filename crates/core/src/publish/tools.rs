@@ -50,7 +50,8 @@ const NPM_PACK: &str = r#"set -eu
 exec npm pack --pack-destination "$TOLLGATE_OUT" "./$TOLLGATE_FOLDER"
 "#;
 
-// The file holds the name of the variable, and npm puts the value in: the token stands in no file.
+// The file holds the name of the variable, and npm puts the value in: the token stands in no file. Tries are not repeated by
+// npm: whoever repeats them looks first.
 const NPM_UPLOAD: &str = r#"set -eu
 if [ -n "${NODE_AUTH_TOKEN-}" ]; then
   umask 077
@@ -58,7 +59,7 @@ if [ -n "${NODE_AUTH_TOKEN-}" ]; then
   printf '%s:_authToken=${NODE_AUTH_TOKEN}\n' "${TOLLGATE_REGISTRY#*:}" > "$TOLLGATE_OUT/npmrc"
   export npm_config_userconfig="$TOLLGATE_OUT/npmrc"
 fi
-set -- --registry "$TOLLGATE_REGISTRY" --tag="$TOLLGATE_DIST_TAG" --ignore-scripts
+set -- --registry "$TOLLGATE_REGISTRY" --tag="$TOLLGATE_DIST_TAG" --ignore-scripts --fetch-retries=0
 [ -z "${TOLLGATE_ACCESS-}" ] || set -- "$@" --access "$TOLLGATE_ACCESS"
 npm publish "$TOLLGATE_FILES"/*.tgz "$@"
 "#;
