@@ -117,6 +117,21 @@ impl Source for Nothing {
     async fn read_file(&self, _: &Repository, _: &ObjectId, _: &str) -> Result<Option<Vec<u8>>, PortError> {
         Err(nothing("file"))
     }
+    async fn list_files(
+        &self,
+        _: &Repository,
+        _: &ObjectId,
+        _: &str,
+        _: &str,
+    ) -> Result<Vec<String>, PortError> {
+        Err(nothing("files"))
+    }
+    async fn working_file(&self, _: &Checkout, _: &str) -> Result<Option<Vec<u8>>, PortError> {
+        Err(nothing("file"))
+    }
+    async fn working_files(&self, _: &Checkout, _: &str, _: &str) -> Result<Vec<String>, PortError> {
+        Err(nothing("files"))
+    }
     async fn edit_tree(&self, _: &Repository, _: &ObjectId, _: &[FileEdit]) -> Result<ObjectId, PortError> {
         Err(nothing("tree"))
     }

@@ -3,10 +3,11 @@
 //! The engine never decides anything about a release itself. It loads what a decision looks at, hands it to the pure core, and
 //! writes what comes back in one transaction that holds only if nothing the decision read has changed.
 
+pub mod agreeing;
 mod audit;
 mod cache;
 mod changelog;
-mod editing;
+pub mod editing;
 mod error;
 mod execute;
 mod follow;

@@ -542,6 +542,28 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         path: &str,
     ) -> Result<Option<Vec<u8>>, PortError>;
 
+    /// The files of this name in a folder of a commit or tree and in those below it; the top of the repository is an empty
+    /// folder. Links and submodules are none.
+    async fn list_files(
+        &self,
+        repository: &Repository,
+        tree: &ObjectId,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<String>, PortError>;
+
+    /// A file of the user's working copy as it is on the disk, committed or not; its path starts at the top of it. `None`
+    /// when there is none. Reads only, and never outside of the working copy.
+    async fn working_file(&self, checkout: &Checkout, path: &str) -> Result<Option<Vec<u8>>, PortError>;
+
+    /// The files of this name in a folder of the working copy and in those below it, without those that git ignores.
+    async fn working_files(
+        &self,
+        checkout: &Checkout,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<String>, PortError>;
+
     /// The tree of `base` (a commit or tree) with some files changed, added or removed. A folder that becomes empty goes too.
     async fn edit_tree(
         &self,

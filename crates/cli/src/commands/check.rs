@@ -2,12 +2,14 @@
 
 use clap::Args;
 use serde::Serialize;
+use tollgate_engine::agreeing::FileFinding;
 use tollgate_procedure::Diagnostic;
 
 use crate::app::App;
-use crate::error::CliError;
+use crate::error::{CliError, reason};
 use crate::exit::Exit;
-use crate::output::{GOOD, styled};
+use crate::output::{GOOD, WAITS, count, line, styled};
+use crate::project::Project;
 
 /// What to check.
 #[derive(Debug, Clone, Args)]
@@ -27,9 +29,10 @@ struct Checked {
     errors: usize,
     warnings: usize,
     diagnostics: Vec<serde_json::Value>,
+    version_files: Vec<FileFinding>,
 }
 
-pub(crate) fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
+pub(crate) async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     if args.schema {
         let schema = tollgate_procedure::json_schema();
         app.output.data(&schema, || format!("{schema:#}\n"))?;
@@ -38,22 +41,48 @@ pub(crate) fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let project = app.project()?;
     let diagnostics = &project.loaded.diagnostics;
     let errors = diagnostics.iter().filter(|one| one.is_error()).count();
-    let warnings = diagnostics.len() - errors;
+    let version_files = version_files(app, &project).await?;
+    let in_files = version_files.iter().filter(|finding| finding.warning).count();
+    let warnings = diagnostics.len() - errors + in_files;
     let checked = Checked {
         file: project.file.display().to_string(),
         errors,
         warnings,
         diagnostics: diagnostics.iter().map(Diagnostic::to_json).collect(),
+        version_files,
     };
     app.output.data(&checked, || {
         let mut text = project.loaded.render(true);
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        if diagnostics.is_empty() {
+        text.extend(checked.version_files.iter().map(shown));
+        if diagnostics.is_empty() && in_files == 0 {
             text.push_str(&format!("{} {} is sound\n", styled(GOOD, "✓"), project.file.display()));
+        } else if in_files > 0 {
+            text.push_str(&format!("{} about version files\n", count(in_files, "warning")));
         }
         text
     })?;
     Ok(if errors > 0 || (args.strict && warnings > 0) { Exit::Refused } else { Exit::Done })
+}
+
+/// What is to be said about the version files of the working copy; nothing where there is none, or the procedure has
+/// mistakes.
+async fn version_files(app: &App, project: &Project) -> Result<Vec<FileFinding>, CliError> {
+    let Some(definition) = &project.loaded.definition else { return Ok(Vec::new()) };
+    let world = app.world(&definition.service)?;
+    let folder = std::path::absolute(project.folder()).map_err(|error| {
+        CliError::error("folder", format!("{}: {}", project.folder().display(), reason(&error)))
+    })?;
+    match world.working_copy(&folder).await? {
+        Some(checkout) => Ok(world.check_version_files(definition, &checkout).await?),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn shown(finding: &FileFinding) -> String {
+    let word = if finding.warning { "warning[version-file]" } else { "note[version-file]" };
+    let help = finding.hint.as_ref().map(|hint| format!("  = help: {hint}\n")).unwrap_or_default();
+    format!("{}: {}\n{help}\n", styled(WAITS, word), line(&finding.text))
 }

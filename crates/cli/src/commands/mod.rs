@@ -29,7 +29,7 @@ use crate::exit::Exit;
 pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
     match command {
         Command::Init(args) => init::run(app, &args),
-        Command::Check(args) => check::run(app, &args),
+        Command::Check(args) => check::run(app, &args).await,
         Command::Version(args) => version::run(app, &args).await,
         Command::Changelog(args) => changelog::run(app, &args).await,
         Command::Plan(args) => plan::run(app, &args).await,

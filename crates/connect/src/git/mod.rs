@@ -27,6 +27,7 @@ mod report;
 mod run;
 mod tag;
 mod text;
+mod working;
 mod write;
 
 use std::collections::BTreeMap;
@@ -250,6 +251,31 @@ impl Source for Git {
     ) -> Result<Option<Vec<u8>>, PortError> {
         self.ready().await?;
         read::read_file(self, repository, tree, path).await
+    }
+
+    async fn list_files(
+        &self,
+        repository: &Repository,
+        tree: &ObjectId,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<String>, PortError> {
+        self.ready().await?;
+        read::list_files(self, repository, tree, folder, name).await
+    }
+
+    async fn working_file(&self, checkout: &Checkout, path: &str) -> Result<Option<Vec<u8>>, PortError> {
+        working::file(checkout, path).await
+    }
+
+    async fn working_files(
+        &self,
+        checkout: &Checkout,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<String>, PortError> {
+        self.ready().await?;
+        working::files(self, checkout, folder, name).await
     }
 
     async fn edit_tree(

@@ -1,5 +1,7 @@
 //! Reading the clone.
 
+use std::ops::ControlFlow;
+
 use tollgate_engine::ports::{ObjectId, PortError, Repository};
 
 use super::Git;
@@ -10,7 +12,7 @@ use super::run::Call;
 use super::text;
 
 /// Largest file that is read.
-const FILE_BYTES: u64 = 64 << 20;
+pub(super) const FILE_BYTES: u64 = 64 << 20;
 
 /// An error for a name that was not accepted.
 pub(super) fn refused(kind: &str, name: &str, fault: NameFault) -> PortError {
@@ -148,6 +150,7 @@ pub(super) async fn read_file(
             let hint = Some("name the file itself");
             return Err(permanent(what, "it is a symbolic link, which is not followed", hint));
         }
+        "160000" => return Err(permanent(what, "it is a submodule", Some("name a file of this repository"))),
         _ => return Ok(None),
     }
     let size = Call::within(git, repository, &what).args(["cat-file", "-s", &entry.object.0]).line().await?;
@@ -155,6 +158,70 @@ pub(super) async fn read_file(
         return Err(permanent(what, format!("it is larger than {} MiB", FILE_BYTES >> 20), None));
     }
     Call::within(git, repository, &what).args(["cat-file", "blob", &entry.object.0]).stdout().await.map(Some)
+}
+
+/// The files of this name in a folder of a commit or tree and below it.
+pub(super) async fn list_files(
+    git: &Git,
+    repository: &Repository,
+    tree: &ObjectId,
+    folder: &str,
+    name: &str,
+) -> Result<Vec<String>, PortError> {
+    let wanted = Wanted::new(folder, name)?;
+    let what = format!("list the files of {tree}");
+    need_clone(repository, &what)?;
+    let mut call = Call::within(git, repository, &what).args(["ls-tree", "-r", "-z", "--full-tree"]);
+    call = call.args([object(tree)?, "--"]);
+    if !folder.is_empty() {
+        call = call.arg(folder);
+    }
+    let mut found = Vec::new();
+    call.records(0, RECORD_BYTES, |record| {
+        let record = std::str::from_utf8(record).ok().and_then(|record| record.split_once('\t'));
+        if let Some((head, path)) = record
+            && head.starts_with("100")
+        {
+            wanted.take(path, &mut found);
+        }
+        wanted.full(&found)
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Longest line about a file.
+pub(super) const RECORD_BYTES: usize = 8 << 10;
+/// Most files that are listed.
+const LISTED: usize = 20_000;
+
+/// Files of one name in one folder.
+pub(super) struct Wanted {
+    folder: String,
+    name: String,
+}
+
+impl Wanted {
+    pub(super) fn new(folder: &str, name: &str) -> Result<Self, PortError> {
+        for path in [folder, name].iter().filter(|path| !path.is_empty()) {
+            names::path(path).map_err(|fault| refused("path", path, fault))?;
+        }
+        let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        Ok(Self { folder, name: name.to_owned() })
+    }
+
+    pub(super) fn take(&self, path: &str, found: &mut Vec<String>) {
+        let is = path.strip_prefix(&self.folder).is_some_and(|rest| {
+            rest == self.name || rest.strip_suffix(&self.name).is_some_and(|rest| rest.ends_with('/'))
+        });
+        if is && found.last().map(String::as_str) != Some(path) {
+            found.push(path.to_owned());
+        }
+    }
+
+    pub(super) fn full(&self, found: &[String]) -> ControlFlow<()> {
+        if found.len() < LISTED { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
 }
 
 /// Whether all commits of one are in another. `None` when the clone does not have one of them.

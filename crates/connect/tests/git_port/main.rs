@@ -10,6 +10,7 @@ mod pick;
 mod push;
 mod sign;
 mod ssh;
+mod version_files;
 mod write;
 
 use std::path::PathBuf;

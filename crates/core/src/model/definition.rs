@@ -13,6 +13,7 @@ use crate::ids::{
     ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, ServiceName,
     StepId,
 };
+use crate::version_file::{DescriptionError, VersionFile};
 
 /// Everything of a procedure file that a run is pinned to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,6 +69,29 @@ pub struct VersionFileSpec {
     pub pattern: Option<String>,
     /// How often the pattern has to be found.
     pub count: u32,
+    /// The keys that lead to the version, with dots between them; never beside a pattern.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl VersionFileSpec {
+    /// A file whose kind is told by its name.
+    pub fn named(path: impl Into<String>) -> Self {
+        Self { path: path.into(), pattern: None, count: 1, key: None }
+    }
+
+    /// How it is read and edited.
+    ///
+    /// # Errors
+    ///
+    /// When it is not known how a file of this name holds the version, or the pattern or the key is none.
+    pub fn file(&self) -> Result<VersionFile, DescriptionError> {
+        match (&self.pattern, &self.key) {
+            (Some(pattern), _) => VersionFile::with_pattern(&self.path, pattern, self.count),
+            (None, Some(key)) => VersionFile::with_key(&self.path, key),
+            (None, None) => VersionFile::guess(&self.path),
+        }
+    }
 }
 
 /// How the changelog is written.

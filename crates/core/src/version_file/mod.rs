@@ -1,24 +1,51 @@
 //! The version inside files: read and set, with every other byte left as it is.
 //!
 //! Files are bytes here and not text: a file in an old encoding, with a byte-order mark or with mixed line ends keeps
-//! all of it. What was set is read back before it is handed out, so an edit either gives a file that says the new
+//! all of it. What was set is read back before it is handed out, so an edit either gives files that say the new
 //! version or an error.
+//!
+//! The parsers that read a format elsewhere tell where the version stands; only the bytes there are replaced. One file
+//! can bring others along (lock files, members of a workspace): [`survey`] and [`set`] look at all of them, and ask for
+//! what they have not got.
 
+mod cargo;
+mod composer;
+mod error;
+mod gomod;
+mod gradle;
+mod known;
+mod lines;
+mod npm;
 mod path;
 mod pattern;
+mod pom;
+mod pyproject;
 mod python;
+mod requirement;
+mod set;
+mod spelling;
+mod tree;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::commits::one_line;
+use crate::commits::{Lines, one_line, plain_text};
+use requirement::Requirement;
+use spelling::Spelling;
 
+pub use error::{DescriptionError, EditError, ReadError};
+pub use known::{Content, Known, Need, Progress, scope};
 pub use path::{PATH_MAX_BYTES, PathError, PathFault, RepoPath};
 pub use pattern::{PATTERN_MAX_BYTES, Pattern, PatternError, PatternText};
+pub use set::{Edit, Said, Survey, set, survey};
+pub use spelling::same_version;
 
 /// The largest file that is read or edited, in bytes.
 pub const FILE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The largest lock file that is read or edited, in bytes.
+pub const LOCK_MAX_BYTES: usize = 48 * 1024 * 1024;
 
 /// The longest version that is read or set, in bytes.
 pub const VERSION_MAX_BYTES: usize = 64;
@@ -44,166 +71,29 @@ pub enum FileRule {
     Python,
     /// Where a pattern matches.
     Pattern(Pattern),
-}
-
-/// Why there is no version file of this description.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DescriptionError {
-    /// The path is none.
-    #[error(transparent)]
-    Path(#[from] PathError),
-    /// The pattern is none.
-    #[error("{path}: {why}")]
-    Pattern {
-        /// The file.
-        path: RepoPath,
-        /// What is wrong with the pattern.
-        why: PatternError,
-    },
-    /// Nothing is known of files with such a name.
-    #[error(
-        "{path}: it is not known how a file of this name holds the version: give a pattern such as `version = \"{{version}}\"`"
-    )]
-    NoRule {
-        /// The file.
-        path: RepoPath,
-    },
-}
-
-/// Why the version cannot be read from a file. Lines count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// Larger than [`FILE_MAX_BYTES`].
-    #[error(
-        "{path}: the file is {bytes} bytes long, and at most {FILE_MAX_BYTES} are read: keep the version in a smaller file"
-    )]
-    TooLarge {
-        /// The file.
-        path: RepoPath,
-        /// Its length.
-        bytes: usize,
-    },
-    /// The text at the place of the version is none.
-    #[error(
-        "{path}, line {line}: `{found}` is not a version, which starts with a digit: correct it, or give a pattern such as `v{{version}}`"
-    )]
-    NotAVersion {
-        /// The file.
-        path: RepoPath,
-        /// The line.
-        line: usize,
-        /// The text, plain and cut to a readable length.
-        found: String,
-    },
-    /// A whole-file version with more after it.
-    #[error(
-        "{path}, line {line}: there is more than the version in this file: keep only the version, or give a pattern"
-    )]
-    More {
-        /// The file.
-        path: RepoPath,
-        /// The first line that has more.
-        line: usize,
-    },
-    /// No place for the version in Python source.
-    #[error(
-        "{path}: no version was found: write `version=\"1.2.3\"` in the call of `setup`, or `__version__ = \"1.2.3\"`"
-    )]
-    NotFound {
-        /// The file.
-        path: RepoPath,
-    },
-    /// The version is there, but not as a plain string literal.
-    #[error(
-        "{path}, line {line}: `{name}` is not a plain string: write it as `\"1.2.3\"`, or give a pattern for the file that has it"
-    )]
-    NotALiteral {
-        /// The file.
-        path: RepoPath,
-        /// The line.
-        line: usize,
-        /// The argument or the variable.
-        name: String,
-    },
-    /// A string that does not end, or ends where it should not.
-    #[error("{path}, line {line}: the string that begins here does not end: correct it, or give a pattern")]
-    Unclosed {
-        /// The file.
-        path: RepoPath,
-        /// The line.
-        line: usize,
-    },
-    /// Two places with different versions.
-    #[error(
-        "{path}: line {line} says {version} and line {other_line} says {other}: make them agree, or give a pattern for the right one"
-    )]
-    Differ {
-        /// The file.
-        path: RepoPath,
-        /// The line of the first place.
-        line: usize,
-        /// What it says.
-        version: String,
-        /// The line of the other place.
-        other_line: usize,
-        /// What that says.
-        other: String,
-    },
-    /// The pattern does not match as often as it has to.
-    #[error(
-        "{path}: matches of the pattern `{pattern}`: {found}{}, expected: {expected}; correct the pattern or its count",
-        at_lines(.lines)
-    )]
-    Count {
-        /// The file.
-        path: RepoPath,
-        /// The pattern's text, on one line.
-        pattern: String,
-        /// How often it has to match.
-        expected: u32,
-        /// How often it does.
-        found: usize,
-        /// Where it does: the first five lines.
-        lines: Vec<usize>,
-    },
-}
-
-fn at_lines(lines: &[usize]) -> String {
-    if lines.is_empty() {
-        return String::new();
-    }
-    let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
-    format!(" (line {})", lines.join(", "))
-}
-
-/// Why the version cannot be set in a file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EditError {
-    /// The version that is there cannot be read, so its place is not known.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The new version is not one that can stand in a file.
-    #[error(
-        "{path}: `{version}` cannot be set: a version starts with a digit, ends with a letter or digit, and holds only these and `.`, `-`, `_`, `+`, `!`"
-    )]
-    NotAVersion {
-        /// The file.
-        path: RepoPath,
-        /// The text, plain and cut to a readable length.
-        version: String,
-    },
-    /// With the new version in its place, the file would not be read as that version.
-    #[error(
-        "{path}, line {line}: with `{version}` in its place the file would not say that version: make the pattern more exact"
-    )]
-    NotReadBack {
-        /// The file.
-        path: RepoPath,
-        /// The line of the first place.
-        line: usize,
-        /// The new version.
-        version: String,
-    },
+    /// The value behind keys with dots between them, in TOML, JSON or YAML.
+    Key(String),
+    /// `Cargo.toml`: the package's version or the one that a workspace's members share, with what members ask of each
+    /// other and `Cargo.lock`.
+    Cargo,
+    /// `pyproject.toml`: the project's version (PEP 621) or Poetry's, with `uv.lock`.
+    Pyproject,
+    /// `setup.cfg`: `version` under `[metadata]`.
+    SetupCfg,
+    /// `package.json`, with what workspaces ask of each other and npm's lock file.
+    Npm,
+    /// `composer.json`, with the hash in `composer.lock`.
+    Composer,
+    /// `pom.xml`: the project's version or the property that gives it, with the modules that name it.
+    Pom,
+    /// `build.gradle` and `build.gradle.kts`: `version` of the project.
+    Gradle,
+    /// `gradle.properties`: `version`.
+    Properties,
+    /// `Chart.yaml`: `version` and `appVersion`, which have to agree.
+    Chart,
+    /// `go.mod`: holds no version, but its module's path has to fit the first number.
+    GoMod,
 }
 
 /// A place in a file where a version stands.
@@ -213,19 +103,58 @@ struct Place {
     line: usize,
 }
 
+/// A place that an edit changes, or that has something to say about it.
+#[derive(Debug, Clone, PartialEq)]
+struct Spot {
+    path: RepoPath,
+    place: Place,
+    /// What stands there, without quotes.
+    found: String,
+    write: Write,
+}
+
+/// What comes to stand at a place.
+#[derive(Debug, Clone, PartialEq)]
+enum Write {
+    /// The version.
+    Version(Spelling),
+    /// The version, in YAML without quotes: one that reads as a number gets them.
+    Bare(Spelling),
+    /// The version, in a file that another one is copied into: a lock file, or the parent of a module.
+    Copy(Spelling),
+    /// What one package asks for of another that has this version.
+    Requirement(Requirement),
+    /// A package with its version behind a space.
+    Named { name: String, spelling: Spelling },
+    /// Nothing: the path of a Go module has to fit the version.
+    GoModule,
+    /// The hash over what composer.json says.
+    ComposerHash(composer::Relevant),
+}
+
 impl VersionFile {
-    /// The file at this path, with the rule that its name suggests: [`FileRule::Whole`] for `VERSION` and `version.txt`,
-    /// [`FileRule::Python`] for `setup.py` and all other Python source.
+    /// The file at this path, with the rule that its name suggests.
     ///
     /// # Errors
     ///
     /// When the path is not one in a repository, or nothing is known of such names.
     pub fn guess(path: &str) -> Result<Self, DescriptionError> {
         let path = RepoPath::new(path)?;
-        let name = path.file_name().to_ascii_lowercase();
-        let rule = match name.as_str() {
-            "version" | "version.txt" => FileRule::Whole,
-            name if name.ends_with(".py") => FileRule::Python,
+        let name = path.file_name();
+        let lower = name.to_ascii_lowercase();
+        let rule = match name {
+            "Cargo.toml" => FileRule::Cargo,
+            "pyproject.toml" => FileRule::Pyproject,
+            "setup.cfg" => FileRule::SetupCfg,
+            "package.json" => FileRule::Npm,
+            "composer.json" => FileRule::Composer,
+            "pom.xml" => FileRule::Pom,
+            "build.gradle" | "build.gradle.kts" => FileRule::Gradle,
+            "gradle.properties" => FileRule::Properties,
+            "Chart.yaml" => FileRule::Chart,
+            "go.mod" => FileRule::GoMod,
+            _ if matches!(lower.as_str(), "version" | "version.txt") => FileRule::Whole,
+            _ if lower.ends_with(".py") => FileRule::Python,
             _ => return Err(DescriptionError::NoRule { path }),
         };
         Ok(Self { path, rule })
@@ -244,66 +173,76 @@ impl VersionFile {
         }
     }
 
-    /// The version that the file says.
+    /// The TOML, JSON or YAML file at this path, with the keys that lead to the version, such as `tool.shop.version`.
+    ///
+    /// # Errors
+    ///
+    /// When the path is not one in a repository or no such file, or the keys are none.
+    pub fn with_key(path: &str, key: &str) -> Result<Self, DescriptionError> {
+        let path = RepoPath::new(path)?;
+        if !tree::is_tree(&path) {
+            return Err(DescriptionError::NoKeys { path });
+        }
+        let plain = key.len() <= PATTERN_MAX_BYTES && plain_text(key, Lines::Join) == key;
+        if !plain || key.split('.').any(|part| part.trim() != part || part.is_empty()) {
+            return Err(DescriptionError::Key { path, key: one_line(key, 80) });
+        }
+        Ok(Self { path, rule: FileRule::Key(key.to_owned()) })
+    }
+
+    /// The version that the file says, when nothing else in the repository is looked at.
     ///
     /// # Errors
     ///
     /// When it says none, or several.
     pub fn read(&self, bytes: &[u8]) -> Result<String, ReadError> {
-        let places = self.places(bytes)?;
-        let text = |place: &Place| String::from_utf8_lossy(&bytes[place.at.clone()]).into_owned();
-        let (first, others) =
-            places.split_first().ok_or_else(|| ReadError::NotFound { path: self.path.clone() })?;
-        let version = text(first);
-        match others.iter().find(|other| text(other) != version) {
-            None => Ok(version),
-            Some(other) => Err(ReadError::Differ {
-                path: self.path.clone(),
-                line: first.line,
-                version,
-                other_line: other.line,
-                other: text(other),
-            }),
+        let known = alone(&self.path, bytes);
+        let survey = finished(known, |known| survey(std::slice::from_ref(self), known));
+        match survey.errors.into_iter().next() {
+            Some(error) => Err(error),
+            None => survey
+                .said
+                .into_iter()
+                .next()
+                .map(|said| said.version)
+                .ok_or_else(|| ReadError::NotFound { path: self.path.clone() }),
         }
     }
 
-    /// The file with another version in it. Setting the version that it says already gives the same bytes.
+    /// The file with another version in it, when nothing else in the repository is looked at. Setting the version that
+    /// it says already gives the same bytes.
     ///
     /// # Errors
     ///
-    /// When the version that is there cannot be read, the new one cannot stand in a file, or would not be read back.
+    /// When the version that is there cannot be read, the new one cannot stand in the file, or would not be read back.
     pub fn set(&self, bytes: &[u8], new: &str) -> Result<Vec<u8>, EditError> {
-        let path = self.path.clone();
-        if !is_version(new.as_bytes()) {
-            return Err(EditError::NotAVersion { path, version: one_line(new, 40) });
-        }
-        self.read(bytes)?;
-        let places = self.places(bytes)?;
-        let mut edited = Vec::with_capacity(bytes.len() + places.len() * new.len());
-        let mut from = 0;
-        for place in &places {
-            edited.extend_from_slice(&bytes[from..place.at.start]);
-            edited.extend_from_slice(new.as_bytes());
-            from = place.at.end;
-        }
-        edited.extend_from_slice(&bytes[from..]);
-        let same_places = self.places(&edited).is_ok_and(|found| found.len() == places.len());
-        if same_places && self.read(&edited).as_deref() == Ok(new) {
-            Ok(edited)
-        } else {
-            Err(EditError::NotReadBack { path, line: places[0].line, version: new.to_owned() })
+        let known = alone(&self.path, bytes);
+        match finished(known, |known| set(std::slice::from_ref(self), known, new)) {
+            Ok(edits) => Ok(edits.into_iter().next().map_or_else(|| bytes.to_owned(), |edit| edit.content)),
+            Err(errors) => Err(errors
+                .into_iter()
+                .next()
+                .unwrap_or(ReadError::NotFound { path: self.path.clone() }.into())),
         }
     }
+}
 
-    /// Where the version stands, in the order of the file; at least one place.
-    fn places(&self, bytes: &[u8]) -> Result<Vec<Place>, ReadError> {
-        if bytes.len() > FILE_MAX_BYTES {
-            return Err(ReadError::TooLarge { path: self.path.clone(), bytes: bytes.len() });
-        }
-        match &self.rule {
-            FileRule::Whole => Ok(vec![whole(&self.path, bytes)?]),
-            FileRule::Python => python::places(&self.path, bytes),
-            FileRule::Pattern(pattern) => pattern.places(&self.path, bytes),
+/// A repository with nothing in it but this file.
+fn alone(path: &RepoPath, bytes: &[u8]) -> Known {
+    let mut known = Known::default();
+    known.file(path.clone(), Content::Bytes(bytes.to_owned()));
+    known
+}
+
+/// The answer, when whatever else is asked for is not there.
+fn finished<T>(mut known: Known, ask: impl Fn(&Known) -> Progress<T>) -> T {
+    loop {
+        match ask(&known) {
+            Progress::Done(answer) => return answer,
+            Progress::Need(need) => {
+                need.files.into_iter().for_each(|path| known.file(path, Content::Missing));
+                need.listings.iter().for_each(|glob| known.listing(glob, []));
+            }
         }
     }
 }
@@ -343,5 +282,9 @@ fn line_of(bytes: &[u8], at: usize) -> usize {
     1 + bytes[..at].iter().filter(|b| **b == b'\n').count()
 }
 
+#[cfg(test)]
+mod law_tests;
+#[cfg(test)]
+mod repository_tests;
 #[cfg(test)]
 mod tests;

@@ -73,6 +73,11 @@ impl RepoPath {
         &self.0
     }
 
+    /// The folder that it is in; empty at the top of the repository.
+    pub fn folder(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
     /// The last part.
     pub fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or(&self.0)

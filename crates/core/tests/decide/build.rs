@@ -220,7 +220,7 @@ pub(crate) fn question(answer: AnswerType) -> Question {
 
 pub(crate) fn definition(steps: Vec<Step>) -> Definition {
     let procedure = Procedure { start: None, steps };
-    let file = VersionFileSpec { path: "VERSION".into(), pattern: None, count: 1 };
+    let file = VersionFileSpec::named("VERSION");
     Definition {
         service: n("shop"),
         repository: RepositorySpec { url: None, branch: "main".into() },

@@ -98,6 +98,11 @@ static VERSION_FILE: Mapping = mapping(
         key("pattern", Shape::Line, "The text around the version, with `{version}` in it."),
         key("count", Shape::Integer(1, MANY), "How often the pattern has to be found; 1 if not given.")
             .with(&["pattern"]),
+        key(
+            "key",
+            Shape::Line,
+            "Of a TOML, JSON or YAML file: the keys that lead to the version, with dots between them.",
+        ),
     ],
 );
 

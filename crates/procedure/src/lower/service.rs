@@ -7,7 +7,7 @@ use tollgate_core::model::{
     AnswerType, ChangelogSpec, Component, Connection, Question, RepositorySpec, VersionFileSpec, VersionSpec,
 };
 use tollgate_core::version::VersionFormat;
-use tollgate_core::version_file::VersionFile;
+use tollgate_core::version_file::DescriptionError;
 
 use super::Lower;
 use crate::diagnostic::Code;
@@ -95,25 +95,29 @@ impl Lower<'_> {
     fn version_file(&mut self, node: &Node) -> Option<VersionFileSpec> {
         let at = node.get("path").unwrap_or(node);
         let path = self.text(at)?;
-        let pattern = node.get("pattern").and_then(Node::text).map(ToOwned::to_owned);
-        if node.get("pattern").is_some() && pattern.is_none() {
+        let text = |key: &str| node.get(key).and_then(Node::text).map(ToOwned::to_owned);
+        let (pattern, key) = (text("pattern"), text("key"));
+        if pattern.is_some() != node.get("pattern").is_some() || key.is_some() != node.get("key").is_some() {
             return None;
         }
+        if let (Some(_), Some(key)) = (&pattern, node.get("key")) {
+            let message = "a version file has a `pattern` or a `key`, not both";
+            let hint = "keep the one that finds the version, and remove the other";
+            self.report.error(Code::KeyConflict, key.span, message).hint(hint);
+        }
         let count = self.count_of(node, "count").unwrap_or(1);
-        let checked = match &pattern {
-            Some(pattern) => VersionFile::with_pattern(&path, pattern, count),
-            None => VersionFile::guess(&path),
-        };
-        if let Err(error) = checked {
-            let span =
-                node.get("pattern").filter(|_| self.good_path(&path)).map_or(at.span, |node| node.span);
+        let spec = VersionFileSpec { path, pattern, count, key };
+        if let Err(error) = spec.file() {
+            let span = match &error {
+                DescriptionError::Path(_)
+                | DescriptionError::NoRule { .. }
+                | DescriptionError::NoKeys { .. } => at.span,
+                DescriptionError::Pattern { .. } => node.get("pattern").map_or(at.span, |node| node.span),
+                DescriptionError::Key { .. } => node.get("key").map_or(at.span, |node| node.span),
+            };
             self.report.error(Code::BadVersion, span, error.to_string());
         }
-        Some(VersionFileSpec { path, pattern, count })
-    }
-
-    fn good_path(&self, path: &str) -> bool {
-        tollgate_core::version_file::RepoPath::new(path).is_ok()
+        Some(spec)
     }
 
     fn changelog(&mut self, node: &Node) -> Option<ChangelogSpec> {

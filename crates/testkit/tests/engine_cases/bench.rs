@@ -119,7 +119,7 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
         repository: RepositorySpec { url: None, branch: "main".into() },
         version: VersionSpec {
             format: "vX.Y.Z".into(),
-            files: vec![VersionFileSpec { path: "VERSION".into(), pattern: None, count: 1 }],
+            files: vec![VersionFileSpec::named("VERSION")],
             initial: None,
         },
         changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),

@@ -328,7 +328,7 @@ impl Making<'_> {
             repository: RepositorySpec { url: None, branch: "main".into() },
             version: VersionSpec {
                 format: "vX.Y.Z".into(),
-                files: vec![VersionFileSpec { path: "VERSION".into(), pattern: None, count: 1 }],
+                files: vec![VersionFileSpec::named("VERSION")],
                 initial: None,
             },
             changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),

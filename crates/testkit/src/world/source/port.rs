@@ -198,6 +198,45 @@ impl Source for SimSource {
         Ok(files.get(path).cloned())
     }
 
+    async fn list_files(
+        &self,
+        _: &Repository,
+        tree: &ObjectId,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<String>, PortError> {
+        let git = &self.0.state().git;
+        let files = git.files(tree).ok_or_else(|| unknown("list files", tree))?;
+        let below = |path: &&String| {
+            let rest = match folder {
+                "" => Some(path.as_str()),
+                folder => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
+            };
+            rest.is_some_and(|rest| rest.rsplit('/').next() == Some(name))
+        };
+        Ok(files.keys().filter(below).cloned().collect())
+    }
+
+    async fn working_file(&self, checkout: &Checkout, path: &str) -> Result<Option<Vec<u8>>, PortError> {
+        // The simulated working copy is always as it was committed.
+        let git = &self.0.state().git;
+        let files = checkout.head.as_ref().and_then(|head| git.files(head));
+        Ok(files.and_then(|files| files.get(path)).cloned())
+    }
+
+    async fn working_files(
+        &self,
+        checkout: &Checkout,
+        folder: &str,
+        name: &str,
+    ) -> Result<Vec<String>, PortError> {
+        let nowhere = Repository { url: String::new(), clone: Default::default(), checkout: None };
+        match &checkout.head {
+            Some(head) => self.list_files(&nowhere, head, folder, name).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     async fn edit_tree(
         &self,
         _: &Repository,
