@@ -45,7 +45,21 @@ impl Links {
         })
     }
 
-    /// Whether they lead anywhere.
+    /// The same page at a forge with the paths of `gitlab`, `bitbucket` or `gitea`; of GitHub for any other word.
+    pub fn of_kind(self, kind: &str) -> Self {
+        let page = match self {
+            Links::None => return self,
+            Links::Github(page) | Links::Gitlab(page) | Links::Bitbucket(page) | Links::Gitea(page) => page,
+        };
+        match kind {
+            "gitlab" => Links::Gitlab(page),
+            "bitbucket" => Links::Bitbucket(page),
+            "gitea" => Links::Gitea(page),
+            _ => Links::Github(page),
+        }
+    }
+
+    /// Whether they lead nowhere.
     pub fn is_none(&self) -> bool {
         *self == Links::None
     }

@@ -29,6 +29,7 @@ use groups::Titles;
 pub use escape::escape_markdown;
 pub use file::{CHANGELOG_MAX_BYTES, ChangelogError, CutSection, cut, prepend};
 pub use links::{Links, TicketUrl, TicketUrlError, WebUrl, WebUrlError};
+pub use outline::title_fault;
 pub use people::KnownAuthors;
 pub use rules::{AuthorRules, ChangelogRules, Fate, Rule, Style, Wildcard};
 pub use template::{ChangelogTemplate, TEMPLATE_MAX_BYTES, TEMPLATE_NAMES};

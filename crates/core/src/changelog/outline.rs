@@ -284,6 +284,18 @@ fn version_name(heading: &str) -> Option<&str> {
     is_version.then_some(name)
 }
 
+/// Why a text cannot be a title in a section, in words that follow it: it would be taken for the heading of another section.
+pub fn title_fault(title: &str) -> Option<&'static str> {
+    let written = super::escape_markdown(title);
+    if written.is_empty() {
+        Some("is no title: nothing can be seen of it")
+    } else if version_name(&written).is_some() || is_unreleased(&written) {
+        Some("is no title: it would be taken for the heading of a release")
+    } else {
+        None
+    }
+}
+
 /// Whether a heading is that of what is not released yet: `Unreleased`, `[Unreleased]`, `[Unreleased] - date`.
 fn is_unreleased(heading: &str) -> bool {
     let first = heading.split_whitespace().next().unwrap_or_default().trim_start_matches('[');

@@ -1,5 +1,6 @@
 //! The top of the file: the service, its source and version, people, questions, policy, procedures.
 
+use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
 use super::steps::{A_STEP, GATE};
 use super::{Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping};
@@ -103,17 +104,6 @@ static VERSION_FILE: Mapping = mapping(
             Shape::Line,
             "Of a TOML, JSON or YAML file: the keys that lead to the version, with dots between them.",
         ),
-    ],
-);
-
-static CHANGELOG: Mapping = mapping(
-    "changelog-file",
-    "`changelog`",
-    "How the changelog is written.",
-    &[
-        key("file", Shape::Line, "Its path in the repository.").required(),
-        key("style", Shape::OneOf(&["clog"]), "Its form; `clog` if not given."),
-        key("links", Shape::Address, "The web address of the repository, for links to commits and tickets."),
     ],
 );
 

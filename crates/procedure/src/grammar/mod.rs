@@ -11,6 +11,7 @@ macro_rules! map {
     };
 }
 
+mod changelog;
 mod environments;
 mod file;
 mod publish;

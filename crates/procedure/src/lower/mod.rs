@@ -5,6 +5,7 @@
 //! with one value, the others are still looked at, so that all mistakes come out at once.
 
 mod approvals;
+mod changelog;
 mod environments;
 mod gates;
 mod kinds;
@@ -89,7 +90,7 @@ pub(crate) fn lower(
 ) -> Lowered {
     let mut lower = Lower { report, source, declared: Declared::default(), answers_used: BTreeSet::new() };
     let elsewhere = lower.people(root, loader, sources);
-    let service = lower.service(root);
+    let service = lower.service(root, loader);
     lower.declare_environments(root);
     let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
     let for_all = std::mem::take(&mut lower.answers_used);

@@ -1,7 +1,6 @@
 //! The service: source, version, changelog, components, connections, questions.
 
 use indexmap::IndexMap;
-use tollgate_core::changelog::{ChangelogRules, Links};
 use tollgate_core::ids::{ComponentName, ConnectionName, QuestionName, ServiceName};
 use tollgate_core::model::{
     AnswerType, ChangelogSpec, Component, Connection, Question, RepositorySpec, VersionFileSpec, VersionSpec,
@@ -9,7 +8,7 @@ use tollgate_core::model::{
 use tollgate_core::version::VersionFormat;
 use tollgate_core::version_file::DescriptionError;
 
-use super::Lower;
+use super::{Loader, Lower};
 use crate::diagnostic::Code;
 use crate::render::plain;
 use crate::tree::Node;
@@ -25,14 +24,14 @@ pub(super) struct Service {
 }
 
 impl Lower<'_> {
-    pub(super) fn service(&mut self, root: &Node) -> Option<Service> {
+    pub(super) fn service(&mut self, root: &Node, loader: Loader<'_>) -> Option<Service> {
         let name = root.get("service").and_then(|node| {
             let text = node.text()?;
             self.name(text, node.span, ServiceName::new)
         });
         let repository = root.get("repository").and_then(|node| self.repository(node));
         let version = root.get("version").and_then(|node| self.version(node));
-        let changelog = root.get("changelog").and_then(|node| self.changelog(node));
+        let changelog = root.get("changelog").and_then(|node| self.changelog(node, loader));
         self.declared.changelog = root.get("changelog").is_some();
         let mut components = self.components(root);
         self.connections(root);
@@ -118,24 +117,6 @@ impl Lower<'_> {
             self.report.error(Code::BadVersion, span, error.to_string());
         }
         Some(spec)
-    }
-
-    fn changelog(&mut self, node: &Node) -> Option<ChangelogSpec> {
-        let file = node.get("file").and_then(|file| self.relative(file));
-        let links = node.get("links").and_then(|links| self.page(links)).unwrap_or_default();
-        Some(ChangelogSpec { file: file?, rules: ChangelogRules { links, ..ChangelogRules::default() } })
-    }
-
-    /// The page of a repository.
-    fn page(&mut self, node: &Node) -> Option<Links> {
-        let text = self.address(node)?;
-        match Links::to_page(&text) {
-            Ok(links) => Some(links),
-            Err(error) => {
-                self.report.error(Code::BadAddress, node.span, error.to_string());
-                None
-            }
-        }
     }
 
     fn components(&mut self, root: &Node) -> IndexMap<ComponentName, Component> {

@@ -70,6 +70,18 @@ fn types_are_known_by_every_spelling() {
 }
 
 #[test]
+fn titles_are_told_from_headings_of_releases() {
+    for good in ["Added", "New in 1.2.3", "⚠ Breaking", "# x", "2 things", "Version"] {
+        assert_eq!(title_fault(good), None, "{good}");
+    }
+    for bad in
+        ["v1.2.3", "[1.2.3]", "Version 1.2.3", "Unreleased", "[unreleased] things", "", " ", "\u{200b}"]
+    {
+        assert!(title_fault(bad).is_some(), "{bad}");
+    }
+}
+
+#[test]
 fn wildcards() {
     let cases = [
         ("", "", true),
