@@ -1,12 +1,15 @@
 //! The changelog: its section for a release, made of the commits, put into the file.
 
+use std::ops::ControlFlow;
+
 use tollgate_core::act::{Act, Failure, Outcome};
-use tollgate_core::changelog::{Release, cut, prepend, render};
-use tollgate_core::commits::{Change, CommitText};
+use tollgate_core::changelog::{ChangelogRules, KnownAuthors, Release, cut, prepend, render};
+use tollgate_core::commits::{Change, CommitText, Person};
+use tollgate_core::ids::ObjectId;
 use tollgate_core::version::VersionFormat;
 
 use crate::execute::{Execution, bounded, failure, permanent};
-use crate::ports::{CommitRef, FileEdit, HistoryQuery};
+use crate::ports::{CommitRef, FileEdit, HistoryQuery, PortError, Repository, Source};
 use crate::since::{CHANGES_MAX, TOO_MANY, changes_of};
 
 /// How long release notes can be, in characters.
@@ -30,13 +33,15 @@ impl Execution<'_> {
         let version = format
             .parse_text(version)
             .ok_or_else(|| permanent(format!("`{version}` does not fit `{}`", format.as_str()), None))?;
+        let newcomers = newcomers(source.as_ref(), &repository, &spec.rules, after.as_ref(), &changes);
+        let newcomers = newcomers.await.map_err(failure)?;
         let release = Release {
             version: &version,
             tag,
             previous_tag: previous_tag.as_deref(),
             date: *date,
             changes: &changes,
-            newcomers: &[],
+            newcomers: &newcomers,
         };
         let section = render(&spec.rules, &release).map_err(|error| permanent(error.to_string(), None))?;
         let before =
@@ -48,13 +53,38 @@ impl Execution<'_> {
     }
 }
 
+/// Those of the authors of the changes of whom there is no commit up to `after`; nobody where the rules do not ask.
+pub(crate) async fn newcomers(
+    source: &dyn Source,
+    repository: &Repository,
+    rules: &ChangelogRules,
+    after: Option<&ObjectId>,
+    changes: &[Change],
+) -> Result<Vec<Person>, PortError> {
+    if rules.authors.as_ref().is_none_or(|authors| authors.newcomers.is_none()) {
+        return Ok(Vec::new());
+    }
+    let mut known = KnownAuthors::default();
+    if let Some(after) = after {
+        let mut know = |commit: CommitRef<'_>| {
+            known.know(text_of(commit));
+            ControlFlow::Continue(())
+        };
+        source.commits(repository, &HistoryQuery::upto(after), &mut know).await?;
+    }
+    Ok(known.add(changes))
+}
+
 /// A commit, understood. `keys` are those of the tracker's projects.
 pub(crate) fn read_commit(commit: CommitRef<'_>, keys: &[String]) -> Change {
-    let text = CommitText {
+    Change::read(text_of(commit), keys)
+}
+
+fn text_of(commit: CommitRef<'_>) -> CommitText<'_> {
+    CommitText {
         commit: commit.id,
         author_name: commit.author_name,
         author_email: commit.author_email,
         message: commit.message,
-    };
-    Change::read(text, keys)
+    }
 }

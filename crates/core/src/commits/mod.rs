@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ObjectId;
 
-pub use people::{CO_AUTHORS_MAX, Person};
+pub use people::{CO_AUTHORS_MAX, Person, co_authors};
 pub(crate) use plain::one_line;
 pub use plain::{Lines, plain_text};
 pub use references::{REFERENCES_MAX, Reference, Ticket};

@@ -17,8 +17,8 @@ pub struct Person {
     pub email: String,
 }
 
-/// The people of the `Co-authored-by: Name <address>` lines, each once.
-pub(super) fn co_authors(body: &str) -> Vec<Person> {
+/// The people of the `Co-authored-by: Name <address>` lines of a message, each once.
+pub fn co_authors(body: &str) -> Vec<Person> {
     const KEY: &str = "co-authored-by:";
     let mut found: Vec<Person> = Vec::new();
     for line in body.lines() {

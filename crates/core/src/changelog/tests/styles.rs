@@ -243,6 +243,10 @@ fn authors_are_named_when_asked() {
         assert_eq!(render(&rules, &release).unwrap().text, expected);
     }
     assert!(known.add(&changes).is_empty());
+    let message = "fix: mend\n\nCo-authored-by: Bo <bo@example.org>\nCo-authored-by: C*y";
+    let mut known = KnownAuthors::default();
+    known.know(CommitText { commit: "1", author_name: "Ann", author_email: "ANN@example.org", message });
+    assert!(known.add(&changes).is_empty());
 }
 
 #[test]
