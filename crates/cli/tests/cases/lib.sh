@@ -28,6 +28,27 @@ adopted() {
     project "$@" && tollgate policy adopt > /dev/null
 }
 
+# A repository `shop` with one release and some commits since, whose changelog is written as this says.
+changelog_of() {
+    git init -q --bare "$ROOT/remote.git"
+    git init -q "$ROOT/work/shop" && cd "$ROOT/work/shop" || return
+    procedure changelogs && sed -i "s|@CHANGELOG@|$1|" tollgate.yaml
+    if [ -n "$2" ]; then printf '%b' "$2" > CHANGELOG.md; fi
+    commit "feat: the first thing" && git tag v1.0.0
+    commit "fix(cart): prices with a comma (#12)" && commit "docs: say more"
+    GIT_AUTHOR_NAME="Brian Brown" GIT_AUTHOR_EMAIL=brian@example.org commit "feat!: gift cards, see SHOP-7"
+    commit "fix: <b>hostile</b> [text](https://evil.example)"
+    git remote add origin "$ROOT/remote.git"
+    git push -q -u origin main --tags 2>/dev/null
+    tollgate policy adopt > /dev/null
+}
+
+# Releases, and shows the changelog that was pushed.
+changelog_after() {
+    tollgate start > ../started 2>&1 || cat ../started
+    git fetch -q && git show origin/main:CHANGELOG.md
+}
+
 # What a command leaves unchanged: prints what differs in the repositories and the state after it. The clone of Tollgate's own
 # is only a copy of what the remote has.
 traces() {

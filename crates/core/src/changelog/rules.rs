@@ -13,8 +13,8 @@ pub struct ChangelogRules {
     /// The form.
     pub style: Style,
     /// The title for each type of the convention, in the order in which they appear. Types with one title share it;
-    /// types without one are left out.
-    pub sections: IndexMap<String, String>,
+    /// types without one are left out. Pairs and no mapping: what a plan keeps as a mapping comes back sorted.
+    pub sections: Vec<(String, String)>,
     /// The title of the list of breaking changes, which comes first. Without it they are marked where they stand.
     pub breaking: Option<String>,
     /// A title for everything that has none in `sections`, messages outside of the convention too; it comes last.

@@ -281,7 +281,7 @@ fn ticket(bullets: &Bullets<'_>, reference: &Reference) -> Value {
 
 /// Changes that a template is tried out on: one of each type that has a title, with and without everything else.
 fn samples(rules: &ChangelogRules) -> Vec<Change> {
-    let types = rules.sections.keys().map(String::as_str).chain(["feat"]);
+    let types = rules.sections.iter().map(|(name, _)| name.as_str()).chain(["feat"]);
     let mut messages: Vec<String> = types.map(|name| format!("{name}: change something")).collect();
     messages.push("feat(part)!: change more (#12)\n\nBREAKING CHANGE: it is gone\n\nCloses #1".to_owned());
     messages.push("Change something else".to_owned());

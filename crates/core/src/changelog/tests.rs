@@ -309,7 +309,7 @@ fn the_stored_form() {
     };
     let json = serde_json::to_string(&rules).unwrap();
     let expected = concat!(
-        r#"{"style":"clog","sections":{"feat":"Features","fix":"Bug Fixes","perf":"Performance","revert":"Reverts"},"#,
+        r#"{"style":"clog","sections":[["feat","Features"],["fix","Bug Fixes"],["perf","Performance"],["revert","Reverts"]],"#,
         r#""breaking":"Breaking Changes","rest":null,"rules":[],"links":{"github":"https://x.org/a/b"},"#,
         r#""tickets":{},"authors":null}"#
     );

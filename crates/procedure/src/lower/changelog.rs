@@ -72,7 +72,7 @@ impl Lower<'_> {
         }
     }
 
-    fn sections(&mut self, node: &Node) -> IndexMap<String, String> {
+    fn sections(&mut self, node: &Node) -> Vec<(String, String)> {
         let mut sections: IndexMap<String, String> = IndexMap::new();
         for entry in node.entries() {
             let Some(title) = self.title(&entry.value) else { continue };
@@ -83,7 +83,7 @@ impl Lower<'_> {
                 self.report.error(Code::DoubledKey, entry.key_span, message);
             }
         }
-        sections
+        sections.into_iter().collect()
     }
 
     /// The type of a commit, in its usual spelling.
