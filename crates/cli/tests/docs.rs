@@ -17,7 +17,13 @@ use docs_support::{Block, World, blocks, links, page, pages, procedure_with, roo
 use tollgate_procedure::{Code, Loaded, facts};
 
 /// The pages whose commands are run, each by a test of its own.
-const RUN: &[&str] = &["docs/getting-started.md", "docs/operations.md", "docs/procedure-file.md"];
+const RUN: &[&str] =
+    &["docs/changelogs.md", "docs/getting-started.md", "docs/operations.md", "docs/procedure-file.md"];
+
+#[test]
+fn changelogs_run() {
+    World::new().run("docs/changelogs.md");
+}
 
 #[test]
 fn getting_started_runs() {
@@ -45,6 +51,7 @@ fn load(text: &str) -> Loaded {
     let people = "people: { sam: { mail: sam@example.org } }\ngroups: { ops: [sam] }\n";
     tollgate_procedure::load(text, "tollgate.yaml", &|path| match path {
         "people.yaml" => Ok(people.to_owned()),
+        "changelog.md.j2" => Ok("## {{ version }}\n".to_owned()),
         _ => Err("it is not there".to_owned()),
     })
 }

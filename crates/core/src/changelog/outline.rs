@@ -289,7 +289,7 @@ pub fn title_fault(title: &str) -> Option<&'static str> {
     let written = super::escape_markdown(title);
     if written.is_empty() {
         Some("is no title: nothing can be seen of it")
-    } else if version_name(&written).is_some() || is_unreleased(&written) {
+    } else if [title, &written].into_iter().any(|text| version_name(text).is_some() || is_unreleased(text)) {
         Some("is no title: it would be taken for the heading of a release")
     } else {
         None
