@@ -180,7 +180,7 @@ impl Days {
             Kind::Holidays(None) => calendar.holiday(date).is_some(),
             Kind::Holidays(Some(name)) => calendar.holiday_of(name, date).is_some(),
             Kind::Range(first, last) => (*first..=*last).contains(&date),
-            Kind::Yearly(rule) => rule.in_year(date.year()) == Some(date),
+            Kind::Yearly(rule) => rule.contains(date),
         }
     }
 

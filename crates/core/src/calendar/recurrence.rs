@@ -1,4 +1,8 @@
 //! The occurrences of a recurrence rule.
+//!
+//! They are local times, made by walking over days; what clocks make of them is the zone's part. The crate for this brings
+//! a second library for time with a second database of zones, leaves out a midnight that clocks skip, and walks from the
+//! first occurrence at every question.
 
 use std::collections::VecDeque;
 use std::fmt;

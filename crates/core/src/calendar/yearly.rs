@@ -61,6 +61,14 @@ impl Yearly {
         base.checked_add(Span::new().days(self.shift)).ok()
     }
 
+    /// Whether a date is its day, of whatever year.
+    pub fn contains(&self, date: Date) -> bool {
+        // A shift can go over the end of a year.
+        let over = i16::from(self.shift != 0);
+        let mut years = date.year().saturating_sub(over)..=date.year().saturating_add(over);
+        years.any(|year| self.in_year(year) == Some(date))
+    }
+
     /// Reads one from the start of some words, if it begins like one.
     pub(crate) fn read(words: &mut Words<'_>) -> Result<Option<Self>, CalendarError> {
         let second = words.second();

@@ -223,6 +223,16 @@ fn mistakes_are_told_with_their_lines() {
 }
 
 #[test]
+fn a_character_can_be_folded() {
+    let text = calendar(&["SUMMARY:f\u{ea}te\nDTSTART;VALUE=DATE:20260508"]);
+    let at = text.find('\u{ea}').expect("it is there") + 1;
+    let folded = [&text.as_bytes()[..at], b"\r\n ", &text.as_bytes()[at..]].concat();
+    let feed = Feed::read(&folded, &zone()).unwrap_or_else(|error| panic!("{error}"));
+    let days = feed.days(Date::constant(2026, 1, 1), Date::constant(2026, 12, 31)).expect("days");
+    assert_eq!(days.first().map(|day| day.name.as_str()), Some("f\u{ea}te"));
+}
+
+#[test]
 fn what_is_too_much_is_refused() {
     let refused = |bytes: &[u8], expected: &str| {
         let error = Feed::read(bytes, &zone()).expect_err(expected).to_string();

@@ -47,9 +47,9 @@ impl Minutes {
         self.shown.iter().position(|shown| *shown >= local).unwrap_or(self.shown.len())
     }
 
-    /// The minute after the last one at which clocks show something earlier.
+    /// The last minute at which clocks show this; where they leave it out, the first that shows something later.
     fn last(&self, local: DateTime) -> usize {
-        self.shown.iter().rposition(|shown| *shown < local).map_or(0, |minute| minute + 1)
+        self.shown.iter().rposition(|shown| *shown == local).unwrap_or_else(|| self.first(local))
     }
 }
 

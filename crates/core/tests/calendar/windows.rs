@@ -96,6 +96,8 @@ fn days_of_months_and_years() {
     );
     check_one("first Mon UTC", &[("2026-03-03 00:00 UTC", "closed", "2026-04-06 00:00 UTC")]);
     check_one("last Fri UTC", &[("2026-01-30 00:00 UTC", "open", "2026-01-31 00:00 UTC")]);
+    check_one("1 Jan -1 UTC", &[("2026-06-01 00:00 UTC", "closed", "2026-12-31 00:00 UTC")]);
+    check_one("31 Dec +1 UTC", &[("2026-06-01 00:00 UTC", "closed", "2027-01-01 00:00 UTC")]);
     check_one("29 Feb UTC", &[("2026-01-30 00:00 UTC", "closed", "2028-02-29 00:00 UTC")]);
     check_one(
         "2026-12-24 - 2027-01-03 Europe/London",
@@ -358,7 +360,7 @@ fn rules_met_in_the_wild() {
             ("2026-03-11 16:00 UTC", "closed", "2026-04-29 10:00 UTC"),
         ],
     );
-    // Deployed at 15:00 on business days.
+    // Deployed at 15:00 on business days, none of which is near Thanksgiving.
     check(
         &windows(&["working days 15:00-16:00 America/New_York"], &[]),
         &us,

@@ -48,36 +48,44 @@ impl Line {
     }
 }
 
-/// Reads all lines of a calendar.
-pub(crate) fn lines(text: &str) -> Result<Vec<Line>, FeedError> {
+/// Reads all lines of a calendar. They are put together before they are text: some programs fold inside of a character.
+pub(crate) fn lines(bytes: &[u8]) -> Result<Vec<Line>, FeedError> {
     let mut all = Vec::new();
-    let mut current: Option<(usize, String)> = None;
-    for (at, physical) in text.split('\n').enumerate() {
-        let physical = physical.strip_suffix('\r').unwrap_or(physical);
-        if let Some(rest) = physical.strip_prefix([' ', '\t']) {
+    let mut current: Option<(usize, Vec<u8>)> = None;
+    for (at, physical) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let physical = physical.strip_suffix(b"\r").unwrap_or(physical);
+        if let Some(rest) = physical.strip_prefix(b" ").or_else(|| physical.strip_prefix(b"\t")) {
             let Some((number, line)) = &mut current else {
                 return Err(FeedError::new(at + 1, "it continues a line, and there is none before it"));
             };
-            if line.len() + rest.len() > LINE_MAX {
-                return Err(FeedError::new(*number, format!("it is longer than {LINE_MAX} bytes")));
-            }
-            line.push_str(rest);
+            line.extend(rest);
+            is_short(*number, line)?;
             continue;
         }
         if let Some((number, line)) = current.take() {
-            all.push(parse(number, &line)?);
+            all.push(parse_bytes(number, &line)?);
         }
         if !physical.is_empty() {
-            if physical.len() > LINE_MAX {
-                return Err(FeedError::new(at + 1, format!("it is longer than {LINE_MAX} bytes")));
-            }
-            current = Some((at + 1, physical.to_owned()));
+            is_short(at + 1, physical)?;
+            current = Some((at + 1, physical.to_vec()));
         }
     }
     if let Some((number, line)) = current {
-        all.push(parse(number, &line)?);
+        all.push(parse_bytes(number, &line)?);
     }
     Ok(all)
+}
+
+fn is_short(number: usize, line: &[u8]) -> Result<(), FeedError> {
+    if line.len() <= LINE_MAX {
+        return Ok(());
+    }
+    Err(FeedError::new(number, format!("it is longer than {LINE_MAX} bytes")))
+}
+
+fn parse_bytes(number: usize, line: &[u8]) -> Result<Line, FeedError> {
+    let line = std::str::from_utf8(line).map_err(|_| FeedError::new(number, "it is not UTF-8"))?;
+    parse(number, line)
 }
 
 fn parse(number: usize, line: &str) -> Result<Line, FeedError> {

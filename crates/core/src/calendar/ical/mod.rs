@@ -3,7 +3,10 @@
 //! What is read comes from outside: it is bounded in size and in work, nothing in it makes the program panic, and a
 //! mistake is told with its line. Local times follow the rules of [`calendar`](super): what clocks leave out is the first
 //! instant after the gap, what they show twice is the first. Events that say which occurrence of another they replace
-//! are understood; `RANGE=THISANDFUTURE` is refused, since no calendar in use writes it.
+//! are understood; `RANGE=THISANDFUTURE` is refused, and so are zones that a calendar only describes and does not name.
+//!
+//! It is written by hand: the crates there are ask the clock and make ids by chance when they write, take dates that
+//! do not exist and quotation marks that are not closed, and do not say which line is wrong.
 
 mod lines;
 mod occurrences;

@@ -87,12 +87,7 @@ impl Feed {
         if bytes.len() > BYTES_MAX {
             return Err(FeedError::new(1, format!("the calendar is larger than {BYTES_MAX} bytes")));
         }
-        let text = std::str::from_utf8(bytes).map_err(|error| {
-            let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            FeedError::new(line, "it is not UTF-8")
-        })?;
-        let all = lines(text.strip_prefix('\u{feff}').unwrap_or(text))?;
+        let all = lines(bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes))?;
         let mut reader = Reader::new(&all, zone);
         for line in &all {
             reader.take(line)?;
