@@ -15,6 +15,7 @@ use tollgate_engine::ports::{
     ProbeRequest, Prober, PushOutcome, RefUpdate, Registries, RegistryAnswer, Repository, Source, TagFound,
     TagRequest,
 };
+use tollgate_engine::ports::{SignedObject, Signers, Verdict};
 use tollgate_engine::{Engine, Places, World};
 use tollgate_store::SqliteStore;
 
@@ -143,6 +144,9 @@ impl Source for Nothing {
     }
     async fn cherry_pick(&self, _: &Repository, _: &PickRequest) -> Result<PickOutcome, PortError> {
         Err(nothing("pick"))
+    }
+    async fn verify(&self, _: &Repository, _: &SignedObject, _: &Signers) -> Result<Verdict, PortError> {
+        Err(nothing("signature"))
     }
     async fn find_tag(&self, _: &Repository, _: &str) -> Result<Option<TagFound>, PortError> {
         Err(nothing("tag"))

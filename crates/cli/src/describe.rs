@@ -190,6 +190,10 @@ fn act(outcome: &Outcome) -> String {
         Outcome::Tagged { signed: true, .. } => "signed tag made".into(),
         Outcome::Tagged { .. } => "tag made".into(),
         Outcome::Pushed { .. } => "pushed".into(),
+        Outcome::Verified { by, count } => {
+            let what = crate::output::count(*count as usize, "signature");
+            format!("{what} by {}", by.join(", "))
+        }
         Outcome::MergedInto { branch, found: true, .. } => format!("{branch} contains it already"),
         Outcome::MergedInto { branch, commit, .. } => format!("{branch} is at {}", commit.short()),
         Outcome::Merged { found: true, .. } => "contained already".into(),

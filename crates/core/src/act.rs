@@ -13,6 +13,7 @@ use crate::ids::{EffectId, OutputName};
 use crate::journal::BlobId;
 use crate::model::{ChangelogSpec, Extract, MergeHow, VersionFileSpec};
 use crate::publish::{Artifacts, Publish};
+use crate::signatures::{SignedObject, Signers};
 
 /// The lane of commands.
 pub const COMMANDS: &str = "commands";
@@ -134,6 +135,15 @@ pub enum Act {
         /// Whether to sign; `None` as git is configured.
         sign: Option<bool>,
     },
+    /// Looks at signatures.
+    Verify {
+        /// The tag, if its signature counts.
+        tag: Option<SignedObject>,
+        /// The commits whose signatures count: those of the second that are not in the first.
+        commits: Option<(Option<ObjectId>, ObjectId)>,
+        /// Whose signatures count.
+        signers: Signers,
+    },
     /// Runs a command.
     Run(Command),
     /// Publishes a version in a registry.
@@ -198,6 +208,7 @@ impl Act {
             | Self::EditChangelog { .. }
             | Self::Commit { .. }
             | Self::MergeFrom { .. }
+            | Self::Verify { .. }
             | Self::CherryPick { .. } => Repeatability::Repeatable,
             Self::Tag { .. }
             | Self::Push { .. }
@@ -221,6 +232,7 @@ impl Act {
             Self::MergeInto { .. } => "merge-into",
             Self::MergeFrom { .. } => "merge-from",
             Self::CherryPick { .. } => "cherry-pick",
+            Self::Verify { .. } => "verify",
             Self::Run(_) => "run",
             Self::Publish(_) => "publish",
             Self::Mail { .. } => "mail",
@@ -322,6 +334,13 @@ pub enum Outcome {
         contained: Vec<ObjectId>,
         /// The mail addresses of those who wrote them, each once.
         authors: Vec<String>,
+    },
+    /// Every signature counts.
+    Verified {
+        /// The keys, for people, each once.
+        by: Vec<String>,
+        /// How many signatures.
+        count: u32,
     },
     /// A command ended well.
     Ran {

@@ -360,6 +360,7 @@ fn doing(act: &Act) -> String {
         }
         Act::MergeFrom { branch, .. } => format!("merging `{branch}` into what is released"),
         Act::CherryPick { commits, .. } => format!("taking {} over", counted(commits.len(), "commit")),
+        Act::Verify { .. } => "looking at signatures".into(),
         Act::Run(_) => "running the command".into(),
         Act::Publish(publish) => {
             let (name, registry) = (publish.target.name(), publish.target.registry());

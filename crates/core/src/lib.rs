@@ -20,6 +20,7 @@ pub mod journal;
 pub mod model;
 pub mod plan;
 pub mod publish;
+pub mod signatures;
 pub mod state;
 pub mod version;
 pub mod version_file;

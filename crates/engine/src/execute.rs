@@ -88,6 +88,7 @@ impl Execution<'_> {
             Act::Push { refs } => self.push(refs).await.into(),
             Act::MergeInto { .. } | Act::MergeFrom { .. } => self.merge(act).await.into(),
             Act::CherryPick { .. } => self.cherry_pick(act).await.into(),
+            Act::Verify { .. } => self.verify(act).await.into(),
             Act::Run(command) => self.run(command).await,
             Act::Publish(publish) => self.publish(publish).await,
             Act::Mail { .. } => self.mail(act).await.into(),

@@ -24,6 +24,7 @@ mod rules;
 mod since;
 pub mod store;
 mod submit;
+mod verifying;
 mod work;
 
 use std::path::PathBuf;

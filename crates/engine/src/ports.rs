@@ -13,6 +13,7 @@ pub use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::Hash;
 pub use tollgate_core::model::{MergeHow, ProbeRead};
 pub use tollgate_core::publish::{Answer, Artifacts, Lookup};
+pub use tollgate_core::signatures::{SignedObject, Signers, Verdict};
 
 /// An outside act or look that failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -585,6 +586,14 @@ pub trait Source: Send + Sync + std::fmt::Debug {
         repository: &Repository,
         request: &PickRequest,
     ) -> Result<PickOutcome, PortError>;
+
+    /// Judges a signature of an object in the clone. That it does not count is an answer, not an error.
+    async fn verify(
+        &self,
+        repository: &Repository,
+        signed: &SignedObject,
+        signers: &Signers,
+    ) -> Result<Verdict, PortError>;
 
     /// Finds a tag in the clone.
     async fn find_tag(&self, repository: &Repository, name: &str) -> Result<Option<TagFound>, PortError>;

@@ -352,6 +352,14 @@ fn kind_in_words(
                 format!("merges {branch}{} into it", at.unwrap_or_default())
             }
         },
+        StepKind::GitVerify(verify) => {
+            let what: Vec<&str> = [(verify.tag, "the tag"), (verify.commits, "the commits")]
+                .iter()
+                .filter(|(is, _)| *is)
+                .map(|(_, what)| *what)
+                .collect();
+            format!("looks whether {} signed by {}", what.join(" and ") + " are", verify.signers.file)
+        }
         StepKind::GitCherryPick(pick) => {
             let commits: Vec<String> = pick.commits.iter().map(|commit| first_line(&fill(commit))).collect();
             format!("takes {} over", commits.join(", "))

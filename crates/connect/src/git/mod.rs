@@ -27,6 +27,7 @@ mod report;
 mod run;
 mod tag;
 mod text;
+mod verify;
 mod working;
 mod write;
 
@@ -40,7 +41,7 @@ use tokio::sync::OnceCell;
 use tollgate_engine::ports::{
     Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag,
     MergeOutcome, MergeRequest, ObjectId, PickOutcome, PickRequest, PortError, PushOutcome, RefUpdate,
-    Repository, Source, TagFound, TagRequest,
+    Repository, SignedObject, Signers, Source, TagFound, TagRequest, Verdict,
 };
 
 pub use tag::SignatureKind;
@@ -309,6 +310,16 @@ impl Source for Git {
     ) -> Result<PickOutcome, PortError> {
         self.ready().await?;
         pick::cherry_pick(self, repository, request).await
+    }
+
+    async fn verify(
+        &self,
+        repository: &Repository,
+        signed: &SignedObject,
+        signers: &Signers,
+    ) -> Result<Verdict, PortError> {
+        self.ready().await?;
+        verify::verify(self, repository, signed, signers).await
     }
 
     async fn find_tag(&self, repository: &Repository, name: &str) -> Result<Option<TagFound>, PortError> {

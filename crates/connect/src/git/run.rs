@@ -37,6 +37,7 @@ pub(super) struct Call<'a> {
     what: String,
     arguments: Vec<OsString>,
     configured: Vec<&'static str>,
+    stronger: Vec<String>,
     variables: Vec<(OsString, OsString)>,
     user: Option<UserSetup>,
     folder: Option<OsString>,
@@ -54,6 +55,7 @@ impl<'a> Call<'a> {
             what: what.to_owned(),
             arguments: Vec::new(),
             configured: CONFIGURED.to_vec(),
+            stronger: Vec::new(),
             variables: Vec::new(),
             user: None,
             folder: None,
@@ -91,6 +93,12 @@ impl<'a> Call<'a> {
     /// Configuration of this call, stronger than any file. No secrets: it shows in the list of processes.
     pub(super) fn configured(mut self, entries: &[&'static str]) -> Self {
         self.configured.extend(entries);
+        self
+    }
+
+    /// The same with an entry that is made up at run time.
+    pub(super) fn stronger(mut self, entry: String) -> Self {
+        self.stronger.push(entry);
         self
     }
 
@@ -237,7 +245,7 @@ impl<'a> Call<'a> {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.git.program);
         command.arg("--no-pager");
-        for entry in &self.configured {
+        for entry in self.configured.iter().copied().chain(self.stronger.iter().map(String::as_str)) {
             command.arg("-c").arg(entry);
         }
         command

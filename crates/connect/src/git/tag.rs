@@ -159,7 +159,7 @@ pub(super) async fn signature(
 }
 
 /// The last line that starts a signature counts, as it does for git.
-fn signature_in(text: &[u8]) -> Option<SignatureKind> {
+pub(super) fn signature_in(text: &[u8]) -> Option<SignatureKind> {
     let of = |line: &[u8]| SIGNATURES.iter().find(|(start, _)| line.starts_with(start));
     text.split(|byte| *byte == b'\n').rev().find_map(of).map(|(_, kind)| *kind)
 }

@@ -10,6 +10,7 @@ mod pick;
 mod push;
 mod sign;
 mod ssh;
+mod verify;
 mod version_files;
 mod write;
 

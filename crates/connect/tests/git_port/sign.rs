@@ -12,10 +12,10 @@ use tollgate_testkit::sshd::skipped;
 use crate::{World, commit_request, permanent, tag_request};
 
 /// A key ring with one key, and its agent, which ends with it. Its path is short: the agent's socket has to fit.
-struct KeyRing(TempDir);
+pub(crate) struct KeyRing(pub(crate) TempDir);
 
 impl KeyRing {
-    fn new() -> Option<KeyRing> {
+    pub(crate) fn new() -> Option<KeyRing> {
         let folder = tempfile::Builder::new().prefix("kr").tempdir_in("/tmp").unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         std::fs::set_permissions(folder.path(), mode).unwrap();
@@ -29,7 +29,7 @@ impl KeyRing {
         made.map(|()| ring)
     }
 
-    fn run(&self, program: &str, arguments: &[&str]) -> Option<()> {
+    pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Option<()> {
         let mut command = Command::new(program);
         command.args(arguments).env("GNUPGHOME", self.0.path()).stdin(Stdio::null());
         let output = command.output().ok()?;
@@ -44,7 +44,7 @@ impl Drop for KeyRing {
     }
 }
 
-fn ssh_key(folder: &Path, name: &str) -> PathBuf {
+pub(crate) fn ssh_key(folder: &Path, name: &str) -> PathBuf {
     let key = folder.join(name);
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]).arg(&key);
@@ -52,7 +52,7 @@ fn ssh_key(folder: &Path, name: &str) -> PathBuf {
     key
 }
 
-fn ssh_world() -> World {
+pub(crate) fn ssh_world() -> World {
     let world = World::new();
     let key = ssh_key(&world.path("home"), "key");
     let user = world.checkout();

@@ -10,11 +10,12 @@ use crate::context::Context;
 use crate::event::StepResult;
 use crate::ids::{EffectId, ObjectId};
 use crate::model::{
-    Connection, Deploy, GitCheck, GitCherryPick, GitMerge, MergeWay, Message, PublishSpec, Recipient, Shell,
-    StepKind, Target, Template,
+    Connection, Deploy, GitCheck, GitCherryPick, GitMerge, GitVerify, MergeWay, Message, PublishSpec,
+    Recipient, Shell, StepKind, Target, Template,
 };
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::publish::{Image, Publish};
+use crate::signatures::SignedObject;
 use crate::state::Run;
 use crate::view::View;
 
@@ -124,6 +125,7 @@ impl Beginning<'_> {
             StepKind::GitPush { branch, tag } => self.push(*branch, *tag, &context)?,
             StepKind::GitMerge(merge) => self.merge(merge, &context)?,
             StepKind::GitCherryPick(pick) => self.cherry_pick(pick, &context)?,
+            StepKind::GitVerify(verify) => self.verify(verify)?,
             StepKind::Shell(shell) => self.command(shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?,
             StepKind::Publish(spec) => self.publish(spec, candidate, &context)?,
             StepKind::Message(message) => self.mail(message, &context)?,
@@ -210,6 +212,25 @@ impl Beginning<'_> {
                 Act::MergeFrom { onto: commit, commit: pinned, branch, how, message, at, sign }
             }
         }))
+    }
+
+    fn verify(&self, verify: &GitVerify) -> Result<Begin, Failure> {
+        let commit = self.committed("git.verify")?;
+        let made = self.view.candidate(self.run).and_then(|candidate| candidate.tag.as_ref());
+        let tag = match (verify.tag, made) {
+            (false, _) => None,
+            (true, None) => {
+                return Err(permanent("no tag was made whose signature could be looked at", None));
+            }
+            (true, Some(made)) => Some(SignedObject::Tag {
+                name: made.name.clone(),
+                object: made.object.clone(),
+                target: commit.clone(),
+            }),
+        };
+        let previous = self.plan.version.previous.as_ref().map(|previous| previous.commit.clone());
+        let commits = verify.commits.then_some((previous, commit));
+        Ok(Begin::Act(Act::Verify { tag, commits, signers: verify.signers.clone() }))
     }
 
     fn cherry_pick(&self, pick: &GitCherryPick, context: &Context) -> Result<Begin, Failure> {

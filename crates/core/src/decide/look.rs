@@ -328,7 +328,11 @@ pub(crate) fn changes_history<'a>(
     let refers = matches!(
         &planned.body,
         Body::Step(
-            StepKind::GitTag { .. } | StepKind::GitPush { .. } | StepKind::GitMerge(_) | StepKind::Publish(_)
+            StepKind::GitTag { .. }
+                | StepKind::GitPush { .. }
+                | StepKind::GitMerge(_)
+                | StepKind::GitVerify(_)
+                | StepKind::Publish(_)
         )
     );
     if !edits(&planned.body) && !refers {

@@ -13,6 +13,7 @@ use crate::ids::{
     ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, ServiceName,
     StepId,
 };
+use crate::signatures::Signers;
 use crate::version_file::{DescriptionError, VersionFile};
 
 /// Everything of a procedure file that a run is pinned to.
@@ -240,6 +241,8 @@ pub enum StepKind {
     GitMerge(GitMerge),
     /// Takes the changes of single commits over into the candidate.
     GitCherryPick(GitCherryPick),
+    /// Looks at signatures: goes on only if all of them count.
+    GitVerify(GitVerify),
     /// Runs a command.
     Shell(Shell),
     /// Publishes a package or an image in a registry.
@@ -336,6 +339,18 @@ pub struct GitCherryPick {
     pub mainline: Option<u32>,
     /// Whether to sign the new commits: `None` as git is configured.
     pub sign: Option<bool>,
+}
+
+/// Signatures that have to be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct GitVerify {
+    /// That of the tag.
+    pub tag: bool,
+    /// Those of the commits since the version before.
+    pub commits: bool,
+    /// Whose count.
+    pub signers: Signers,
 }
 
 /// A command.

@@ -454,6 +454,7 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
             contained: Vec::new(),
             authors: vec!["Carol@example.org".into()],
         },
+        Act::Verify { .. } => Outcome::Verified { by: vec!["a key".into()], count: 1 },
         Act::Push { .. } => Outcome::Pushed { found: Vec::new() },
         Act::Run(command) => Outcome::Ran {
             outputs: command.outputs.keys().map(|name| (name.clone(), format!("{name}-1"))).collect(),

@@ -16,6 +16,7 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "git.push",
     "git.merge",
     "git.cherry-pick",
+    "git.verify",
     "shell",
     "publish",
     "manual",
@@ -45,6 +46,7 @@ const SINGLE_KINDS: &[&str] = &[
     "git.push",
     "git.merge",
     "git.cherry-pick",
+    "git.verify",
     "shell",
     "publish",
     "manual",
@@ -87,6 +89,11 @@ pub(crate) static STEP: Mapping = mapping(
             "Merges the candidate into a branch and pushes it, or a branch into the candidate.",
         ),
         key("git.cherry-pick", Shape::Map(&GIT_CHERRY_PICK), "Takes the changes of single commits over."),
+        key(
+            "git.verify",
+            Shape::Map(&GIT_VERIFY),
+            "Looks whether the tag and the commits are signed by those who may.",
+        ),
         SHELL_KEY,
         key("publish", Shape::Map(&PUBLISH), "Publishes a package or an image in a registry."),
         MANUAL_KEY,
@@ -114,6 +121,7 @@ pub(crate) static STEP: Mapping = mapping(
             "git.push",
             "git.merge",
             "git.cherry-pick",
+            "git.verify",
             "shell",
             "publish",
             "message",
@@ -169,6 +177,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
             "git.push",
             "git.merge",
             "git.cherry-pick",
+            "git.verify",
             "publish",
             "promote",
         ],
@@ -310,6 +319,17 @@ static GIT_CHERRY_PICK: Mapping = mapping(
             "Which parent of a merge commit its changes are counted against; without it merge commits are refused.",
         ),
         key("sign", Shape::Bool, "Whether to sign the new commits; as git is set up if not given."),
+    ],
+);
+
+static GIT_VERIFY: Mapping = mapping(
+    "git-verify",
+    "`git.verify`",
+    "Signatures that have to be there.",
+    &[
+        key("tag", Shape::Bool, "The tag's; `true` if not given."),
+        key("commits", Shape::Bool, "Those of the commits since the version before; `false` if not given."),
+        key("signers", Shape::Line, "The file of those whose signatures count.").required(),
     ],
 );
 

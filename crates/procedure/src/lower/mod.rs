@@ -61,6 +61,7 @@ pub(crate) struct Lower<'a> {
     report: &'a mut Report,
     source: &'a str,
     declared: Declared,
+    loader: Loader<'a>,
     /// The answers used since this was last looked at.
     answers_used: BTreeSet<QuestionName>,
 }
@@ -88,7 +89,8 @@ pub(crate) fn lower(
     loader: Loader<'_>,
     sources: &mut Sources,
 ) -> Lowered {
-    let mut lower = Lower { report, source, declared: Declared::default(), answers_used: BTreeSet::new() };
+    let mut lower =
+        Lower { report, source, declared: Declared::default(), loader, answers_used: BTreeSet::new() };
     let elsewhere = lower.people(root, loader, sources);
     let service = lower.service(root, loader);
     lower.declare_environments(root);

@@ -72,6 +72,13 @@ impl Order {
                     report.error(Code::StepOrder, at, message).hint("remove one of them");
                 }
             },
+            "git.verify" => {
+                let tag = step.value.get("tag").and_then(Node::boolean).unwrap_or(true);
+                if tag && self.tag.is_none() {
+                    let message = "there is no tag whose signature could be looked at yet";
+                    report.error(Code::StepOrder, at, message).hint("put it after the `git.tag` step");
+                }
+            }
             "git.push" => self.push(&step.value, report),
             "publish" => self.publish(step, report),
             _ => {}

@@ -150,10 +150,15 @@ impl Lower<'_> {
         if let Some(root) = tree::parse(text, &mut report) {
             check::check(&root, &PEOPLE_FILE, &mut report);
             let declared = Declared::default();
-            let mut lower =
-                Lower { report: &mut report, source: text, declared, answers_used: Default::default() };
-            let none: Loader<'_> = &|_| Err("a file of people names no other file".to_owned());
-            lower.people(&root, none, &mut Sources::default());
+            let loader: Loader<'_> = &|_| Err("a file of people names no other file".to_owned());
+            let mut lower = Lower {
+                report: &mut report,
+                source: text,
+                declared,
+                loader,
+                answers_used: Default::default(),
+            };
+            lower.people(&root, loader, &mut Sources::default());
             loaded.people = std::mem::take(&mut lower.declared.people);
             loaded.groups = std::mem::take(&mut lower.declared.groups);
         }

@@ -36,6 +36,7 @@ pub struct Git {
     /// The user's working copy, if there is one.
     pub checkout: Option<Checkout>,
     signatures: u64,
+    signed: BTreeSet<ObjectId>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +95,9 @@ impl Git {
             "{} {parents:?} {:?} {} {} {signature:?}",
             commit.tree, commit.author, commit.at, commit.message
         );
-        self.add(&[b"commit", text.as_bytes()], Object::Commit(commit))
+        let id = self.add(&[b"commit", text.as_bytes()], Object::Commit(commit));
+        self.signed.extend(signature.map(|_| id.clone()));
+        id
     }
 
     /// A signature is another one each time.
@@ -117,6 +120,11 @@ impl Git {
             Object::Commit(commit) => self.files(&commit.tree),
             Object::Tag { target } => self.files(target),
         }
+    }
+
+    /// Whether a tag or commit was made with a signature.
+    pub fn is_signed(&self, id: &ObjectId) -> bool {
+        self.signed.contains(id)
     }
 
     /// A commit and everything before it.

@@ -9,7 +9,7 @@ use tollgate_core::ids::ObjectId;
 use tollgate_engine::ports::{
     Checkout, CommitFields, CommitRef, CommitRequest, CommitSink, Diff, FileDiff, FileEdit, FoundRepository,
     HistoryQuery, LocalTag, MergeOutcome, MergeRequest, PickOutcome, PickRequest, PortError, PushOutcome,
-    RefUpdate, Repository, Sign, Source, TagFound, TagRequest,
+    RefUpdate, Repository, Sign, SignedObject, Signers, Source, TagFound, TagRequest, Verdict,
 };
 
 use super::super::{error, lost_answer};
@@ -284,6 +284,16 @@ impl Source for SimSource {
         if lost { Err(lost_answer("cherry-pick")) } else { Ok(outcome) }
     }
 
+    async fn verify(&self, _: &Repository, signed: &SignedObject, _: &Signers) -> Result<Verdict, PortError> {
+        self.0.outside("verify").await?;
+        let id = match signed {
+            SignedObject::Tag { object, .. } => object,
+            SignedObject::Commit(commit) => commit,
+        };
+        let signed = self.0.state().git.is_signed(id);
+        Ok(if signed { Verdict::Good("a key".into()) } else { Verdict::Unsigned })
+    }
+
     async fn find_tag(&self, _: &Repository, name: &str) -> Result<Option<TagFound>, PortError> {
         let git = &self.0.state().git;
         Ok(git.clone.get(&format!("{TAGS}{name}")).and_then(|object| git.tag_found(object)))
@@ -304,6 +314,7 @@ impl Source for SimSource {
                 let text = format!("{} {} {} {signature:?}", request.target, request.message, request.at);
                 let parts = [b"tag".as_slice(), request.name.as_bytes(), text.as_bytes()];
                 let object = git.add(&parts, Object::Tag { target: request.target.clone() });
+                git.signed.extend(signature.map(|_| object.clone()));
                 git.clone.insert(full, object.clone());
                 TagFound { object, commit: request.target.clone(), annotated: true }
             }
