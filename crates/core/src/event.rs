@@ -14,10 +14,11 @@ use crate::actor::Actor;
 use crate::candidate::{Facet, FacetValue, Fingerprint};
 use crate::gate::GateReport;
 use crate::ids::{
-    CandidateNumber, ComponentName, EffectId, EnvironmentName, GateName, ObjectId, OutputName, PersonName,
-    ProcedureName, QuestionName, ReleaseId, RunId, ServiceName, StepId,
+    CandidateNumber, ComponentName, EffectId, EnvironmentName, GateName, ItemName, ObjectId, OutputName,
+    PersonName, ProcedureName, QuestionName, ReleaseId, RoleName, RunId, ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
+use crate::model::Who;
 
 /// The newest version of every kind of event.
 pub const KIND_VERSION: u16 = 1;
@@ -354,6 +355,32 @@ pub enum ReleaseEvent {
         /// A remark.
         note: Option<String>,
     },
+    /// Somebody fills a role from now on.
+    RoleFilled {
+        /// Which.
+        role: RoleName,
+        /// Who.
+        person: PersonName,
+        /// As one of whom.
+        of: Who,
+    },
+    /// Somebody answered items of a checklist.
+    Ticked {
+        /// Whose.
+        run: RunId,
+        /// Where the checklist stands.
+        target: ApprovalTarget,
+        /// Which items.
+        items: Vec<ItemName>,
+        /// What came of each of them.
+        result: TickResult,
+        /// What was handed in.
+        evidence: Option<String>,
+        /// Of exactly this content.
+        covers: Fingerprint,
+        /// Which try of the step it was; 0 for a gate.
+        attempt: u32,
+    },
     /// Somebody answered a question.
     Answered {
         /// Which.
@@ -424,6 +451,15 @@ pub enum StepResult {
     Answered,
     /// These people approved.
     Approved(Vec<PersonName>),
+    /// Every item of the checklist is answered.
+    Checked {
+        /// How many passed.
+        passed: u32,
+        /// Those that were not run.
+        not_run: Vec<ItemName>,
+        /// Who answered them.
+        by: Vec<PersonName>,
+    },
     /// The vote passed, with these votes.
     Voted(String),
     /// Every gate was open.
@@ -459,6 +495,24 @@ pub enum Skipped {
     },
     /// Somebody waived it: the place of the waiver among the release's waivers.
     Waiver(usize),
+}
+
+/// What came of an item of a checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TickResult {
+    /// It is as it should be.
+    Passed,
+    /// It is not.
+    Failed {
+        /// What was seen.
+        why: String,
+    },
+    /// Nobody looked.
+    NotRun {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// A vote of one person.
@@ -530,6 +584,8 @@ impl std::fmt::Display for AnswerValue {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaiverTarget {
+    /// An item of a checklist that was not run.
+    Item(ApprovalTarget, ItemName),
     /// A gate of an environment.
     Gate(EnvironmentName, GateName),
     /// A step of a run.

@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
-    Counting, Entering, GOING, Standing, Voting, approval_actions, changes_history, conditions_left,
-    expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, saw, second, waivers,
+    Counting, Entering, GOING, Listing, Standing, Voting, approval_actions, changes_history, conditions_left,
+    expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, of_role, saw, second, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
 use crate::gate::{Action, GateAnswer, GateOrigin, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, QuestionName, RunId, StepId};
-use crate::model::{ApprovalRule, Deploy, Probe, StepKind, Template, VoteRule, Who};
+use crate::model::{ApprovalRule, Checklist, Deploy, Probe, StepKind, Template, VoteRule, Who};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::View;
@@ -167,7 +167,12 @@ impl Explaining<'_> {
         if let Some(hint) = &failure.hint {
             why = format!("{why}\n{hint}");
         }
-        self.ways_out(planned, self.hold(what, why, state.since))
+        let mut hold = self.ways_out(planned, self.hold(what, why, state.since));
+        if let Body::Step(StepKind::Checklist(_)) = &planned.body {
+            hold.how.insert(0, Action::Tick(ApprovalTarget::Step(self.run.id, planned.id.clone())));
+            hold.who = planned.by.as_ref().map(|who| self.view.members(self.plan, who)).unwrap_or_default();
+        }
+        hold
     }
 
     fn open(&self, planned: &PlannedStep, state: &StepState, what: String) -> Vec<Holding> {
@@ -234,6 +239,15 @@ impl Explaining<'_> {
                 Some(hold) => hold,
                 None => return Vec::new(),
             },
+            StepKind::HandOver { role, to } => {
+                let has = self.view.fills(self.plan, role).map(|person| format!("; {person} has it now"));
+                let text = format!("take over the role `{role}`{}", has.unwrap_or_default());
+                self.person(planned, Some(to), &Template(text), hold)
+            }
+            StepKind::Checklist(list) => match self.checklist(planned, list, hold) {
+                Some(hold) => hold,
+                None => return Vec::new(),
+            },
             StepKind::Vote(rule) => match self.vote(planned, rule, hold) {
                 Some(hold) => hold,
                 None => return Vec::new(),
@@ -276,7 +290,18 @@ impl Explaining<'_> {
         let mut how = approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0);
         how.extend(self.waiving(planned));
         let what = format!("approval `{}`", planned.id);
-        Some(Hold { what, why: count.why(rule), who: count.who(rule), how, ..hold })
+        let hold = Hold { what, why: count.why(rule), who: count.who(rule), how, ..hold };
+        Some(of_role(self.view, self.plan, Some(&rule.by), hold))
+    }
+
+    fn checklist(&self, planned: &PlannedStep, list: &Checklist, hold: Hold) -> Option<Hold> {
+        let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
+        let nowhere = nowhere()?;
+        let (entering, each) = (self.entering(planned, &nowhere), &planned.items);
+        let listing = Listing { entering, list, each, by: planned.by.as_ref(), target: &target };
+        let mut hold = listing.hold(hold)?;
+        hold.how.extend(self.waiving(planned));
+        Some(hold)
     }
 
     fn vote(&self, planned: &PlannedStep, rule: &VoteRule, hold: Hold) -> Option<Hold> {
@@ -286,7 +311,8 @@ impl Explaining<'_> {
         if let Standing::Passed(_) = voting.standing() {
             return None;
         }
-        let mut hold = voting.hold(Hold { what: format!("vote `{}`", planned.id), ..hold });
+        let hold = voting.hold(Hold { what: format!("vote `{}`", planned.id), ..hold });
+        let mut hold = of_role(self.view, self.plan, Some(&rule.by), hold);
         hold.how.extend(self.waiving(planned));
         Some(hold)
     }
@@ -305,13 +331,14 @@ impl Explaining<'_> {
         let context = Context::of(self.view, self.run, self.plan, Some(planned));
         let mut how = vec![Action::Done(self.run.id, planned.id.clone())];
         how.extend(self.waiving(planned));
-        Hold {
+        let hold = Hold {
             why: context.fill(instruction).unwrap_or_else(|_| instruction.0.clone()),
-            who: by.map(|who| self.view.members(self.plan, who)).unwrap_or_default(),
+            who: by.map(|who| self.view.on_duty(self.plan, who, self.now)).unwrap_or_default(),
             anybody: by.is_none(),
             how,
             ..hold
-        }
+        };
+        of_role(self.view, self.plan, by, hold)
     }
 
     fn gates(&self, planned: &PlannedStep, state: &StepState) -> Vec<Holding> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
-use crate::ids::{PersonName, RunId, StepId};
+use crate::ids::{PersonName, RoleName, RunId, StepId};
 
 /// A gate and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,10 @@ pub enum Action {
     Approve(ApprovalTarget),
     /// Take back a no.
     Revoke(ApprovalTarget),
+    /// Say who fills a role.
+    Assign(RoleName),
+    /// Answer items of a checklist.
+    Tick(ApprovalTarget),
     /// Vote.
     Vote(ApprovalTarget),
     /// Answer a question.

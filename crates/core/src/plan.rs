@@ -156,6 +156,9 @@ pub struct PlannedStep {
     pub body: Body,
     /// What it is repeated for.
     pub item: Option<Item>,
+    /// What a checklist is gone over for; empty where it is gone over once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
     /// The environment of the promotion that it is a part of.
     pub environment: Option<EnvironmentName>,
     /// The step is skipped unless all of these are true: its own condition and those of what it stands in.

@@ -7,12 +7,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Report, message_id};
 use crate::candidate::Candidate;
-use crate::event::{ApprovalTarget, Asked, Ballot, Entry, Event, Holder, Seen, WaiverTarget};
-use crate::ids::{EffectId, EnvironmentName, OutputName, PersonName, ReleaseId, RunId, ServiceName, StepId};
+use crate::event::{
+    ApprovalTarget, Asked, Ballot, Entry, Event, Holder, Seen, StepResult, TickResult, WaiverTarget,
+};
+use crate::ids::{
+    EffectId, EnvironmentName, ItemName, OutputName, PersonName, ReleaseId, RoleName, RunId, ServiceName,
+    StepId,
+};
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
 use crate::plan::{Plan, PlannedStep};
-use crate::state::{EnvironmentState, ReleaseState, Run, RunStatus};
+use crate::state::{EnvironmentState, ReleaseState, Run, RunStatus, StepStatus};
 
 /// What a decision about a release looks at: the release, the rules in force, and the environments of the service.
 #[derive(Debug, Clone)]
@@ -88,10 +93,69 @@ impl View {
         let policy = self.policy.as_deref().unwrap_or(&plan.policy);
         let known = |person: &PersonName| policy.people.contains_key(person);
         let members = match who {
+            Who::Role(role) => self.fills(plan, role).cloned().into_iter().collect(),
+            Who::SameAs(step) => self.did(plan, step),
             Who::Group(group) if !policy.groups.contains_key(group) => plan.policy.members(who),
             _ => policy.members(who),
         };
         members.into_iter().filter(known).collect()
+    }
+
+    /// Who did a step of the newest run under way that has it.
+    fn did(&self, plan: &Plan, step: &StepId) -> Vec<PersonName> {
+        let runs: Vec<&Run> = self.active().map(|(run, _)| run).collect();
+        // The plan's own run first: another one of the release may have a step of this name too.
+        let own =
+            |run: &&&Run| self.plans.get(&run.id).is_some_and(|other| std::ptr::eq(other.as_ref(), plan));
+        let run = runs
+            .iter()
+            .rev()
+            .find(own)
+            .or_else(|| runs.iter().rev().find(|run| run.steps.contains_key(step)));
+        match run.and_then(|run| run.steps.get(step)).map(|state| &state.status) {
+            Some(StepStatus::Done { by, result, .. }) => match result {
+                StepResult::Approved(people) => people.clone(),
+                StepResult::Checked { by: people, .. } => people.clone(),
+                _ => by.person().into_iter().cloned().collect(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// Who of a rule acts at a moment: its people, and for those who are away whoever stands in for them.
+    pub fn on_duty(&self, plan: &Plan, who: &Who, at: Timestamp) -> Vec<PersonName> {
+        let policy = self.policy.as_deref().unwrap_or(&plan.policy);
+        let members = self.members(plan, who);
+        let mut found: Vec<PersonName> = Vec::new();
+        for member in &members {
+            let stand_in = policy.people.get(member).filter(|person| person.is_away(at));
+            let stand_in = stand_in.and_then(|person| person.stand_in.as_ref());
+            let acts = stand_in.filter(|person| policy.people.contains_key(*person)).unwrap_or(member);
+            if !found.contains(acts) {
+                found.push(acts.clone());
+            }
+        }
+        found
+    }
+
+    /// For whom of a rule's people somebody who is not one of them stands in at a moment.
+    pub fn stands_in(&self, plan: &Plan, who: &Who, person: &PersonName, at: Timestamp) -> Vec<PersonName> {
+        let policy = self.policy.as_deref().unwrap_or(&plan.policy);
+        let members = self.members(plan, who);
+        if members.contains(person) || !policy.people.contains_key(person) {
+            return Vec::new();
+        }
+        let absent = |member: &PersonName| {
+            let found = policy.people.get(member).filter(|found| found.is_away(at));
+            found.is_some_and(|found| found.stand_in.as_ref() == Some(person))
+        };
+        members.into_iter().filter(absent).collect()
+    }
+
+    /// Whether somebody may at a moment do what a rule of a run speaks of, by themselves or for somebody who is away.
+    pub fn may_at(&self, plan: &Plan, who: Option<&Who>, person: Option<&PersonName>, at: Timestamp) -> bool {
+        let for_others = |who: &Who, person| !self.stands_in(plan, who, person, at).is_empty();
+        self.may(plan, who, person) || who.zip(person).is_some_and(|(who, person)| for_others(who, person))
     }
 
     /// Whether somebody may do what a rule of a run speaks of. Without people in the policy everybody may do what is for
@@ -167,6 +231,24 @@ pub enum Stimulus {
     Revoke {
         /// For what.
         target: ApprovalTarget,
+    },
+    /// Somebody says who fills a role.
+    Assign {
+        /// The role.
+        role: RoleName,
+        /// Who fills it from now on.
+        person: PersonName,
+    },
+    /// Somebody answers items of a checklist.
+    Tick {
+        /// Where it stands.
+        target: ApprovalTarget,
+        /// Which items.
+        items: Vec<ItemName>,
+        /// What came of each of them.
+        result: TickResult,
+        /// What they hand in.
+        evidence: Option<String>,
     },
     /// Somebody votes, or changes their vote.
     Vote {

@@ -129,9 +129,12 @@ impl Beginning<'_> {
             StepKind::Shell(shell) => self.command(shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?,
             StepKind::Publish(spec) => self.publish(spec, candidate, &context)?,
             StepKind::Message(message) => self.mail(message, &context)?,
-            StepKind::Manual { .. } | StepKind::Ask { .. } | StepKind::Approval(_) | StepKind::Vote(_) => {
-                Begin::Wait
-            }
+            StepKind::Manual { .. }
+            | StepKind::Ask { .. }
+            | StepKind::Approval(_)
+            | StepKind::Vote(_)
+            | StepKind::Checklist(_)
+            | StepKind::HandOver { .. } => Begin::Wait,
             StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => {
                 return Err(permanent("this step was not unfolded when the plan was made", None));
             }

@@ -139,13 +139,81 @@ impl Counting<'_> {
                 count.excluded.push((person.clone(), why));
             }
         }
-        let yes = |opinion: &&Opinion| matches!(opinion.says, Says::Yes { .. });
-        for opinion in self.opinions().map(|(_, opinion)| opinion).filter(yes) {
-            if let Some(person) = opinion.by.person().filter(|person| !members.contains(person)) {
-                count.void.push((person.clone(), format!("they are not in {}", self.rule.by)));
+        self.others(&members, &mut count);
+        self.absent(&members, &mut count);
+        count
+    }
+
+    /// What people say who are not of the group: for somebody of it who was away, or for nothing.
+    fn others(&self, members: &[PersonName], count: &mut Count) {
+        let Entering { view, plan, .. } = self.entering;
+        let mut taken: Vec<PersonName> = Vec::new();
+        let all: Vec<(usize, &Opinion)> = self.opinions().collect();
+        for (place, opinion) in all {
+            let Some(person) = opinion.by.person().filter(|person| !members.contains(person)) else {
+                continue;
+            };
+            let seats = view.stands_in(plan, &self.rule.by, person, opinion.at);
+            let free = |seat: &&PersonName| {
+                !count.yes.contains(seat) && !taken.contains(seat) && self.excluded(seat).is_none()
+            };
+            match (&opinion.says, seats.iter().find(free)) {
+                (Says::No { why }, _) if !seats.is_empty() => {
+                    count.refused.push((person.clone(), why.clone()))
+                }
+                (Says::No { .. }, _) => {}
+                (Says::Yes { .. }, None) => {
+                    count.void.push((person.clone(), format!("they are not in {}", self.rule.by)));
+                }
+                (Says::Yes { .. }, Some(seat)) => {
+                    let another = self.fills_another(person, Some(place));
+                    let why = self.excluded(person).map(ToOwned::to_owned).or_else(|| self.void(opinion));
+                    let why =
+                        why.or(
+                            another.map(|gate| format!("one person fills one place, and theirs is `{gate}`"))
+                        );
+                    match why {
+                        Some(why) => count.void.push((person.clone(), why)),
+                        None => {
+                            taken.push(seat.clone());
+                            count.can.retain(|other| other != seat);
+                            count.yes.push(person.clone());
+                        }
+                    }
+                }
             }
         }
-        count
+    }
+
+    /// Whoever is away is not asked where somebody stands in for them.
+    fn absent(&self, members: &[PersonName], count: &mut Count) {
+        let Entering { view, plan, now, .. } = self.entering;
+        let policy = view.policy.as_deref().unwrap_or(&plan.policy);
+        for member in members {
+            let Some(at) = count.can.iter().position(|person| person == member) else { continue };
+            let Some(absent) = policy.people.get(member).filter(|person| person.is_away(now)) else {
+                continue;
+            };
+            let fits = |person: &&PersonName| {
+                policy.people.contains_key(*person)
+                    && !members.contains(person)
+                    && !count.can.contains(person)
+                    && !count.yes.contains(person)
+                    && !count.refused.iter().any(|(other, _)| other == *person)
+                    && self.excluded(person).is_none()
+                    && self.fills_another(person, None).is_none()
+            };
+            if let Some(person) = absent.stand_in.as_ref().filter(fits) {
+                count.can[at] = person.clone();
+            }
+        }
+    }
+
+    /// Whether somebody is of the group, or stands in for somebody of it who may approve.
+    pub fn has_seat(&self, person: &PersonName) -> bool {
+        let Entering { view, plan, now, .. } = self.entering;
+        let seats = view.stands_in(plan, &self.rule.by, person, now);
+        seats.is_empty() || seats.iter().any(|seat| self.excluded(seat).is_none())
     }
 
     fn can(&self, person: &PersonName, place: Option<usize>, count: &mut Count) {
@@ -181,6 +249,10 @@ impl Counting<'_> {
 
     /// Why somebody of the group may not approve.
     pub fn excluded(&self, person: &PersonName) -> Option<&'static str> {
+        let Entering { view, plan, .. } = self.entering;
+        if self.rule.exclude.iter().any(|who| view.members(plan, who).contains(person)) {
+            return Some("the rule leaves them out");
+        }
         if self.rule.allow_self {
             return None;
         }
@@ -217,7 +289,7 @@ impl Counting<'_> {
             let counts = |rule: &&ApprovalRule| {
                 let there = Counting { entering: self.entering, rule, target: &opinion.target };
                 matches!(opinion.says, Says::Yes { .. })
-                    && view.members(plan, &rule.by).contains(person)
+                    && view.may_at(plan, Some(&rule.by), Some(person), opinion.at)
                     && there.excluded(person).is_none()
                     && there.void(opinion).is_none()
             };

@@ -3,14 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::approvals::Counting;
+use super::checklists::Listing;
 use super::effects::encoded_bytes;
+use super::roles::of_role;
 use super::votes::{Standing, Voting};
 use crate::context::{Context, RunFacts};
 use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
 use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
 use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, Gate, GateKind, Policy, Template, VoteRule, Who};
+use crate::model::{ApprovalRule, Checklist, Gate, GateKind, Policy, Template, VoteRule, Who};
 use crate::plan::{Plan, PlannedStep};
 use crate::state::{Answer, Run, RunStatus};
 use crate::view::{View, later};
@@ -251,6 +253,7 @@ impl<'a> Entering<'a> {
         }
         match &gate.kind {
             GateKind::Approval(rule) => self.approval(name, rule),
+            GateKind::Checklist { list, by } => self.checklist(name, list, by.as_ref()),
             GateKind::Vote(rule) => self.vote(name, rule),
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
@@ -283,6 +286,21 @@ impl<'a> Entering<'a> {
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
+    fn checklist(&self, name: &GateName, list: &Checklist, by: Option<&Who>) -> GateAnswer {
+        let target = ApprovalTarget::Gate(self.environment.clone(), name.clone());
+        let listing = Listing { entering: *self, list, each: &[], by, target: &target };
+        let what = format!("checklist `{name}` of {}", self.environment);
+        let Some(mut hold) = listing.hold(self.hold(what.clone(), String::new(), WaitsOn::Person)) else {
+            return GateAnswer::Open(listing.done());
+        };
+        if !self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some()) {
+            let why = "it can be answered once the candidate is sealed".into();
+            return GateAnswer::Closed(self.waits(what, why));
+        }
+        hold.how.extend(self.waiving(name));
+        GateAnswer::Closed(hold.or_abort(self.run.id))
+    }
+
     fn vote(&self, name: &GateName, rule: &VoteRule) -> GateAnswer {
         let target = ApprovalTarget::Gate(self.environment.clone(), name.clone());
         let voting = Voting { entering: *self, rule, target: &target };
@@ -291,7 +309,7 @@ impl<'a> Entering<'a> {
         }
         let hold =
             self.hold(format!("vote `{name}` of {}", self.environment), String::new(), WaitsOn::Person);
-        let mut hold = voting.hold(hold);
+        let mut hold = of_role(self.view, self.plan, Some(&rule.by), voting.hold(hold));
         hold.how.extend(self.waiving(name));
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
@@ -325,7 +343,7 @@ impl<'a> Entering<'a> {
             .fill(question)
             .unwrap_or_else(|_| question.0.clone());
         let of_run = |answer: &&Answer| self.view.release.is_for(&self.run.id, answer.runs);
-        let may = |answer: &&Answer| self.view.may(self.plan, by, answer.by.person());
+        let may = |answer: &&Answer| self.view.may_at(self.plan, by, answer.by.person(), answer.at);
         let given: Vec<&Answer> = self.view.release.answered(&asked).filter(of_run).collect();
         let answer = given.iter().find(|answer| may(answer)).or(given.first()).copied();
         let (why, since) = match answer {
@@ -347,9 +365,10 @@ impl<'a> Entering<'a> {
         };
         let mut how = vec![Action::Answer(asked)];
         how.extend(self.waiving(name));
-        let who = by.map(|who| self.view.members(self.plan, who)).unwrap_or_default();
+        let who = by.map(|who| self.view.on_duty(self.plan, who, self.now)).unwrap_or_default();
         let hold = self.hold(format!("question `{name}` of {}", self.environment), why, WaitsOn::Person);
-        GateAnswer::Closed(Hold { since, who, anybody: by.is_none(), how, ..hold }.or_abort(self.run.id))
+        let hold = Hold { since, who, anybody: by.is_none(), how, ..hold };
+        GateAnswer::Closed(of_role(self.view, self.plan, by, hold).or_abort(self.run.id))
     }
 
     fn approval(&self, name: &GateName, rule: &ApprovalRule) -> GateAnswer {
@@ -371,7 +390,8 @@ impl<'a> Entering<'a> {
         how.extend(self.waiving(name));
         let who = if sealed { count.who(rule) } else { count.refusers() };
         let hold = self.hold(what, count.why(rule), WaitsOn::Person);
-        GateAnswer::Closed(Hold { who, how, ..hold }.or_abort(self.run.id))
+        let hold = of_role(self.view, self.plan, Some(&rule.by), Hold { who, how, ..hold });
+        GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 }
 
@@ -392,6 +412,7 @@ pub(crate) fn knowing(view: &View, plan: &Plan, fact: &str, hold: &mut Hold) {
             hold.who = question.by.as_ref().map(|who| view.members(plan, who)).unwrap_or_default();
             hold.anybody = question.by.is_none();
             hold.how = vec![Action::Answer(Asked::Question(name))];
+            *hold = of_role(view, plan, question.by.as_ref(), hold.clone());
         }
         return;
     }

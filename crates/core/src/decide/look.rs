@@ -5,16 +5,17 @@ use jiff::Timestamp;
 use super::acts::{Begin, Beginning, permanent};
 use super::approvals::Counting;
 use super::facets::changes_source;
+use super::checklists::{Line, LineStanding, Listing, reporters};
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
 use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};
 use crate::context::StepFacts;
-use crate::event::{ApprovalTarget, Asked, Seen, Skipped, StepResult};
+use crate::event::{ApprovalTarget, Asked, Seen, Skipped, StepResult, TickResult};
 use crate::expr::{EvalError, Expr, eval_condition};
 use crate::gate::GateReport;
 use crate::ids::{EffectId, EnvironmentName};
 use crate::journal::Hash;
-use crate::model::{ApprovalRule, Deploy, Probe, StepKind, VoteRule};
+use crate::model::{ApprovalRule, Checklist, Deploy, Probe, StepKind, VoteRule};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, StepState, StepStatus};
 use crate::view::{View, effect_id, later};
@@ -100,6 +101,7 @@ impl<'a> Looking<'a> {
                 }
             }
             Body::Step(StepKind::Approval(rule)) => self.approval(rule),
+            Body::Step(StepKind::Checklist(list)) => self.checklist(list),
             Body::Step(StepKind::Vote(rule)) => self.vote(rule),
             Body::Step(_) => self.begin(),
         }
@@ -207,6 +209,31 @@ impl<'a> Looking<'a> {
             expired |= matches!(voting.standing(), Standing::Expired);
         }
         expired.then_some(Move::Expire)
+    }
+
+    fn checklist(&self, list: &Checklist) -> Move {
+        let target = ApprovalTarget::Step(self.run.id, self.planned.id.clone());
+        let Some(none) = nowhere() else { return Move::Nothing };
+        let Self { view, run, plan, now, planned } = *self;
+        let environment = planned.environment.as_ref().unwrap_or(&none);
+        let entering = Entering { view, run, plan, environment, now };
+        let listing =
+            Listing { entering, list, each: &planned.items, by: planned.by.as_ref(), target: &target };
+        let lines = listing.lines();
+        let all = |standing| {
+            lines.iter().all(|line| standing == line.standing || line.standing == LineStanding::Waived)
+        };
+        if let (Some(why), Some(_)) = (listing.failed(), self.state()) {
+            return Move::Fail(permanent(why, Some("when it is mended, answer it again; or waive the step")));
+        }
+        if !all(LineStanding::Counts) {
+            return self.wait();
+        }
+        let is_passed = |line: &&Line| matches!(&line.tick, Some(tick) if tick.result == TickResult::Passed);
+        let passed = lines.iter().filter(is_passed).count() as u32;
+        let not_run = lines.iter().filter(|line| !is_passed(line)).map(|line| line.item.clone()).collect();
+        let by = reporters(view, run, &target).into_iter().take(APPROVERS_MAX).collect();
+        Move::Finish(StepResult::Checked { passed, not_run, by })
     }
 
     fn vote(&self, rule: &VoteRule) -> Move {

@@ -7,24 +7,29 @@ mod acts;
 mod advance;
 mod answers;
 mod approvals;
+mod checklists;
 mod effects;
 mod facets;
 mod gates;
 mod look;
 mod people;
 mod policy;
+mod roles;
 mod soak;
 mod start;
 mod votes;
 mod waive;
 
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
+pub use checklists::{Line, LineStanding, checklist};
 pub use gates::{ALWAYS, Entering, FREE, FROM, GATES_MAX, GOING, POLICY, SEALED, allowed, gates, second};
 
+pub(crate) use checklists::Listing;
 pub(crate) use effects::expected;
 pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};
 pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
+pub(crate) use roles::of_role;
 pub(crate) use votes::{Standing, Voting, expired_votes, vote_moments};
 pub(crate) use waive::never_waived;
 
@@ -72,6 +77,10 @@ impl Deciding {
             Stimulus::Approve { target, note } => self.approve(target, note.clone()),
             Stimulus::Reject { target, why } => self.reject(target, why),
             Stimulus::Revoke { target } => self.revoke(target),
+            Stimulus::Assign { role, person } => self.assign(role, person),
+            Stimulus::Tick { target, items, result, evidence } => {
+                self.tick(target, items, result, evidence.as_deref())
+            }
             Stimulus::Vote { target, ballot, note } => self.vote(target, *ballot, note.clone()),
             Stimulus::Answer { question, text } => self.answer(question, text),
             Stimulus::Done { run, step, evidence, outputs } => {
@@ -127,10 +136,10 @@ impl Deciding {
 
     /// Whether the actor may do what a rule of a run speaks of, said in words.
     fn allowed(&self, plan: &Plan, who: Option<&Who>, what: &str) -> Result<(), Refusal> {
-        if self.view.may(plan, who, self.actor.person()) {
+        if self.view.may_at(plan, who, self.actor.person(), self.now) {
             return Ok(());
         }
-        let can = who.map(|who| self.view.members(plan, who)).unwrap_or_default();
+        let can = who.map(|who| self.view.on_duty(plan, who, self.now)).unwrap_or_default();
         Err(self.not_allowed(who, &can, what))
     }
 

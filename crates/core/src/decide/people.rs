@@ -65,6 +65,10 @@ impl Deciding {
         for rule in found.rules.iter().rev() {
             let counting = found.counting(&self.view, self.now, rule, target);
             match (self.allowed(&found.plan, Some(&rule.by), "approve this"), counting.excluded(person)) {
+                (Ok(()), None) if !counting.has_seat(person) => {
+                    let why = format!("{person} stands in for somebody who may not approve this themselves");
+                    refusal = Refusal::new("not-allowed", why);
+                }
                 (Ok(()), None) if !counting.has_approved(person) => return Ok(rule),
                 (Ok(()), None) => {
                     refusal = Refusal::new("given", format!("{person} has approved this already"));
@@ -228,6 +232,7 @@ impl Deciding {
             plan.step(step).ok_or_else(|| Refusal::new("no-step", format!("there is no step `{step}`")))?;
         let (needs_evidence, by) = match &planned.body {
             Body::Step(StepKind::Manual { evidence, .. }) => (*evidence, planned.by.clone()),
+            Body::Step(StepKind::HandOver { to, .. }) => (false, Some(to.clone())),
             Body::Deploy(Deploy::Manual { by, .. }) => (false, by.clone().or_else(|| planned.by.clone())),
             _ => {
                 return Err(Refusal::new("not-manual", format!("`{step}` is not done by a person"))
@@ -255,6 +260,7 @@ impl Deciding {
                 .hint("hand it in with `--evidence TEXT`: a link, a result, what was seen"));
         }
         check_outputs(planned, &outputs)?;
+        self.hand_over(planned)?;
         self.finish(run, planned, StepResult::Person { evidence, outputs });
         Ok(())
     }

@@ -110,6 +110,9 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
     if let Some(rule) = &policy.changes {
         enough(policy, &rule.by, rule.count, "changing the policy")?;
     }
+    for (name, role) in &policy.roles {
+        enough(policy, &role.of, 1, &format!("the role `{name}`"))?;
+    }
     for name in policy.environments.keys() {
         let gates: Vec<_> = of_environment(policy, name).collect();
         if gates.len() > GATES_MAX {
@@ -121,9 +124,12 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
             }
             let what = format!("the gate `{gate}` of `{name}`");
             match &rule.kind {
-                GateKind::Approval(rule) => enough(policy, &rule.by, rule.count, &what)?,
+                GateKind::Approval(rule) => enough_of(policy, &rule.by, &rule.exclude, rule.count, &what)?,
                 GateKind::Vote(rule) => enough(policy, &rule.by, rule.quorum, &what)?,
-                GateKind::Ask { .. } | GateKind::Soak { .. } | GateKind::Require { .. } => {}
+                GateKind::Ask { .. }
+                | GateKind::Checklist { .. }
+                | GateKind::Soak { .. }
+                | GateKind::Require { .. } => {}
             }
         }
     }
@@ -131,7 +137,16 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
 }
 
 fn enough(policy: &Policy, by: &Who, count: u32, what: &str) -> Result<(), Refusal> {
-    let there = policy.members(by).iter().filter(|person| policy.people.contains_key(*person)).count();
+    enough_of(policy, by, &[], count, what)
+}
+
+fn enough_of(policy: &Policy, by: &Who, exclude: &[Who], count: u32, what: &str) -> Result<(), Refusal> {
+    let left_out = |person: &PersonName| exclude.iter().any(|who| policy.includes(who, person));
+    let members = policy.members(by);
+    let there =
+        members.iter().filter(|person| policy.people.contains_key(*person) && !left_out(person)).count();
+    // One person at a time fills a role.
+    let there = if matches!(by, Who::Role(_)) { there.min(1) } else { there };
     if there >= count as usize {
         return Ok(());
     }

@@ -40,6 +40,7 @@ impl Deciding {
             policy: policy.hash(),
         });
         self.view.plans.insert(run, plan.clone());
+        self.fill_roles(run);
         Ok(())
     }
 

@@ -32,6 +32,11 @@ impl Deciding {
                 let (target, why) = (target.clone(), why.to_owned());
                 self.by_actor(ReleaseEvent::Waived { target, candidate, why, until });
             }
+            WaiverTarget::Item(of, item) => {
+                let candidate = self.waivable_item(of, item)?;
+                let (target, why) = (target.clone(), why.to_owned());
+                self.by_actor(ReleaseEvent::Waived { target, candidate, why, until });
+            }
             WaiverTarget::Step(run, step) => self.waive_step(*run, step, target, why, until)?,
         }
         Ok(())

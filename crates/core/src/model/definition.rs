@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRule, Place, PublishSpec, Template, VoteRule, Who};
+use super::{ApprovalRule, Checklist, Place, PublishSpec, Template, VoteRule, Who};
 use crate::changelog::ChangelogRules;
 use crate::expr::Expr;
 use crate::ids::{
-    ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, ServiceName,
-    StepId,
+    ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, RoleName,
+    ServiceName, StepId,
 };
 use crate::signatures::Signers;
 use crate::version_file::{DescriptionError, VersionFile};
@@ -261,6 +261,15 @@ pub enum StepKind {
     },
     /// Waits for people to approve.
     Approval(ApprovalRule),
+    /// Somebody takes a role over, and says so.
+    HandOver {
+        /// The role.
+        role: RoleName,
+        /// Who can take it: a group or a person.
+        to: Who,
+    },
+    /// Waits until every item is answered.
+    Checklist(Checklist),
     /// Waits until a vote passes.
     Vote(VoteRule),
     /// Tells people something.

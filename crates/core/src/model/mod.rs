@@ -3,14 +3,18 @@
 //!
 //! Both are made by the procedure crate and are stored as JSON, so every change here is a change of a stored format.
 
+mod checklist;
 mod definition;
 mod policy;
 mod publish;
+mod role;
 mod vote;
 
+pub use checklist::*;
 pub use definition::*;
 pub use policy::*;
 pub use publish::*;
+pub use role::*;
 pub use vote::*;
 
 use serde::{Deserialize, Serialize};

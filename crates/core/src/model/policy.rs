@@ -1,12 +1,14 @@
 //! What must hold: environments, their gates, people.
 
 use indexmap::IndexMap;
-use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{FacetName, Place, Shell, Step, Template, VoteRule};
+use super::{Checklist, FacetName, Place, Role, Shell, Step, Template, VoteRule};
 use crate::expr::Expr;
-use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, ServiceName};
+use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, RoleName, ServiceName, StepId};
 use crate::journal::Hash;
 
 /// The rules of a service. They have a life of their own: changed only by adopting another version of them.
@@ -19,6 +21,9 @@ pub struct Policy {
     pub people: IndexMap<PersonName, Person>,
     /// Groups of people.
     pub groups: IndexMap<GroupName, Vec<PersonName>>,
+    /// Parts that one person plays in a release.
+    #[serde(default)]
+    pub roles: IndexMap<RoleName, Role>,
     /// The gates of every environment.
     pub gates: IndexMap<GateName, Gate>,
     /// The environments, in the order in which a release goes through them.
@@ -35,11 +40,14 @@ impl Policy {
         Hash::of(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    /// The people a rule speaks of, in the order of the file, each once.
+    /// The people a rule speaks of, in the order of the file, each once. Of a role: those who can fill it; who did a step is
+    /// not known to the rules.
     pub fn members(&self, who: &Who) -> Vec<PersonName> {
         match who {
             Who::Person(person) => vec![person.clone()],
             Who::Group(group) => self.groups.get(group).cloned().unwrap_or_default(),
+            Who::Role(role) => self.roles.get(role).map(|role| self.members(&role.of)).unwrap_or_default(),
+            Who::SameAs(_) => Vec::new(),
         }
     }
 
@@ -48,6 +56,7 @@ impl Policy {
         match who {
             Who::Person(one) => one == person,
             Who::Group(group) => self.groups.get(group).is_some_and(|members| members.contains(person)),
+            Who::Role(_) | Who::SameAs(_) => self.members(who).contains(person),
         }
     }
 
@@ -81,6 +90,30 @@ pub struct Person {
     pub login: Vec<String>,
     /// Further mail addresses in commits.
     pub git: Vec<String>,
+    /// When they are away.
+    #[serde(default)]
+    pub away: Vec<Away>,
+    /// Who acts for them while they are.
+    #[serde(default)]
+    pub stand_in: Option<PersonName>,
+}
+
+/// Days on which somebody is away, both included, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Away {
+    /// The first day.
+    pub from: Date,
+    /// The last day, not before the first.
+    pub to: Date,
+}
+
+impl Person {
+    /// Whether they are away at a moment.
+    pub fn is_away(&self, at: Timestamp) -> bool {
+        let day = at.to_zoned(TimeZone::UTC).date();
+        self.away.iter().any(|away| away.from <= day && day <= away.to)
+    }
 }
 
 /// Whom a rule speaks of.
@@ -91,6 +124,10 @@ pub enum Who {
     Group(GroupName),
     /// One person.
     Person(PersonName),
+    /// Whoever fills a role in the release.
+    Role(RoleName),
+    /// Whoever did a step of the same run.
+    SameAs(StepId),
 }
 
 impl std::fmt::Display for Who {
@@ -98,6 +135,8 @@ impl std::fmt::Display for Who {
         match self {
             Self::Group(group) => group.fmt(f),
             Self::Person(person) => person.fmt(f),
+            Self::Role(role) => role.fmt(f),
+            Self::SameAs(step) => write!(f, "whoever did `{step}`"),
         }
     }
 }
@@ -118,6 +157,9 @@ pub struct SignOff {
 pub struct ApprovalRule {
     /// Of whom.
     pub by: Who,
+    /// Who of them may not.
+    #[serde(default)]
+    pub exclude: Vec<Who>,
     /// How many people, at least one.
     pub count: u32,
     /// Whether who started the run, or wrote a commit of the candidate, may approve.
@@ -162,6 +204,13 @@ pub enum GateKind {
         time: SignedDuration,
         /// Where; without it, in the environment that it has to be verified in before.
         environment: Option<EnvironmentName>,
+    },
+    /// Every item of a checklist is answered, for exactly this candidate.
+    Checklist {
+        /// The list.
+        list: Checklist,
+        /// Who answers it; without it, anybody who is known.
+        by: Option<Who>,
     },
     /// People vote on exactly this candidate.
     Vote(VoteRule),

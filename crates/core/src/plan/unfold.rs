@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{Body, EACH_MAX, Item, PlanError, PlannedChange, PlannedStep, STEPS_MAX, list};
 use crate::expr::Expr;
 use crate::ids::{ComponentName, EnvironmentName, ObjectId, StepId};
-use crate::model::{Each, Otherwise, Place, Policy, Procedure, Step, StepKind, Who};
+use crate::model::{CHECKLIST_MAX, Each, Otherwise, Place, Policy, Procedure, Step, StepKind, Who};
 
 /// What `each` can go over.
 #[derive(Debug, Clone, Default)]
@@ -156,6 +156,18 @@ impl Unfolding<'_> {
         if items.is_empty() {
             return Ok(after);
         }
+        if let StepKind::Checklist(list) = kind {
+            // One list with a line for each, not a list for each.
+            let many = (list.items().count() * items.len()) as u64;
+            if many as usize > CHECKLIST_MAX {
+                return Err(PlanError::TooMany { step: step.id.clone(), found: many });
+            }
+            let end = self.leaf(step, Body::Step(kind.clone()), after, None, scope)?;
+            if let Some(planned) = self.steps.last_mut() {
+                planned.items = items;
+            }
+            return Ok(vec![end]);
+        }
         let mut ends = Vec::new();
         for item in items {
             ends.push(self.leaf(step, Body::Step(kind.clone()), after.clone(), Some(item), scope)?);
@@ -205,9 +217,10 @@ impl Unfolding<'_> {
             after,
             body,
             item,
+            items: Vec::new(),
             environment: scope.part.as_ref().map(|part| part.environment.clone()),
             conditions: scope.conditions.iter().chain(&step.condition).cloned().collect(),
-            by: step.by.clone().or_else(|| scope.by.clone()),
+            by: scope.who(step),
             timeout: step.timeout,
             retry: step.retry,
             otherwise: step.otherwise,
@@ -277,11 +290,22 @@ struct Scope {
 }
 
 impl Scope {
+    /// Who does a step: as it says, or as what it stands in says. Steps of an environment name each other by their short ids.
+    fn who(&self, step: &Step) -> Option<Who> {
+        match (&step.by, &self.part) {
+            (Some(Who::SameAs(id)), Some(part)) => {
+                Some(Who::SameAs(StepId::new(format!("{}/{id}", part.step)).unwrap_or_else(|_| id.clone())))
+            }
+            (Some(by), _) => Some(by.clone()),
+            (None, _) => self.by.clone(),
+        }
+    }
+
     fn inside(&self, step: &Step) -> Self {
         Self {
             part: self.part.clone(),
             conditions: self.conditions.iter().chain(&step.condition).cloned().collect(),
-            by: step.by.clone().or_else(|| self.by.clone()),
+            by: self.who(step),
         }
     }
 }

@@ -9,10 +9,14 @@ use crate::act::{Act, Failure};
 use crate::actor::Actor;
 use crate::candidate::{Candidate, Facet, Fingerprint};
 use crate::event::{
-    AnswerValue, ApprovalTarget, Asked, Ballot, RunOutcome, Seen, Skipped, StepResult, WaiverTarget,
+    AnswerValue, ApprovalTarget, Asked, Ballot, RunOutcome, Seen, Skipped, StepResult, TickResult,
+    WaiverTarget,
 };
-use crate::ids::{CandidateNumber, EffectId, ProcedureName, RunId, ServiceName, StepId};
+use crate::ids::{
+    CandidateNumber, EffectId, ItemName, PersonName, ProcedureName, RoleName, RunId, ServiceName, StepId,
+};
 use crate::journal::{BlobId, Hash};
+use crate::model::Who;
 
 /// A release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,12 @@ pub struct ReleaseState {
     /// Votes that were opened, the newest last.
     #[serde(default)]
     pub votes: Vec<VoteRound>,
+    /// Who fills the roles.
+    #[serde(default)]
+    pub roles: BTreeMap<RoleName, HeldRole>,
+    /// The newest answers to items of checklists.
+    #[serde(default)]
+    pub ticks: Vec<Tick>,
     /// Its waivers, in order; never removed.
     pub waivers: Vec<Waiver>,
 }
@@ -230,6 +240,44 @@ pub enum Says {
     },
 }
 
+/// Who fills a role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HeldRole {
+    /// Who.
+    pub person: PersonName,
+    /// As one of whom.
+    pub of: Who,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who said so.
+    pub by: Actor,
+}
+
+/// An answer to an item of a checklist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tick {
+    /// Of which run.
+    pub run: RunId,
+    /// Where the checklist stands.
+    pub target: ApprovalTarget,
+    /// The item.
+    pub item: ItemName,
+    /// What came of it.
+    pub result: TickResult,
+    /// What was handed in.
+    pub evidence: Option<String>,
+    /// Who answered.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// Of exactly this content.
+    pub covers: Fingerprint,
+    /// Which try of the step it was; 0 for a gate.
+    pub attempt: u32,
+}
+
 /// A vote that was opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -317,6 +365,11 @@ impl ReleaseState {
     /// The answers to a question, the newest first: one, or for the question of a gate one of each person.
     pub fn answered(&self, asked: &Asked) -> impl Iterator<Item = &Answer> {
         self.answers.iter().rev().filter(move |(key, _)| key == asked).map(|(_, answer)| answer)
+    }
+
+    /// The newest answer to an item of a checklist of a run.
+    pub fn tick(&self, run: &RunId, target: &ApprovalTarget, item: &ItemName) -> Option<&Tick> {
+        self.ticks.iter().find(|tick| tick.run == *run && tick.target == *target && tick.item == *item)
     }
 
     /// The newest vote of a run about something.

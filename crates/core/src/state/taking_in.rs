@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    Answer, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus, Vote,
-    VoteRound, Waiver,
+    Answer, HeldRole, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus,
+    Tick, Vote, VoteRound, Waiver,
 };
 use crate::act::{Failure, FailureClass, Outcome};
 use crate::actor::Actor;
@@ -131,6 +131,11 @@ impl ReleaseState {
                 });
                 self.answers.push((question.clone(), answer));
             }
+            ReleaseEvent::RoleFilled { role, person, of } => {
+                let (person, of, by) = (person.clone(), of.clone(), actor.clone());
+                self.roles.insert(role.clone(), HeldRole { person, of, since: at, by });
+            }
+            ReleaseEvent::Ticked { .. } => self.apply_tick(at, actor, event),
             ReleaseEvent::VoteOpened { .. }
             | ReleaseEvent::VoteReached { .. }
             | ReleaseEvent::Voted { .. } => self.apply_vote(at, actor, event),
@@ -170,6 +175,26 @@ impl ReleaseState {
         };
         let (target, runs) = (target.clone(), self.runs.len() as u32);
         self.opinions.push(Opinion { by: actor.clone(), at, target, candidate, says, revoked: None, runs });
+    }
+
+    fn apply_tick(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
+        let ReleaseEvent::Ticked { run, target, items, result, evidence, covers, attempt } = event else {
+            return;
+        };
+        for item in items {
+            self.ticks.retain(|tick| tick.run != *run || tick.target != *target || tick.item != *item);
+            self.ticks.push(Tick {
+                run: *run,
+                target: target.clone(),
+                item: item.clone(),
+                result: result.clone(),
+                evidence: evidence.clone(),
+                by: actor.clone(),
+                at,
+                covers: covers.clone(),
+                attempt: *attempt,
+            });
+        }
     }
 
     fn apply_vote(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {

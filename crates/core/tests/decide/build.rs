@@ -119,7 +119,7 @@ pub(crate) fn approve_step(id: &str, rule: ApprovalRule) -> Step {
 }
 
 pub(crate) fn rule(by: &str, count: u32) -> ApprovalRule {
-    ApprovalRule { by: group(by), count, allow_self: false, covers: None, valid: None }
+    ApprovalRule { by: group(by), exclude: Vec::new(), count, allow_self: false, covers: None, valid: None }
 }
 
 /// A vote of at least so many hours that closes after so many.
@@ -133,6 +133,24 @@ pub(crate) fn vote_rule(by: &str, quorum: u32, at_least: i64, closes: Option<i64
         lazy: false,
         closes: closes.map(hours),
     }
+}
+
+/// A checklist: the names of its items; one that ends in `?` may be left out, one that ends in `!` asks for evidence.
+pub(crate) fn checklist(items: &[&str]) -> Checklist {
+    let item = |name: &&str| ChecklistItem {
+        id: n(name.trim_end_matches(['?', '!'])),
+        text: text(&format!("Look at {}", name.trim_end_matches(['?', '!']))),
+        takes: None,
+        evidence: if name.ends_with('!') { Handed::Something } else { Handed::Nothing },
+        optional: name.ends_with('?'),
+    };
+    Checklist { groups: vec![ChecklistGroup { title: None, items: items.iter().map(item).collect() }] }
+}
+
+/// The policy with a role.
+pub(crate) fn with_role(mut policy: Policy, name: &str, of: &str, filled: Filled) -> Policy {
+    policy.roles.insert(n(name), Role { of: group(of), filled });
+    policy
 }
 
 pub(crate) fn vote_gate(rule: VoteRule) -> Gate {
@@ -190,6 +208,7 @@ pub(crate) fn policy() -> Policy {
         ]
         .into_iter()
         .collect(),
+        roles: IndexMap::new(),
         gates: IndexMap::new(),
         environments: [(n("stage"), environment(None)), (n("production"), environment(Some("stage")))]
             .into_iter()

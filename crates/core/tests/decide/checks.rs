@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use tollgate_core::actor::Actor;
 use tollgate_core::agenda::agenda;
-use tollgate_core::decide::{Entering, decide, gates};
-use tollgate_core::event::{Ballot, Entry, EnvironmentEvent, Event, RunOutcome};
+use tollgate_core::decide::{Entering, checklist, decide, gates};
+use tollgate_core::event::{Ballot, Entry, EnvironmentEvent, Event, RunOutcome, TickResult};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::{Action, WaitsOn};
-use tollgate_core::ids::{EffectId, RunId};
+use tollgate_core::ids::{EffectId, PersonName, RunId};
 use tollgate_core::journal::EVENT_DATA_MAX_BYTES;
 use tollgate_core::state::{ReleaseState, RunStatus};
 use tollgate_core::view::{Stimulus, View};
@@ -102,7 +102,7 @@ fn check_explanation(view: &View, now: Timestamp) {
 #[track_caller]
 fn people_can_act(view: &View, hold: &tollgate_core::gate::Hold, now: Timestamp) {
     assert!(hold.anybody || !hold.who.is_empty(), "nobody can act on {hold:?}");
-    let everybody: Vec<_> = view.policy.iter().flat_map(|policy| policy.people.keys().cloned()).collect();
+    let everybody = everybody(view);
     let named = if hold.anybody && hold.who.is_empty() { &everybody } else { &hold.who };
     for person in named {
         let works = hold.how.iter().any(|action| works(view, action, &actor(person.as_str()), now));
@@ -110,10 +110,28 @@ fn people_can_act(view: &View, hold: &tollgate_core::gate::Hold, now: Timestamp)
     }
 }
 
+fn everybody(view: &View) -> Vec<PersonName> {
+    view.policy.iter().flat_map(|policy| policy.people.keys().cloned()).collect()
+}
+
 /// Whether doing what an explanation says changes something.
 fn works(view: &View, action: &Action, by: &Actor, now: Timestamp) -> bool {
     let stimuli = match action.clone() {
         Action::Approve(target) => vec![Stimulus::Approve { target, note: None }],
+        Action::Assign(role) => everybody(view)
+            .into_iter()
+            .map(|person| Stimulus::Assign { role: role.clone(), person })
+            .collect(),
+        Action::Tick(target) => {
+            let lines = checklist(view, &target, now).into_iter();
+            let tick = |item| Stimulus::Tick {
+                target: target.clone(),
+                items: vec![item],
+                result: TickResult::Passed,
+                evidence: Some("https://example.org".into()),
+            };
+            lines.map(|line| tick(line.item)).collect()
+        }
         Action::Vote(target) => [Ballot::For, Ballot::Against]
             .map(|ballot| Stimulus::Vote { target: target.clone(), ballot, note: Some("test".into()) })
             .to_vec(),

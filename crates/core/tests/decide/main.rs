@@ -1,6 +1,7 @@
 //! Deciding, seen from outside: scripted cases and random ones over a small world.
 
 mod build;
+mod checklists;
 mod checks;
 mod deploying;
 mod effects;
@@ -10,6 +11,7 @@ mod policies;
 mod publishing;
 mod random;
 mod release;
+mod roles;
 mod soak;
 mod votes;
 mod waivers;

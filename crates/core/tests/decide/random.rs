@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use tollgate_core::act::{FailureClass, Report};
-use tollgate_core::event::{ApprovalTarget, Asked, Ballot, Seen, WaiverTarget};
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, Seen, TickResult, WaiverTarget};
 use tollgate_core::ids::CandidateNumber;
 use tollgate_core::model::*;
 use tollgate_core::state::StepStatus;
@@ -30,13 +30,16 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         proptest::option::of(1..200_i64).prop_map(|valid| ask_gate("Quiet on {{ env.name }}?", None, valid)),
         Just(ask_gate("Now?", Some(group("ops")), Some(60))),
         any_vote().prop_map(vote_gate),
+        proptest::option::of(any_who())
+            .prop_map(|by| { gate_of(GateKind::Checklist { list: checklist(&["a", "b?", "c!"]), by }) }),
+        any_who().prop_map(|by| approval_gate(ApprovalRule { by, ..rule("ops", 1) })),
         Just(require(equals("answers.risk", "low"))),
         Just(Gate { condition: Some(equals("answers.risk", "high")), ..approval_gate(rule("ops", 1)) }),
     ];
     let gates = proptest::collection::vec(gate, 0..3);
     let environment = (deploy, 0..3_u32, any::<bool>(), gates);
-    (environment.clone(), environment, any::<bool>(), proptest::option::of(0..3_usize)).prop_map(
-        |(stage, production, waivers, smaller)| {
+    (environment.clone(), environment, any::<bool>(), proptest::option::of(0..3_usize), 0..3_u8).prop_map(
+        |(stage, production, waivers, smaller, role_of)| {
             let mut policy = policy();
             for (name, url, (deploy, times, verify, gates)) in
                 [("stage", URLS[0], stage), ("production", URLS[1], production)]
@@ -51,6 +54,15 @@ fn any_policy() -> impl Strategy<Value = Policy> {
                     }
                 });
             }
+            for (role, filled) in [("owner", Filled::Starter), ("keeper", turn(role_of))] {
+                policy = with_role(policy, role, if role_of == 0 { "ops" } else { "releng" }, filled);
+            }
+            for (name, stand_in) in [("carol", "eve"), ("dave", "carol")] {
+                let from = jiff::civil::date(2026, 3, 1 + i8::try_from(role_of).unwrap());
+                let person = policy.people.get_mut::<tollgate_core::ids::PersonName>(&n(name)).unwrap();
+                person.away = vec![Away { from, to: from }];
+                person.stand_in = Some(n(stand_in));
+            }
             if !waivers {
                 policy.waivers = None;
             }
@@ -60,6 +72,26 @@ fn any_policy() -> impl Strategy<Value = Policy> {
             policy
         },
     )
+}
+
+fn turn(days: u8) -> Filled {
+    match days {
+        2 => Filled::Ask,
+        days => Filled::Turn {
+            every: hours(24),
+            from: jiff::civil::date(2026, 3, 1 + i8::try_from(days).unwrap()),
+        },
+    }
+}
+
+/// Whom a rule may speak of.
+fn any_who() -> impl Strategy<Value = Who> {
+    prop_oneof![
+        Just(Who::Role(n("owner"))),
+        Just(Who::Role(n("keeper"))),
+        Just(group("ops")),
+        Just(person("bob")),
+    ]
 }
 
 fn any_vote() -> impl Strategy<Value = VoteRule> {
@@ -91,6 +123,11 @@ fn any_step(number: usize) -> impl Strategy<Value = Step> {
         Just(StepKind::Ask { questions: vec![n("risk"), n("data")] }),
         (1..3_u32).prop_map(|count| StepKind::Approval(rule("releng", count))),
         any_vote().prop_map(StepKind::Vote),
+        Just(StepKind::Checklist(checklist(&["a", "b?", "c!"]))),
+        any_who().prop_map(|to| match to {
+            Who::Role(_) => StepKind::HandOver { role: n("owner"), to: group("ops") },
+            to => StepKind::HandOver { role: n("keeper"), to },
+        }),
         Just(StepKind::Promote { environment: n("stage") }),
         Just(StepKind::Promote { environment: n("production") }),
     ];
@@ -102,16 +139,20 @@ fn any_step(number: usize) -> impl Strategy<Value = Step> {
     ];
     let timeout = proptest::option::weighted(0.2, 1..300_i64);
     let retry = proptest::option::weighted(0.3, (1..4_u32, 1..900_i64));
-    (kind, condition, timeout, retry, proptest::bool::weighted(0.1), proptest::bool::weighted(0.2)).prop_map(
-        move |(kind, condition, timeout, retry, abort, beside)| Step {
+    let by = proptest::option::weighted(
+        0.3,
+        prop_oneof![any_who(), (0..5_usize).prop_map(|step| Who::SameAs(n(&format!("s{step}"))))],
+    );
+    (kind, condition, timeout, (retry, by), proptest::bool::weighted(0.1), proptest::bool::weighted(0.2))
+        .prop_map(move |(kind, condition, timeout, (retry, by), abort, beside)| Step {
+            by,
             condition,
             timeout: timeout.map(mins),
             retry: retry.map(|(tries, pause)| Retry { tries, pause: secs(pause) }),
             otherwise: if abort { Otherwise::Abort } else { Otherwise::Ask },
             after: beside.then(Vec::new),
             ..step(&id, kind)
-        },
-    )
+        })
 }
 
 fn any_steps() -> impl Strategy<Value = Vec<Step>> {
@@ -143,6 +184,8 @@ enum Next {
     See(usize, usize, u8),
     Say(usize, usize, u8, u8),
     Vote(usize, usize, u8, u8),
+    Tick(usize, usize, u8, u8, u8),
+    Assign(usize, usize, usize, bool),
     Answer(usize, usize, u8, u8),
     OnStep(usize, usize, usize, u8),
     OnRun(usize, usize, u8),
@@ -168,6 +211,10 @@ fn any_next() -> impl Strategy<Value = Next> {
             .prop_map(|(release, who, what, how)| Next::Say(release, who, what, how)),
         4 => (release.clone(), who.clone(), 0..8_u8, 0..4_u8)
             .prop_map(|(release, who, what, how)| Next::Vote(release, who, what, how)),
+        6 => (release.clone(), who.clone(), 0..8_u8, 0..3_u8, 0..4_u8)
+            .prop_map(|(release, who, what, item, how)| Next::Tick(release, who, what, item, how)),
+        2 => (release.clone(), who.clone(), who.clone(), any::<bool>())
+            .prop_map(|(release, who, whom, owner)| Next::Assign(release, who, whom, owner)),
         4 => (release.clone(), who.clone(), 0..6_u8, 0..3_u8)
             .prop_map(|(release, who, what, how)| Next::Answer(release, who, what, how)),
         4 => (release.clone(), who.clone(), 0..30_usize, 0..4_u8)
@@ -281,6 +328,27 @@ impl Random {
                 .clone();
                 self.give(*release, *who, Stimulus::Vote { target, ballot, note });
             }
+            Next::Tick(release, who, what, item, how) => {
+                let Some(run) = self.run(*release) else { return };
+                let why = || "so".to_owned();
+                let (result, evidence) = [
+                    (TickResult::Passed, None),
+                    (TickResult::Passed, Some("seen".to_owned())),
+                    (TickResult::Failed { why: why() }, None),
+                    (TickResult::NotRun { why: why() }, None),
+                ][usize::from(*how)]
+                .clone();
+                let items = vec![n(["a", "b", "c"][usize::from(*item)])];
+                let target = target(run, *what);
+                self.give(*release, *who, Stimulus::Tick { target, items, result, evidence });
+            }
+            Next::Assign(release, who, whom, owner) => {
+                let role = n(if *owner { "owner" } else { "keeper" });
+                let person = n(PEOPLE[*whom % 5]);
+                if self.run(*release).is_some() {
+                    self.give(*release, *who, Stimulus::Assign { role, person });
+                }
+            }
             Next::Answer(release, who, what, how) => {
                 let question = match what {
                     0 => Asked::Question(n("risk")),
@@ -385,6 +453,13 @@ impl Random {
         let by = PEOPLE.iter().position(|person| *person == by).unwrap();
         let stimulus = match how {
             Action::Approve(target) => Stimulus::Approve { target, note: None },
+            Action::Assign(role) => Stimulus::Assign { role, person: n(PEOPLE[who % 5]) },
+            Action::Tick(target) => Stimulus::Tick {
+                target,
+                items: vec![n(["a", "b", "c"][who % 3])],
+                result: TickResult::Passed,
+                evidence: Some("seen".into()),
+            },
             Action::Vote(target) => Stimulus::Vote { target, ballot: Ballot::For, note: None },
             Action::Answer(question) => {
                 Stimulus::Answer { question, text: ["yes", "low", "3"][who % 3].into() }

@@ -12,7 +12,9 @@ use tollgate_core::act::{Act, Failure, FailureClass, Outcome, Report};
 use tollgate_core::actor::{Actor, Known};
 use tollgate_core::agenda::{Agenda, agenda};
 use tollgate_core::decide::decide;
-use tollgate_core::event::{ApprovalTarget, Asked, Ballot, Entry, RunOutcome, Seen, WaiverTarget};
+use tollgate_core::event::{
+    ApprovalTarget, Asked, Ballot, Entry, RunOutcome, Seen, TickResult, WaiverTarget,
+};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, RunId, StepId};
 use tollgate_core::journal::{BlobId, Hash};
@@ -332,6 +334,30 @@ impl World {
         note: Option<&str>,
     ) -> Result<(), Refusal> {
         self.by(version, who, Stimulus::Vote { target, ballot, note: note.map(Into::into) }).map(drop)
+    }
+
+    pub(crate) fn tick(
+        &mut self,
+        version: &str,
+        who: &str,
+        target: ApprovalTarget,
+        items: &[&str],
+        result: TickResult,
+        evidence: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let items = items.iter().map(|item| n(item)).collect();
+        let evidence = evidence.map(Into::into);
+        self.by(version, who, Stimulus::Tick { target, items, result, evidence }).map(drop)
+    }
+
+    pub(crate) fn assign(
+        &mut self,
+        version: &str,
+        who: &str,
+        role: &str,
+        person: &str,
+    ) -> Result<(), Refusal> {
+        self.by(version, who, Stimulus::Assign { role: n(role), person: n(person) }).map(drop)
     }
 
     pub(crate) fn revoke(&mut self, version: &str, who: &str, target: ApprovalTarget) -> Result<(), Refusal> {
