@@ -1,6 +1,6 @@
 //! What people can do about what holds a release: the command to type, and who may.
 
-use tollgate_core::event::Asked;
+use tollgate_core::event::{Asked, WaiverTarget};
 use tollgate_core::explain::Holding;
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{PersonName, RunId, StepId};
@@ -70,6 +70,8 @@ impl Actions<'_> {
         };
         Some(match action {
             Action::Approve(target) => format!("tollgate approve {}{release}", approval(target)),
+            Action::Assign(role) => format!("tollgate assign {role} PERSON{release}"),
+            Action::Tick(target) => format!("tollgate tick ITEM… --of {}{release}", approval(target)),
             Action::Vote(target) => format!("tollgate vote {} +1|0|-1{release}", approval(target)),
             Action::Revoke(target) => format!("tollgate revoke {}{release}", approval(target)),
             Action::Answer(question) => {
@@ -77,6 +79,9 @@ impl Actions<'_> {
             }
             Action::Done(run, step) => format!("tollgate done {step}{}{release}", self.handed_in(*run, step)),
             Action::Retry(_, step) => format!("tollgate retry {step}{release}"),
+            Action::Waive(WaiverTarget::Item(of, item)) => {
+                format!("tollgate waive {} --item {item} --why REASON{release}", approval(of))
+            }
             Action::Waive(target) => format!("tollgate waive {} --why REASON{release}", waived(target)),
             Action::Abort(_) => format!("tollgate abort --why REASON{release}"),
             Action::Resume(_) => format!("tollgate resume{release}"),

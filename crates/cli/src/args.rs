@@ -134,6 +134,10 @@ pub(crate) enum Command {
     Reject(commands::people::RejectArgs),
     /// Vote on a gate or a step, or change your vote
     Vote(commands::people::VoteArgs),
+    /// Answer items of a checklist; without any, show it
+    Tick(commands::tick::TickArgs),
+    /// Say who fills a role in a release
+    Assign(commands::people::AssignArgs),
     /// Take back your own yes or no
     Revoke(commands::people::RevokeArgs),
     /// Say that a manual step is done

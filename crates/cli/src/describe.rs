@@ -3,8 +3,9 @@
 use tollgate_core::act::Outcome;
 use tollgate_core::event::{
     ApprovalTarget, Asked, Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent,
-    ReleaseEvent, RunOutcome, Skipped, StepResult, WaiverTarget,
+    ReleaseEvent, RunOutcome, Skipped, StepResult, TickResult, WaiverTarget,
 };
+use tollgate_core::ids::ItemName;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
@@ -122,6 +123,17 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::Revoked { target } => {
             say("↩", WAITS, format!("{who} took back their word on {}", approval(target)))
         }
+        ReleaseEvent::RoleFilled { role, person, .. } => say("●", NAME, format!("`{role}` is {person}")),
+        ReleaseEvent::Ticked { target, items, result, evidence, .. } => {
+            let items: Vec<&str> = items.iter().map(ItemName::as_str).collect();
+            let what = format!("{} of {}", items.join(", "), approval(target));
+            let evidence = evidence.as_ref().map(|evidence| format!(": {evidence}")).unwrap_or_default();
+            match result {
+                TickResult::Passed => say("✓", GOOD, format!("{who} ticked {what}{evidence}")),
+                TickResult::Failed { why } => say("✗", BAD, format!("{who} saw {what} fail: {why}")),
+                TickResult::NotRun { why } => say("−", WAITS, format!("{who} did not run {what}: {why}")),
+            }
+        }
         ReleaseEvent::VoteOpened { target, .. } => {
             say("▶", NAME, format!("the vote {} is open", approval(target)))
         }
@@ -163,6 +175,14 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
         StepResult::Approved(people) => {
             let names: Vec<String> = people.iter().map(ToString::to_string).collect();
             format!("approved by {}", names.join(", "))
+        }
+        StepResult::Checked { passed, not_run, .. } => {
+            let not_run: Vec<&str> = not_run.iter().map(ItemName::as_str).collect();
+            let not_run = match not_run.as_slice() {
+                [] => String::new(),
+                items => format!("; not run: {}", items.join(", ")),
+            };
+            format!("{} passed{not_run}", crate::output::count(*passed, "item"))
         }
         StepResult::Voted(votes) => votes.clone(),
         StepResult::Entered(reports) => format!("{} gates open", reports.len()),
@@ -279,6 +299,7 @@ pub(crate) fn approval(target: &ApprovalTarget) -> String {
 /// What people call what is waived.
 pub(crate) fn waived(target: &WaiverTarget) -> String {
     match target {
+        WaiverTarget::Item(of, item) => format!("{} of {}", item, approval(of)),
         WaiverTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
         WaiverTarget::Step(_, step) => step.to_string(),
     }

@@ -13,6 +13,7 @@ pub mod expression;
 pub mod facts;
 mod grammar;
 mod lower;
+mod markdown;
 mod render;
 mod schema;
 mod template;

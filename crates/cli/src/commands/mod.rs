@@ -15,6 +15,7 @@ pub(crate) mod policy;
 pub(crate) mod promote;
 pub(crate) mod start;
 pub(crate) mod status;
+pub(crate) mod tick;
 pub(crate) mod version;
 pub(crate) mod watch;
 pub(crate) mod why;
@@ -39,6 +40,8 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Watch(args) => watch::run(app, &args).await,
         Command::Log(args) => log::run(app, &args).await,
         Command::Approve(args) => people::approve(app, &args).await,
+        Command::Tick(args) => tick::run(app, &args).await,
+        Command::Assign(args) => people::assign(app, &args).await,
         Command::Vote(args) => people::vote(app, &args).await,
         Command::Reject(args) => people::reject(app, &args).await,
         Command::Revoke(args) => people::revoke(app, &args).await,

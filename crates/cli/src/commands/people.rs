@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::Actor;
-use tollgate_core::event::{Asked, Ballot};
+use tollgate_core::event::{Asked, Ballot, WaiverTarget};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{OutputName, ReleaseId, RunId, StepId};
 use tollgate_core::plan::list;
@@ -58,6 +58,19 @@ pub(crate) struct VoteArgs {
     /// A remark; a -1 that stops the release needs one
     #[arg(short = 'm', long, value_name = "TEXT")]
     note: Option<String>,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    onward: Onward,
+}
+
+/// Who fills a role.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AssignArgs {
+    /// The role
+    role: String,
+    /// Who fills it from now on
+    person: String,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -125,6 +138,9 @@ pub(crate) struct WaiveArgs {
     /// Why; it stays visible for ever
     #[arg(long, value_name = "REASON")]
     why: String,
+    /// Only this item of the checklist, which was not run
+    #[arg(long, value_name = "ITEM")]
+    item: Option<String>,
     /// Until when it counts: a moment such as `2026-03-01T12:00:00Z`, or a time from now such as `4h`
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
@@ -164,16 +180,16 @@ pub(crate) struct AbortArgs {
 }
 
 /// A release, and who acts on it.
-struct Acting {
+pub(crate) struct Acting {
     opened: Opened,
     progress: std::sync::Arc<Progress>,
     actor: Actor,
     release: ReleaseId,
-    view: View,
+    pub(crate) view: View,
 }
 
 impl Acting {
-    async fn new(app: &App, which: &Which) -> Result<Self, CliError> {
+    pub(crate) async fn new(app: &App, which: &Which) -> Result<Self, CliError> {
         let progress = Progress::new(app.output);
         let opened = app.open(app.service()?, Some(progress.observer()))?;
         let (release, view) = opened.release(which.release.as_deref()).await?;
@@ -181,11 +197,11 @@ impl Acting {
         Ok(Self { opened, progress, actor, release, view })
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.opened.engine.world.clock.now()
     }
 
-    fn target(
+    pub(crate) fn target(
         &self,
         named: Option<&str>,
         what: &str,
@@ -225,7 +241,7 @@ impl Acting {
     }
 
     /// Writes it down, then carries the release on. That it was accepted is success, however the release stands then.
-    async fn take(&self, app: &App, stimulus: Stimulus, onward: bool) -> Result<Exit, CliError> {
+    pub(crate) async fn take(&self, app: &App, stimulus: Stimulus, onward: bool) -> Result<Exit, CliError> {
         self.opened.engine.submit(&self.opened.service, self.release, stimulus, &self.actor).await?;
         if onward {
             self.opened.carry_on_release(app, &self.progress, self.release).await?;
@@ -342,7 +358,17 @@ pub(crate) async fn waive(app: &App, args: &WaiveArgs) -> Result<Exit, CliError>
     let acting = Acting::new(app, &args.which).await?;
     let target = parse_target(&acting.view, &args.target)?;
     let until = args.until.as_deref().map(|text| until(text, acting.now())).transpose()?;
-    let stimulus = Stimulus::Waive { target: target.into(), why: args.why.clone(), until };
+    let target = match &args.item {
+        Some(item) => WaiverTarget::Item(target.into(), item.parse()?),
+        None => target.into(),
+    };
+    let stimulus = Stimulus::Waive { target, why: args.why.clone(), until };
+    acting.take(app, stimulus, !args.onward.no_work).await
+}
+
+pub(crate) async fn assign(app: &App, args: &AssignArgs) -> Result<Exit, CliError> {
+    let acting = Acting::new(app, &args.which).await?;
+    let stimulus = Stimulus::Assign { role: args.role.parse()?, person: args.person.parse()? };
     acting.take(app, stimulus, !args.onward.no_work).await
 }
 

@@ -293,6 +293,10 @@ fn what(plan: &Plan, step: &PlannedStep) -> String {
         return format!("{}{by}", fill(name));
     }
     match &step.body {
+        Body::Step(StepKind::Checklist(list)) if !step.items.is_empty() => {
+            let items = (list.items().count() * step.items.len()) as u64;
+            format!("a checklist{by} of {}", crate::output::count(items, "item"))
+        }
         Body::Enter => format!("waits until every gate of {} is open", environment(step)),
         Body::Deploy(Deploy::Command { shell, .. }) => {
             format!("deploys to {}: {}", environment(step), first_line(&shell.command))
@@ -373,6 +377,10 @@ fn kind_in_words(
         StepKind::Manual { instruction, .. } => format!("a person{by}: {}", first_line(&fill(instruction))),
         StepKind::Ask { questions } => format!("asks {}", list(questions)),
         StepKind::Approval(rule) => format!("waits for {} of {} to approve", rule.count, rule.by),
+        StepKind::Checklist(list) => {
+            format!("a checklist{by} of {}", crate::output::count(list.items().count() as u64, "item"))
+        }
+        StepKind::HandOver { role, to } => format!("hands `{role}` over to {to}"),
         StepKind::Vote(rule) => vote(rule),
         StepKind::Message(message) => format!("tells people: “{}”", first_line(&fill(&message.subject))),
         StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => String::new(),

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::acts::{Begin, Beginning, permanent};
 use super::approvals::Counting;
-use super::facets::changes_source;
 use super::checklists::{Line, LineStanding, Listing, reporters};
+use super::facets::changes_source;
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
 use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};

@@ -141,11 +141,14 @@ fn enough(policy: &Policy, by: &Who, count: u32, what: &str) -> Result<(), Refus
 }
 
 fn enough_of(policy: &Policy, by: &Who, exclude: &[Who], count: u32, what: &str) -> Result<(), Refusal> {
-    let left_out = |person: &PersonName| exclude.iter().any(|who| policy.includes(who, person));
+    let is_role = |who: &&Who| matches!(who, Who::Role(_));
+    let fixed = exclude.iter().filter(|who| !is_role(who));
+    let left_out = |person: &PersonName| fixed.clone().any(|who| policy.includes(who, person));
     let members = policy.members(by);
     let there =
         members.iter().filter(|person| policy.people.contains_key(*person) && !left_out(person)).count();
     // One person at a time fills a role.
+    let there = there.saturating_sub(exclude.iter().filter(is_role).count());
     let there = if matches!(by, Who::Role(_)) { there.min(1) } else { there };
     if there >= count as usize {
         return Ok(());

@@ -1,5 +1,7 @@
 //! Roles: who fills them in a release, and how that changes.
 
+use std::collections::BTreeSet;
+
 use super::Deciding;
 use crate::event::ReleaseEvent;
 use crate::gate::{Action, Hold, WaitsOn};
@@ -76,7 +78,7 @@ impl Deciding {
         let Some((plan, role)) = found else {
             let policies =
                 self.view.active().map(|(_, plan)| &plan.policy).chain(self.view.policy.as_deref());
-            let names: Vec<&RoleName> = policies.flat_map(|policy| policy.roles.keys()).collect();
+            let names: BTreeSet<&RoleName> = policies.flat_map(|policy| policy.roles.keys()).collect();
             return Err(Refusal::new("no-role", format!("no run under way has a role `{name}`"))
                 .hint(format!("roles: {}", list(names))));
         };

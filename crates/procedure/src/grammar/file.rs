@@ -13,7 +13,6 @@ pub(crate) static FILE: Mapping = mapping(
     FILE_KEYS,
 )
 .refused(&[
-    later(&["roles"], "name a person or a group with `by` where something is done"),
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
     later(&["trains", "calendar", "lines", "together"], "start each release by hand"),
@@ -36,6 +35,11 @@ const FILE_KEYS: &[Key] = &[
     key("connections", Shape::Named(NAME, map!(CONNECTION), 0), "Outside systems, by name."),
     key("people", Shape::Named(PERSON, map!(PERSON_MAP), 0), "Everybody who can act, by name."),
     key("groups", Shape::Named(NAME, &GROUP, 0), "Groups of people, by name."),
+    key(
+        "roles",
+        Shape::Named(NAME, map!(ROLE), 0),
+        "Parts that one person plays in a release, by name; `by` takes them like groups.",
+    ),
     key("questions", Shape::Named(WORD, map!(QUESTION), 0), "Questions asked once a release, by name."),
     key("gates", Shape::Named(NAME, map!(GATE), 0), "What must hold to enter any environment, by name."),
     key(
@@ -146,10 +150,35 @@ static PERSON_MAP: Mapping = mapping(
         key("mail", Shape::Line, "The mail address messages go to, also looked for in commits."),
         key("login", Shape::Either(&Shape::Line, &LINES), "Accounts of the operating system."),
         key("git", Shape::Either(&Shape::Line, &LINES), "Further mail addresses in commits."),
+        key(
+            "away",
+            Shape::List(&Shape::Line, 1),
+            "The days on which they are away: `2026-12-20..2027-01-04`, in UTC.",
+        ),
+        key("stand-in", Shape::Name(PERSON), "Who acts for them while they are away.").with(&["away"]),
     ],
 );
 
 static LINES: Shape = Shape::List(&Shape::Line, 1);
+
+static ROLE: Mapping = mapping(
+    "role",
+    "a role",
+    "A part that one person plays in a release, until somebody else does.",
+    &[
+        key("of", Shape::Who, "Who can: a group or a person.").required(),
+        key(
+            "filled-by",
+            Shape::OneOf(&["starter", "ask"]),
+            "Who does at first: who starts the release, or nobody until somebody is named; `starter` if not given.",
+        ),
+        key(
+            "rotate",
+            Shape::Line,
+            "Whose turn it is: how long a turn is, and since when: `7d from 2026-01-05`.",
+        ),
+    ],
+);
 
 static GROUP_FILE: Mapping = mapping(
     "group-file",

@@ -23,6 +23,8 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "ask",
     "approval",
     "vote",
+    "checklist",
+    "hand-over",
     "message",
     "promote",
     "parallel",
@@ -30,10 +32,11 @@ pub(crate) const STEP_KINDS: &[&str] = &[
 ];
 
 /// The kinds of step around a deployment.
-const HOOK_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "vote", "message", "parallel", "phase"];
+const HOOK_KINDS: &[&str] =
+    &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message", "parallel", "phase"];
 
 /// The kinds of gate.
-const GATE_KINDS: &[&str] = &["approval", "ask", "vote", "soak", "require"];
+const GATE_KINDS: &[&str] = &["approval", "ask", "vote", "checklist", "soak", "require"];
 
 /// The kinds that hold no other steps.
 const SINGLE_KINDS: &[&str] = &[
@@ -53,10 +56,13 @@ const SINGLE_KINDS: &[&str] = &[
     "ask",
     "approval",
     "vote",
+    "checklist",
+    "hand-over",
     "message",
     "promote",
 ];
-const HOOK_SINGLE_KINDS: &[&str] = &["shell", "manual", "ask", "approval", "vote", "message"];
+const HOOK_SINGLE_KINDS: &[&str] =
+    &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message"];
 
 const STEP_CHOICE: &[Choice] = &[choice("what it does", STEP_KINDS)];
 const HOOK_CHOICE: &[Choice] = &[choice("what it does", HOOK_KINDS)];
@@ -100,6 +106,8 @@ pub(crate) static STEP: Mapping = mapping(
         ASK_KEY,
         APPROVAL_KEY,
         VOTE_KEY,
+        CHECKLIST_KEY,
+        HAND_OVER_KEY,
         MESSAGE_KEY,
         key("promote", Shape::Name(NAME), "Moves the candidate into an environment."),
         key("parallel", Shape::List(&A_STEP, 1), PARALLEL_ABOUT),
@@ -108,6 +116,7 @@ pub(crate) static STEP: Mapping = mapping(
         STEP_NAME,
         IF,
         EACH,
+        WITH,
         BY,
         AFTER,
         TIMEOUT.with(SINGLE_KINDS),
@@ -147,6 +156,8 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         ASK_KEY,
         APPROVAL_KEY,
         VOTE_KEY,
+        CHECKLIST_KEY,
+        HAND_OVER_KEY,
         MESSAGE_KEY,
         key("parallel", Shape::List(&A_HOOK_STEP, 1), PARALLEL_ABOUT),
         key("phase", Shape::Map(&HOOK_PHASE), PHASE_ABOUT),
@@ -154,6 +165,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         STEP_NAME,
         IF,
         EACH,
+        WITH,
         BY,
         AFTER,
         TIMEOUT.with(HOOK_SINGLE_KINDS),
@@ -196,7 +208,61 @@ const MANUAL_KEY: Key =
 const ASK_KEY: Key = key("ask", Shape::List(&Shape::Name(WORD), 1), "Asks questions of the top of the file.");
 const APPROVAL_KEY: Key = key("approval", Shape::Map(&APPROVAL), "Waits for people to approve.");
 const VOTE_KEY: Key = key("vote", Shape::Map(&VOTE), "Waits until a vote passes.");
+const CHECKLIST_KEY: Key = key("checklist", A_CHECKLIST, CHECKLIST_ABOUT);
+const HAND_OVER_KEY: Key = key(
+    "hand-over",
+    Shape::Named(NAME, &Shape::Who, 1),
+    "Somebody takes a role over, and says so: the role, and who can take it.",
+);
 const MESSAGE_KEY: Key = key("message", Shape::Map(&MESSAGE), "Tells people something.");
+
+const CHECKLIST_ABOUT: &str = "What people look at, each item with an answer of its own: a list, one text, or a Markdown file (`VERIFY.md#heading`).";
+const A_CHECKLIST: Shape =
+    Shape::Either(&Shape::Template, &Shape::List(&Shape::Either(&Shape::Template, map!(CHECKLIST_ENTRY)), 1));
+const WITH: Key = key(
+    "with",
+    Shape::Named(WORD, &Shape::Template, 1),
+    "What stands for names of one's own in the texts of a checklist.",
+)
+.with(&["checklist"]);
+
+static CHECKLIST_ENTRY: Mapping = mapping(
+    "checklist-entry",
+    "an entry of a checklist",
+    "An item, or items under one heading.",
+    &[
+        key("do", Shape::Template, "What to look at."),
+        key("group", Shape::Line, "A heading; the items below it stand in `items`."),
+        key(
+            "items",
+            Shape::List(&Shape::Either(&Shape::Template, map!(CHECKLIST_ITEM)), 1),
+            "The items below it.",
+        )
+        .with(&["group"]),
+        ITEM_ID.with(&["do"]),
+        TAKES.with(&["do"]),
+        ITEM_EVIDENCE.with(&["do"]),
+        OPTIONAL.with(&["do"]),
+    ],
+)
+.one_of(&[choice("what it is", &["do", "group"])]);
+
+static CHECKLIST_ITEM: Mapping = mapping(
+    "checklist-item",
+    "an item of a checklist",
+    "One thing to look at.",
+    &[key("do", Shape::Template, "What to look at.").required(), ITEM_ID, TAKES, ITEM_EVIDENCE, OPTIONAL],
+);
+
+const ITEM_ID: Key = key("id", Shape::Name(NAME), "Its name; its number in the checklist if not given.");
+const TAKES: Key = key("takes", Shape::Duration, "How long it usually takes.");
+const ITEM_EVIDENCE: Key = key(
+    "evidence",
+    Shape::OneOf(&["required", "link"]),
+    "What has to be handed in when it passed: something, or a web address.",
+);
+const OPTIONAL: Key =
+    key("optional", Shape::Bool, "Whether `not run` is an answer that counts; `false` if not given.");
 
 const ID: Key =
     key("id", Shape::Name(WORD), "Its id, unique in the procedure; made from the kind if not given.");
@@ -207,9 +273,16 @@ const EACH: Key = key(
     Shape::Either(&Shape::OneOf(&["changes", "components"]), &Shape::List(&Shape::Line, 1)),
     "It is done once for each of these, with `item` in its texts.",
 )
-.with(&["shell", "manual", "message"]);
-const BY: Key = key("by", Shape::Who, "Who does it, or answers it.")
-    .with(&["manual", "ask", "approval", "vote", "parallel", "phase"]);
+.with(&["shell", "manual", "message", "checklist"]);
+const BY: Key = key("by", Shape::Either(&Shape::Who, map!(SAME_AS)), "Who does it, or answers it.").with(&[
+    "manual",
+    "ask",
+    "approval",
+    "vote",
+    "checklist",
+    "parallel",
+    "phase",
+]);
 const AFTER: Key =
     key("after", Shape::List(&Shape::Name(WORD), 1), "The steps it waits for, instead of the one before it.");
 const TIMEOUT: Key = key("timeout", Shape::Duration, "How long it may take.");
@@ -223,13 +296,20 @@ const OUTPUTS: Key = key(
 .with(&["shell"]);
 const COVERS: Key =
     key("covers", Shape::List(&FACET, 1), "What its evidence covers; what the kind implies if not given.")
-        .with(&["manual", "ask", "approval", "vote"]);
+        .with(&["manual", "ask", "approval", "vote", "checklist"]);
 const VALID: Key = key("valid", Shape::Duration, "How long an approval counts.").with(&["approval"]);
+
+static SAME_AS: Mapping = mapping(
+    "same-as",
+    "`by`",
+    "Whoever did another step.",
+    &[key("same-as", Shape::Name(WORD), "The step, above this one.").required()],
+);
 
 static FACET: Shape = Shape::OneOf(&["source", "tag", "digest", "notes", "schema", "procedure"]);
 
 const LATER_STEPS: &[Refused] = &[
-    later(&["ticket", "checklist", "hand-over", "decision"], MANUAL_INSTEAD),
+    later(&["ticket", "decision"], MANUAL_INSTEAD),
     later(
         &["window", "freeze", "soak", "at", "wait", "ci", "artifacts", "blockers", "metrics"],
         MANUAL_INSTEAD,
@@ -359,6 +439,11 @@ static MANUAL: Mapping = mapping(
 );
 
 const COUNT: Key = key("count", Shape::Integer(1, MANY), "How many people; 1 if not given.");
+const EXCLUDE: Key = key(
+    "exclude",
+    Shape::Either(&Shape::Who, &Shape::List(&Shape::Who, 1)),
+    "Who of them may not: a group, a role or a person, or several.",
+);
 const ALLOW_SELF: Key = key(
     "allow-self",
     Shape::Bool,
@@ -371,6 +456,7 @@ static APPROVAL: Mapping = mapping(
     "How many people approve, and what. Who they are stands beside it, with `by`.",
     &[
         COUNT,
+        EXCLUDE,
         ALLOW_SELF,
         key("covers", Shape::List(&FACET, 1), "What an approval covers; everything if not given."),
         key("valid", Shape::Duration, "How long an approval counts."),
@@ -378,7 +464,7 @@ static APPROVAL: Mapping = mapping(
 )
 .refused(&[
     elsewhere(&["by", "from", "group"], "`by` stands beside `approval`"),
-    later(&["exclude", "quorum"], "write `count`, and a group without those people"),
+    elsewhere(&["quorum"], "write `count`"),
 ]);
 
 /// A vote, of a step or a gate.
@@ -463,12 +549,12 @@ static GATE_APPROVAL: Mapping = mapping(
     "gate-approval",
     "`approval`",
     "How many people approve. Who they are stands beside it, with `by`.",
-    &[COUNT, ALLOW_SELF, key("valid", Shape::Duration, "How long an approval counts.")],
+    &[COUNT, EXCLUDE, ALLOW_SELF, key("valid", Shape::Duration, "How long an approval counts.")],
 )
 .refused(&[
     elsewhere(&["covers"], "the approval of an environment covers everything the candidate is"),
     elsewhere(&["by", "from", "group"], "`by` stands beside `approval`"),
-    later(&["exclude", "quorum"], "write `count`, and a group without those people"),
+    elsewhere(&["quorum"], "write `count`"),
 ]);
 
 /// A gate.
@@ -479,14 +565,20 @@ pub(crate) static GATE: Mapping = mapping(
     &[
         key("approval", Shape::Map(&GATE_APPROVAL), "People approve exactly this candidate."),
         key("ask", Shape::Template, "A question that somebody answers with yes."),
+        key("checklist", A_CHECKLIST, CHECKLIST_ABOUT),
+        WITH,
         key("vote", Shape::Map(&VOTE), "A vote on exactly this candidate that passes."),
         key("soak", Shape::Duration, "How long it has to have run, verified, in the environment before."),
         key("from", Shape::Name(NAME), "The environment it has to have run in, if not the one before.")
             .with(&["soak"]),
         key("require", Shape::Condition, "A condition that is true."),
         key("if", Shape::Condition, "The gate only applies when this is true."),
-        key("by", Shape::Who, "Who approves, who may answer, or whose votes bind.")
-            .with(&["approval", "ask", "vote"]),
+        key("by", Shape::Who, "Who approves, who may answer, or whose votes bind.").with(&[
+            "approval",
+            "ask",
+            "vote",
+            "checklist",
+        ]),
         key("valid", Shape::Duration, "How long an approval or a yes counts.").with(&["approval", "ask"]),
     ],
 )
@@ -494,7 +586,7 @@ pub(crate) static GATE: Mapping = mapping(
 .refused(&[
     later(&["ci", "artifacts", "checks"], "use `ask`, or a `manual` step that waits for it"),
     later(
-        &["window", "freeze", "checklist", "blocker", "blockers", "ticket", "metrics", "schema"],
+        &["window", "freeze", "blocker", "blockers", "ticket", "metrics", "schema"],
         "use `ask` with a question about it",
     ),
     later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),

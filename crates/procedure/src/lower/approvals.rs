@@ -1,5 +1,6 @@
 //! So many of these people: approvals and sign-offs.
 
+use tollgate_core::ids::PersonName;
 use tollgate_core::model::{ApprovalRule, FacetName, SignOff, Who};
 
 use super::Lower;
@@ -9,7 +10,7 @@ use crate::tree::Node;
 impl Lower<'_> {
     /// What it takes to change the policy.
     pub(super) fn sign_off(&mut self, node: &Node) -> Option<SignOff> {
-        let by = self.by(node);
+        let by = self.fixed(node, "by");
         let count = self.count_of(node, "count").unwrap_or(1);
         let by = by?;
         self.enough(&by, count, node.get("count").map_or(node.span, |count| count.span));
@@ -23,10 +24,7 @@ impl Lower<'_> {
         node: &Node,
         inherited: Option<&Who>,
     ) -> Option<ApprovalRule> {
-        let by = match step.get("by") {
-            Some(by) => self.who(by),
-            None => inherited.cloned(),
-        };
+        let by = self.binding(step, inherited);
         if by.is_none() && step.get("by").is_none() {
             let span = step.entry("approval").map_or(step.span, |entry| entry.key_span);
             self.report
@@ -37,12 +35,13 @@ impl Lower<'_> {
         let allow_self = node.get("allow-self").and_then(Node::boolean).unwrap_or(false);
         let covers = self.once(step, node, "covers").map(facets);
         let valid = self.once(step, node, "valid").and_then(|valid| self.duration(valid));
+        let exclude = self.excluded(node);
         let by = by?;
         let at = node.get("count").map_or(step.span, |count| count.span);
-        if self.enough(&by, count, at) && !allow_self {
-            self.tight(&by, count, at);
+        if self.enough_without(&by, &exclude, count, at) && !allow_self {
+            self.tight(&by, &exclude, count, at);
         }
-        Some(ApprovalRule { by, count, allow_self, covers, valid })
+        Some(ApprovalRule { by, exclude, count, allow_self, covers, valid })
     }
 
     /// A key that can stand in a mapping or beside it, and not at both places.
@@ -54,21 +53,66 @@ impl Lower<'_> {
         inner.get(key).or_else(|| outer.get(key))
     }
 
-    fn people_of(&self, who: &Who) -> usize {
-        match who {
-            Who::Person(_) => 1,
-            Who::Group(group) => self.declared.groups.get(group).map_or(0, Vec::len),
+    /// Who approves or votes: people, a group or a role. Whoever did another step is nobody who could be counted.
+    pub(super) fn binding(&mut self, step: &Node, inherited: Option<&Who>) -> Option<Who> {
+        let (by, at) = match step.get("by") {
+            Some(by) if by.get("same-as").is_some() => (None, by.span),
+            Some(by) => return self.who(by),
+            None if matches!(inherited, Some(Who::SameAs(_))) => (None, step.span),
+            None => return inherited.cloned(),
+        };
+        let message = "an approval or a vote is not for whoever did another step";
+        let hint = "name a group, a role or a person with `by` beside it";
+        self.report.error(Code::BadValue, at, message).hint(hint);
+        by.or_else(|| inherited.filter(|who| !matches!(who, Who::SameAs(_))).cloned())
+    }
+
+    /// Who may not approve: one or several.
+    fn excluded(&mut self, node: &Node) -> Vec<Who> {
+        let Some(exclude) = node.get("exclude") else { return Vec::new() };
+        match exclude.scalar() {
+            Some(_) => self.who(exclude).into_iter().collect(),
+            None => exclude.items().iter().filter_map(|item| self.who(item)).collect(),
         }
+    }
+
+    /// The people of a rule by name; of a role, those who can fill it.
+    pub(super) fn people_named(&self, who: &Who) -> Vec<PersonName> {
+        match who {
+            Who::Person(person) => vec![person.clone()],
+            Who::Group(group) => self.declared.groups.get(group).cloned().unwrap_or_default(),
+            Who::Role(role) => {
+                self.declared.roles.get(role).map(|role| self.people_named(&role.of)).unwrap_or_default()
+            }
+            Who::SameAs(_) => Vec::new(),
+        }
+    }
+
+    /// How many people there are without those who are always left out. One at a time fills a role.
+    fn people_of(&self, who: &Who, exclude: &[Who]) -> usize {
+        let (roles, fixed): (Vec<&Who>, Vec<&Who>) =
+            exclude.iter().partition(|who| matches!(who, Who::Role(_)));
+        let out: Vec<PersonName> = fixed.into_iter().flat_map(|who| self.people_named(who)).collect();
+        let people = self.people_named(who).into_iter().filter(|person| !out.contains(person)).count();
+        let people = people.saturating_sub(roles.len());
+        if matches!(who, Who::Role(_)) { people.min(1) } else { people }
     }
 
     /// Whether there are as many people as are asked for.
     pub(super) fn enough(&mut self, by: &Who, count: u32, at: Span) -> bool {
-        let people = self.people_of(by);
+        self.enough_without(by, &[], count, at)
+    }
+
+    /// The same, without those who are left out.
+    fn enough_without(&mut self, by: &Who, exclude: &[Who], count: u32, at: Span) -> bool {
+        let people = self.people_of(by, exclude);
         if usize::try_from(count).is_ok_and(|count| count <= people) {
             return true;
         }
         let has = match by {
+            _ if !exclude.is_empty() => format!("`{by}` has {people} without those who are left out"),
             Who::Person(_) => format!("`{by}` is one person"),
+            Who::Role(_) | Who::SameAs(_) => format!("one person at a time fills the role `{by}`"),
             Who::Group(_) if people == 1 => format!("`{by}` is a group of one"),
             Who::Group(_) => format!("`{by}` is a group of {people}"),
         };
@@ -79,8 +123,12 @@ impl Lower<'_> {
     }
 
     /// Warns when everybody of a group is needed: whoever started the run, or wrote a commit, may not approve.
-    fn tight(&mut self, by: &Who, count: u32, at: Span) {
-        let people = self.people_of(by);
+    fn tight(&mut self, by: &Who, exclude: &[Who], count: u32, at: Span) {
+        // Another one can be named for a role.
+        let people = match by {
+            Who::Role(_) => self.people_named(by).len(),
+            _ => self.people_of(by, exclude),
+        };
         if usize::try_from(count).is_ok_and(|count| count < people) {
             return;
         }

@@ -47,6 +47,10 @@ impl Lower<'_> {
         if let Some(approval) = node.get("approval") {
             return self.approval(node, approval, None).map(GateKind::Approval);
         }
+        if let Some(list) = node.get("checklist") {
+            let list = self.checklist(node, list, scope)?;
+            return Some(GateKind::Checklist { list, by: self.by(node) });
+        }
         if let Some(vote) = node.get("vote") {
             return self.vote(node, vote, None).map(GateKind::Vote);
         }

@@ -83,6 +83,8 @@ impl Lower<'_> {
             }
             "approval" => self.approval(step, value, by).map(StepKind::Approval),
             "vote" => self.vote(step, value, by).map(StepKind::Vote),
+            "checklist" => self.checklist(step, value, scope).map(StepKind::Checklist),
+            "hand-over" => self.hand_over(value),
             "message" => self.message(value, scope).map(StepKind::Message),
             "promote" => self.promote(value, flow),
             "parallel" => {
@@ -291,10 +293,7 @@ impl Lower<'_> {
     }
 
     fn has_mail(&mut self, who: &Who, node: &Node) {
-        let people = match who {
-            Who::Person(person) => vec![person.clone()],
-            Who::Group(group) => self.declared.groups.get(group).cloned().unwrap_or_default(),
-        };
+        let people = self.people_named(who);
         let without = |name: &&_| self.declared.people.get(*name).is_some_and(|person| person.mail.is_none());
         if let Some(person) = people.iter().find(without) {
             let message = format!("`{person}` has no mail address to be told at");

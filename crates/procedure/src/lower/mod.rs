@@ -6,6 +6,7 @@
 
 mod approvals;
 mod changelog;
+mod checklists;
 mod environments;
 mod gates;
 mod kinds;
@@ -13,20 +14,21 @@ mod order;
 mod people;
 mod procedures;
 mod publish;
+mod roles;
 mod scope;
 mod service;
 mod steps;
 mod values;
 mod votes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use tollgate_core::ids::{
-    ComponentName, ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName,
+    ComponentName, ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName, RoleName,
 };
 use tollgate_core::model::{
-    Connection, Definition, Environment, Gate, Person, Place, Policy, Question, SignOff, Who,
+    Connection, Definition, Environment, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
 };
 
 use crate::diagnostic::{Diagnostic, Report, Span};
@@ -41,6 +43,9 @@ pub(crate) type Loader<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 pub(crate) struct Declared {
     people: IndexMap<PersonName, Person>,
     groups: IndexMap<GroupName, Vec<PersonName>>,
+    roles: IndexMap<RoleName, Role>,
+    /// The texts of files that checklists name, or why there is none.
+    texts: BTreeMap<String, Result<String, String>>,
     questions: IndexMap<QuestionName, Question>,
     connections: IndexMap<ConnectionName, Connection>,
     components: Vec<ComponentName>,
@@ -92,6 +97,8 @@ pub(crate) fn lower(
     let mut lower =
         Lower { report, source, declared: Declared::default(), loader, answers_used: BTreeSet::new() };
     let elsewhere = lower.people(root, loader, sources);
+    lower.roles(root);
+    lower.checklist_files(root, loader);
     let service = lower.service(root, loader);
     lower.declare_environments(root);
     let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
@@ -115,6 +122,7 @@ pub(crate) fn lower(
         service: definition.service.clone(),
         people: lower.declared.people.clone(),
         groups: lower.declared.groups.clone(),
+        roles: lower.declared.roles.clone(),
         gates,
         environments,
         changes,
@@ -127,7 +135,7 @@ impl Lower<'_> {
     fn policy(&mut self, root: &Node) -> (Option<SignOff>, Option<Who>) {
         let Some(node) = root.get("policy") else { return (None, None) };
         let changes = node.get("changes").and_then(|changes| self.sign_off(changes));
-        let waivers = node.get("waivers").and_then(|waivers| self.by(waivers));
+        let waivers = node.get("waivers").and_then(|waivers| self.fixed(waivers, "by"));
         (changes, waivers)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use tollgate_core::ids::{GroupName, PersonName};
+use tollgate_core::ids::{GroupName, PersonName, RoleName, StepId};
 use tollgate_core::model::{Person, Who};
 
 use super::{Declared, Loader, Lower};
@@ -73,6 +73,7 @@ impl Lower<'_> {
             self.declared.people.insert(name, person);
         }
         self.shared_accounts(root);
+        self.stand_ins(root);
     }
 
     fn person(&mut self, node: &Node) -> Person {
@@ -81,6 +82,8 @@ impl Lower<'_> {
             mail: node.get("mail").and_then(|mail| self.mail(mail)),
             login: self.one_or_more(node, "login", Self::text),
             git: self.one_or_more(node, "git", Self::mail),
+            away: node.get("away").map(|away| self.away(away)).unwrap_or_default(),
+            stand_in: node.get("stand-in").and_then(Node::text).and_then(|text| PersonName::new(text).ok()),
         }
     }
 
@@ -206,6 +209,9 @@ impl Lower<'_> {
     /// Whom a name means.
     pub(super) fn who(&mut self, node: &Node) -> Option<Who> {
         let text = node.text()?;
+        if let Some(role) = self.declared.roles.keys().find(|role| role.as_str() == text) {
+            return Some(Who::Role(role.clone()));
+        }
         if let Some(group) = self.declared.groups.keys().find(|group| group.as_str() == text) {
             return Some(Who::Group(group.clone()));
         }
@@ -215,8 +221,9 @@ impl Lower<'_> {
         if !self.declared.broken.contains(text) {
             let groups = self.declared.groups.keys().map(GroupName::as_str);
             let people = self.declared.people.keys().map(PersonName::as_str);
-            let hint =
-                name_hint(text, groups.chain(people), "declare people under `people`, groups under `groups`");
+            let roles = self.declared.roles.keys().map(RoleName::as_str);
+            let names = groups.chain(people).chain(roles);
+            let hint = name_hint(text, names, "declare people under `people`, groups under `groups`");
             let message = format!("there is no person or group `{}`", shown(text));
             self.report.error(Code::Unknown, node.span, message).hint(hint);
         }
@@ -225,6 +232,10 @@ impl Lower<'_> {
 
     /// Whom `by` means, when it is there.
     pub(super) fn by(&mut self, node: &Node) -> Option<Who> {
-        node.get("by").and_then(|by| self.who(by))
+        let by = node.get("by")?;
+        match by.get("same-as") {
+            Some(step) => step.text().and_then(|step| StepId::new(step).ok()).map(Who::SameAs),
+            None => self.who(by),
+        }
     }
 }

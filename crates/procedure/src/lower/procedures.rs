@@ -25,7 +25,7 @@ impl Lower<'_> {
                 let message = format!("`{}` is a procedure that Tollgate brings along", entry.key);
                 self.report.error(Code::BadName, entry.key_span, message).hint("choose another name");
             }
-            let start = entry.value.get("start").and_then(|start| self.by(start));
+            let start = entry.value.get("start").and_then(|start| self.fixed(start, "by"));
             let steps = entry.value.get("steps").map(Node::items).unwrap_or_default();
             let mut flow = Flow::of_procedure(&entry.value);
             self.take_ids(&entry.value, &mut flow);

@@ -41,6 +41,8 @@ pub(super) struct Flow {
     counters: HashMap<String, usize>,
     /// What is known when each step has ended.
     ended: HashMap<String, Past>,
+    /// The steps that one person or several do or answer.
+    people: BTreeSet<String>,
     /// The groups that the step is in.
     open: Vec<String>,
     past: Past,
@@ -76,6 +78,7 @@ impl Flow {
             ids: BTreeSet::new(),
             counters: HashMap::new(),
             ended: HashMap::new(),
+            people: BTreeSet::new(),
             open: Vec::new(),
             past: Past::default(),
             by: None,
@@ -152,6 +155,12 @@ fn collect_outputs(steps: &Node, into: &mut BTreeSet<(String, String)>) {
 fn groups(step: &Node) -> impl Iterator<Item = &Node> {
     let phase = step.get("phase").and_then(|phase| phase.get("steps"));
     step.get("parallel").into_iter().chain(phase)
+}
+
+/// Whether the people who did a step are known when it has ended.
+fn done_by_people(step: &Node, each: bool) -> bool {
+    step.get("checklist").is_some()
+        || !each && ["manual", "approval", "hand-over"].iter().any(|kind| step.get(kind).is_some())
 }
 
 /// The one key of a step that says what it does.
@@ -237,6 +246,7 @@ impl Lower<'_> {
         let outer = Scope { item: None, ..scope.clone() };
         let after = self.after(node, flow);
         let by = self.by(node);
+        self.same_as(node, flow);
         let name = self.template_of(node, "name", &scope);
         let condition = self.condition_of(node, "if", &outer);
         let timeout = self.duration_of(node, "timeout");
@@ -244,6 +254,9 @@ impl Lower<'_> {
         let outputs = self.outputs(node, &each);
         let kind = self.kind_in_group(node, kind, &id_text, &by, &scope, flow);
         flow.past.outputs.extend(outputs.keys().map(|output| (id_text.clone(), output.to_string())));
+        if done_by_people(node, each.is_some()) {
+            flow.people.insert(id_text.clone());
+        }
         flow.ended.insert(id_text, flow.past.clone());
         let otherwise = match node.get("else").and_then(Node::text) {
             Some("abort") => Otherwise::Abort,
@@ -291,6 +304,24 @@ impl Lower<'_> {
             flow.past.asked.extend(questions.iter().cloned());
         }
         lowered
+    }
+
+    /// Whoever did another step: it has ended, and people did it.
+    fn same_as(&mut self, node: &Node, flow: &Flow) {
+        let Some(at) = node.get("by").and_then(|by| by.get("same-as")) else { return };
+        let Some(id) = at.text() else { return };
+        if flow.ended.contains_key(id) && flow.people.contains(id) {
+            return;
+        }
+        let (message, hint) = if flow.ended.contains_key(id) {
+            let hint = "it names a `manual`, `checklist`, `approval` or `hand-over` step without `each`";
+            (format!("nobody in particular does the step `{}`", shown(id)), hint.to_owned())
+        } else {
+            let known = flow.people.iter().map(String::as_str);
+            let hint = name_hint(id, known, "no step that people do comes before this one");
+            (format!("no step `{}` comes before this one", shown(id)), hint)
+        };
+        self.report.error(Code::StepOrder, at.span, message).hint(hint);
     }
 
     fn step_id(&mut self, id: &str, span: Span) -> Option<StepId> {

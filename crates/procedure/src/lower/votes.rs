@@ -9,10 +9,7 @@ use crate::tree::Node;
 impl Lower<'_> {
     /// A vote of a step or gate. `by` stands beside it, or is passed on from the group the step is in.
     pub(super) fn vote(&mut self, step: &Node, node: &Node, inherited: Option<&Who>) -> Option<VoteRule> {
-        let by = match step.get("by") {
-            Some(by) => self.who(by),
-            None => inherited.cloned(),
-        };
+        let by = self.binding(step, inherited);
         let span = step.entry("vote").map_or(step.span, |entry| entry.key_span);
         if by.is_none() && step.get("by").is_none() {
             self.report

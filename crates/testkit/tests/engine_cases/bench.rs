@@ -96,7 +96,7 @@ pub(crate) fn probe(host: &str) -> Probe {
 
 pub(crate) fn approval(count: u32) -> Gate {
     let by = Who::Group(named("all"));
-    let rule = ApprovalRule { by, count, allow_self: true, covers: None, valid: None };
+    let rule = ApprovalRule { by, exclude: Vec::new(), count, allow_self: true, covers: None, valid: None };
     Gate { kind: GateKind::Approval(rule), condition: None, place: Place::default() }
 }
 
@@ -105,6 +105,7 @@ pub(crate) fn policy(environments: Vec<(&str, Environment)>) -> Policy {
     Policy {
         service: named("svc"),
         people: people.iter().map(|name| (named(name), Person::default())).collect(),
+        roles: IndexMap::new(),
         groups: IndexMap::from([(named("all"), people.iter().map(|name| named(name)).collect())]),
         gates: IndexMap::new(),
         environments: environments.into_iter().map(|(name, it)| (named(name), it)).collect(),

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::act::Outcome;
 use tollgate_core::context::RunFacts;
-use tollgate_core::event::{AnswerValue, ApprovalTarget, Asked, Ballot, StepResult, WaiverTarget};
+use tollgate_core::event::{
+    AnswerValue, ApprovalTarget, Asked, Ballot, StepResult, TickResult, WaiverTarget,
+};
 use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{ApprovalRule, Gate, GateKind, Majority, Policy, VoteRule};
+use tollgate_core::model::{ApprovalRule, Checklist, Gate, GateKind, Majority, Policy, VoteRule, Who};
 use tollgate_core::plan::Plan;
-use tollgate_core::state::{ReleaseState, Run, Says, StepStatus};
+use tollgate_core::state::{ReleaseState, Run, Says, StepStatus, Tick};
 
 use crate::oracle::Oracle;
 use crate::team::named;
@@ -60,7 +62,7 @@ impl Judging<'_> {
                             && valid.is_none_or(|valid| self.at < answer.at + valid)
                             && answer.by.person().is_some_and(|person| {
                                 by.as_ref().map_or(in_force.people.contains_key(person), |who| {
-                                    in_force.includes(who, person)
+                                    self.is_one_of(in_force, who, person)
                                 })
                             })
                     })
@@ -69,6 +71,7 @@ impl Judging<'_> {
                     let place = environment.as_ref().or(policy.environments.get(self.name)?.from.as_ref());
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
                 }
+                GateKind::Checklist { list, .. } => self.checked(name, list),
                 GateKind::Vote(rule) => self.voted(name, rule, in_force),
                 GateKind::Require { that } => self.holds(that),
             };
@@ -86,6 +89,44 @@ impl Judging<'_> {
         let own = stretches.iter().filter(|stretch| stretch.what == *sealed);
         let longest = own.map(|stretch| stretch.until.unwrap_or(self.at).duration_since(stretch.from)).max();
         longest.unwrap_or(SignedDuration::from_secs(-1))
+    }
+
+    /// Whether somebody is of a group, is the person, or fills the role.
+    fn is_one_of(&self, in_force: &Policy, who: &Who, person: &PersonName) -> bool {
+        match who {
+            Who::Role(role) => self
+                .release
+                .roles
+                .get(role)
+                .is_some_and(|held| held.person == *person && in_force.includes(&held.of, person)),
+            who => in_force.includes(who, person),
+        }
+    }
+
+    /// Whether every item is answered, and none failed.
+    fn checked(&self, gate: &GateName, list: &Checklist) -> bool {
+        let target = ApprovalTarget::Gate(self.name.clone(), gate.clone());
+        let Some(candidate) = self.release.candidate(self.run.candidate) else { return false };
+        let fingerprint = candidate.fingerprint();
+        list.groups.iter().flat_map(|group| &group.items).all(|item| {
+            let of_item =
+                |tick: &&Tick| tick.run == self.run.id && tick.target == target && tick.item == item.id;
+            let newest = self.release.ticks.iter().rev().find(of_item);
+            newest.is_some_and(|tick| {
+                let waiver = WaiverTarget::Item(target.clone(), item.id.clone());
+                let waived = self.release.waivers.iter().any(|one| {
+                    one.target == waiver
+                        && self.said_to_run(one.runs)
+                        && one.until.is_none_or(|until| self.at < until)
+                });
+                tick.covers == fingerprint
+                    && match tick.result {
+                        TickResult::Passed => true,
+                        TickResult::NotRun { .. } => item.optional || waived,
+                        TickResult::Failed { .. } => false,
+                    }
+            })
+        })
     }
 
     /// Whether a vote is over and passed.

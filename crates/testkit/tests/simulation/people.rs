@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::actor::{Actor, Known};
-use tollgate_core::event::{ApprovalTarget, Asked, Ballot, WaiverTarget};
+use tollgate_core::decide::{LineStanding, checklist};
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, TickResult, WaiverTarget};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::Action;
-use tollgate_core::ids::{EnvironmentName, PersonName, ReleaseId, RunId, StepId};
+use tollgate_core::ids::{EnvironmentName, ItemName, PersonName, ReleaseId, RoleName, RunId, StepId};
 use tollgate_core::model::Deploy;
 use tollgate_core::plan::Body;
 use tollgate_core::state::{Says, StepStatus};
@@ -46,6 +47,17 @@ pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
     let submit = |stimulus| Deed::Submit(view.release_id, stimulus, by.clone());
     match action.clone() {
         Action::Approve(target) => submit(Stimulus::Approve { target, note: None }),
+        Action::Assign(role) => match another(view, &role) {
+            Some(person) => submit(Stimulus::Assign { role, person }),
+            None => Deed::Wait,
+        },
+        Action::Tick(target) => match open_items(view, &target) {
+            items if items.is_empty() => Deed::Wait,
+            items => {
+                let (result, evidence) = (TickResult::Passed, Some("https://example.org/seen".into()));
+                submit(Stimulus::Tick { target, items, result, evidence })
+            }
+        },
         Action::Vote(target) => submit(Stimulus::Vote { target, ballot: Ballot::For, note: None }),
         Action::Revoke(target) => submit(Stimulus::Revoke { target }),
         Action::Answer(question) => {
@@ -135,6 +147,9 @@ pub(crate) fn whatever(view: &View, chance: &mut Chance, now: jiff::Timestamp) -
             let stimulus = Stimulus::Reject { target: target.clone(), why: "not yet".into() };
             return Some(Deed::Submit(view.release_id, stimulus, by));
         }
+        if let (Action::Tick(target), true) = (&action, chance.percent(45)) {
+            return Some(Deed::Submit(view.release_id, tick(view, target.clone(), chance)?, by));
+        }
         if let (Action::Vote(target), true) = (&action, chance.percent(35)) {
             return Some(Deed::Submit(view.release_id, ballot(target.clone(), chance), by));
         }
@@ -142,6 +157,33 @@ pub(crate) fn whatever(view: &View, chance: &mut Chance, now: jiff::Timestamp) -
     }
     let by = anybody(chance);
     stray(view, chance).map(|stimulus| Deed::Submit(view.release_id, stimulus, by))
+}
+
+/// Somebody who could fill a role and does not.
+fn another(view: &View, role: &RoleName) -> Option<PersonName> {
+    let (_, plan) = view.active().next()?;
+    let found = view.role(plan, role)?;
+    let now = view.fills(plan, role);
+    view.members(plan, &found.of).into_iter().find(|person| Some(person) != now)
+}
+
+/// The items of a checklist that are still to be answered, or again.
+fn open_items(view: &View, target: &ApprovalTarget) -> Vec<ItemName> {
+    let lines = checklist(view, target, jiff::Timestamp::MIN).into_iter();
+    lines.filter(|line| line.standing != LineStanding::Counts).map(|line| line.item).collect()
+}
+
+/// An answer of any kind to one item.
+fn tick(view: &View, target: ApprovalTarget, chance: &mut Chance) -> Option<Stimulus> {
+    let lines = checklist(view, &target, jiff::Timestamp::MIN);
+    let items = vec![chance.pick(&lines)?.item.clone()];
+    let why = "it is like that".to_owned();
+    let result = match chance.below(4) {
+        0 => TickResult::Failed { why },
+        1 => TickResult::NotRun { why },
+        _ => TickResult::Passed,
+    };
+    Some(Stimulus::Tick { target, items, result, evidence: chance.percent(50).then(|| "seen".into()) })
 }
 
 /// A vote of any kind.
@@ -158,7 +200,13 @@ fn stray(view: &View, chance: &mut Chance) -> Option<Stimulus> {
     let approvals: Vec<ApprovalTarget> =
         view.release.opinions.iter().map(|opinion| opinion.target.clone()).collect();
     let voted: Vec<ApprovalTarget> = view.release.votes.iter().map(|round| round.target.clone()).collect();
-    Some(match chance.below(18) {
+    Some(match chance.below(20) {
+        18 => Stimulus::Assign { role: named("owner"), person: named(PEOPLE[chance.below(PEOPLE.len())]) },
+        19 => {
+            let ticked: Vec<ApprovalTarget> =
+                view.release.ticks.iter().map(|tick| tick.target.clone()).collect();
+            tick(view, chance.pick(&ticked)?.clone(), chance)?
+        }
         16 | 17 => ballot(chance.pick(&voted)?.clone(), chance),
         0 | 12 | 13 => Stimulus::Hold { run: run.id, why: "wait a moment".into() },
         1 | 2 | 14 | 15 => Stimulus::Resume { run: run.id },

@@ -8,10 +8,11 @@ use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
-    AnswerType, ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Each, Environment,
-    Extract, Gate, GateKind, GitCheck, GitCherryPick, GitMerge, Majority, MergeHow, MergeWay, Message,
-    Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec,
-    Retry, Shell, SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
+    AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component, Connection,
+    Definition, Deploy, Each, Environment, Extract, Filled, Gate, GateKind, GitCheck, GitCherryPick,
+    GitMerge, Handed, Majority, MergeHow, MergeWay, Message, Otherwise, Person, Place, Policy, Probe,
+    ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step, StepKind,
+    Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
@@ -79,7 +80,8 @@ impl Making<'_> {
     }
 
     fn somebody(&mut self) -> Option<Who> {
-        match self.chance.below(4) {
+        match self.chance.below(5) {
+            4 => Some(Who::Role(named("owner"))),
             0 => Some(Who::Person(named(PEOPLE[self.chance.below(PEOPLE.len())]))),
             1 => Some(self.group()),
             _ => None,
@@ -101,12 +103,26 @@ impl Making<'_> {
 
     fn rule(&mut self) -> ApprovalRule {
         ApprovalRule {
+            exclude: Vec::new(),
             by: self.group(),
             count: if self.chance.percent(30) { 2 } else { 1 },
             allow_self: self.chance.percent(40),
             covers: None,
             valid: self.maybe(40, |making| minutes(making.chance, 30, 3_000)),
         }
+    }
+
+    fn checklist(&mut self) -> Checklist {
+        let item = |number: u32, evidence: bool, optional: bool| ChecklistItem {
+            id: named(&number.to_string()),
+            text: Template("Look at {{ version }}.".into()),
+            takes: None,
+            evidence: if evidence { Handed::Link } else { Handed::Nothing },
+            optional,
+        };
+        let count = self.chance.between(1, 3) as u32;
+        let items = (1..=count).map(|n| item(n, self.chance.percent(30), self.chance.percent(30))).collect();
+        Checklist { groups: vec![ChecklistGroup { title: None, items }] }
     }
 
     fn vote(&mut self) -> VoteRule {
@@ -126,7 +142,8 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(12) {
+        let kind = match self.chance.below(14) {
+            12.. => GateKind::Checklist { list: self.checklist(), by: self.somebody() },
             10.. => GateKind::Vote(self.vote()),
             0..4 => GateKind::Approval(self.rule()),
             4..8 => GateKind::Ask {
@@ -163,6 +180,13 @@ impl Making<'_> {
             service: named(SERVICE),
             people: PEOPLE.iter().map(|name| person(name)).collect(),
             groups: groups.collect(),
+            roles: IndexMap::from([(
+                named("owner"),
+                Role {
+                    of: Who::Group(named("dev")),
+                    filled: if self.chance.percent(50) { Filled::Starter } else { Filled::Ask },
+                },
+            )]),
             gates: if self.chance.percent(15) { self.gates(1) } else { IndexMap::new() },
             environments: IndexMap::new(),
             changes: self.maybe(60, |making| SignOff {
@@ -257,6 +281,8 @@ impl Making<'_> {
     fn filler(&mut self, deeper: u32) -> Step {
         let kind = match self.chance.below(if deeper > 0 { 12 } else { 9 }) {
             5 if self.chance.percent(40) => StepKind::Vote(self.vote()),
+            3 if self.chance.percent(50) => StepKind::Checklist(self.checklist()),
+            4 if self.chance.percent(30) => StepKind::HandOver { role: named("owner"), to: self.group() },
             0..3 => StepKind::Shell(self.shell("work")),
             3 => StepKind::Manual {
                 instruction: Template("Look at {{ version }}.".into()),
