@@ -13,6 +13,7 @@ use crate::ids::{EnvironmentName, OutputName};
 use crate::model::Template;
 use crate::plan::{Item, Plan, PlannedStep};
 use crate::state::{Run, StepStatus};
+use crate::version::VersionFormat;
 use crate::view::View;
 
 /// The longest filled-in text, in bytes.
@@ -25,9 +26,9 @@ pub struct Context {
     pub service: String,
     /// The version, as it stands in files.
     pub version: String,
-    /// The first number of the version.
+    /// The first number of the version; empty where it has none.
     pub major: String,
-    /// The second number of the version.
+    /// The second number of the version; empty where it has none.
     pub minor: String,
     /// The third number of the version; empty where it has two.
     pub patch: String,
@@ -96,7 +97,7 @@ impl Context {
             EnvironmentContext { name: name.to_string(), url }
         });
         let previous = plan.version.previous.as_ref();
-        let mut numbers = plan.version.text.split(|c: char| !c.is_ascii_digit()).map(ToOwned::to_owned);
+        let mut numbers = numbers(plan).into_iter();
         Self {
             service: plan.definition.service.to_string(),
             version: plan.version.text.clone(),
@@ -181,6 +182,14 @@ fn failed(template: &Template, why: &str) -> Failure {
         retry_at: None,
         output: None,
     }
+}
+
+/// The numbers of the version; none where it is of the calendar or a counter.
+fn numbers(plan: &Plan) -> Vec<String> {
+    let format = VersionFormat::new(&plan.definition.version.format).ok();
+    let version = format.and_then(|format| format.parse_text(&plan.version.text));
+    let numbers = version.and_then(|version| version.numbers()).unwrap_or_default();
+    numbers.iter().map(ToString::to_string).collect()
 }
 
 /// A name as part of a variable's name.
@@ -306,6 +315,7 @@ impl Facts for RunFacts<'_> {
         match name {
             "version.text" => return text(&self.plan.version.text),
             "version.bump" => return text(&self.plan.version.bump),
+            "version.pre" => return text(self.plan.version.pre.as_deref().unwrap_or_default()),
             "version.previous" => {
                 return text(self.plan.version.previous.as_ref().map_or("", |previous| &previous.text));
             }

@@ -96,6 +96,7 @@ macro_rules! name {
 name!(/** What is released. */ ServiceName, "a service name", "-_.");
 name!(/** A deployable part of a service. */ ComponentName, "a component name", "-_.");
 name!(/** Where a release runs. */ EnvironmentName, "an environment name", "-_.");
+name!(/** A line of older versions that is still maintained. */ LineName, "the name of a line", "-_.");
 name!(/** A procedure of a service. */ ProcedureName, "a procedure name", "-_.");
 name!(/** A gate of an environment, or one that holds for all of them. */ GateName, "a gate name", "-_.");
 name!(/** A question that is asked once a release. */ QuestionName, "a question name", "-_");

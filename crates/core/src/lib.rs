@@ -25,4 +25,3 @@ pub mod state;
 pub mod version;
 pub mod version_file;
 pub mod view;
-pub mod zone;

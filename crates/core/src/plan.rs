@@ -16,12 +16,13 @@ use crate::act::Act;
 use crate::candidate::Facet;
 use crate::context::Context;
 use crate::expr::Expr;
-use crate::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, StepId};
+use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
 use crate::model::{
     Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Place, Policy, Probe, Retry,
     StepKind, Template, Who,
 };
+use crate::version::Bump;
 
 /// The most items one `each` may go over.
 pub const EACH_MAX: usize = 200;
@@ -52,6 +53,9 @@ pub struct Plan {
     pub base: ObjectId,
     /// The day of the cut: what headings say, however long the run waits before it gets to them.
     pub date: Date,
+    /// The line of older versions that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineName>,
     /// The version.
     pub version: PlannedVersion,
     /// The commits since the version before, the newest first, at most [`EACH_MAX`].
@@ -116,6 +120,12 @@ pub struct PlannedVersion {
     pub bump: String,
     /// The commits that made it so, or who gave it.
     pub because: Vec<String>,
+    /// How much it grows, where a person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Bump>,
+    /// The label of a pre-release, such as `rc`; none for a final version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre: Option<String>,
 }
 
 /// The version before.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tollgate_core::model::Definition;
-use tollgate_core::version::{Bump, COUNTER_FIRST, Known, Version, VersionFormat, Wish};
+use tollgate_core::version::{Bump, Known, Version, VersionFormat, Wish};
 use tollgate_core::version_file::{EditError, Said, Survey, same_version};
 
 use crate::editing::{Files, VersionEdits};
@@ -66,7 +66,7 @@ impl World {
         let format = format_of(definition)?;
         let origin = Origin { url: String::new(), checkout: Some(checkout.clone()), folder: None };
         let repository = self.own_history(&origin)?;
-        let seen = self.versions(&repository, head, Asked::of(&format, &[])).await?;
+        let seen = self.versions(&repository, head, &Asked::of(definition)?).await?;
         let newest = seen.pre.as_ref().or(seen.last.as_ref());
         let mut findings = Vec::new();
         if let (Some(said), Some(newest)) = (survey.said.first(), newest) {
@@ -82,7 +82,8 @@ impl World {
             used: &seen.used,
             initial: initial.as_ref(),
         };
-        let wish = Wish { bump: Bump::Patch, pre: None, today: self.today(), first: COUNTER_FIRST };
+        let (today, first) = (self.today_of(definition), definition.version.next.first);
+        let wish = Wish { bump: Bump::Patch, pre: None, today, first };
         let Ok(next) = format.next(&known, &wish) else { return Ok(findings) };
         let next = next.to_string();
         let from = Files::WorkingCopy(checkout);

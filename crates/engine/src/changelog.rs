@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 
 use tollgate_core::act::{Act, Failure, Outcome};
 use tollgate_core::changelog::{ChangelogRules, KnownAuthors, Release, cut, prepend, render};
-use tollgate_core::commits::{Change, CommitText, Person};
+use tollgate_core::commits::{Change, CommitRules, CommitText, Person, without_taken_back};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::version::VersionFormat;
 
 use crate::execute::{Execution, bounded, failure, permanent};
+use crate::looking::counted_paths;
 use crate::ports::{CommitRef, FileEdit, HistoryQuery, PortError, Repository, Source};
 use crate::since::{CHANGES_MAX, TOO_MANY, changes_of};
 
@@ -22,12 +23,14 @@ impl Execution<'_> {
             return Err(permanent("not a changelog", None));
         };
         let (source, repository) = (&self.engine.world.source, self.repository());
-        let query = HistoryQuery::upto(upto).without(after);
-        let keys = spec.rules.ticket_keys();
-        let changes = changes_of(source.as_ref(), &repository, &query, &keys).await.map_err(failure)?;
+        let definition = &self.plan.definition;
+        let query = HistoryQuery::upto(upto).without(after).within(&counted_paths(definition));
+        let rules = MessageRules { ticket_keys: &spec.rules.ticket_keys(), commits: &definition.commits };
+        let changes = changes_of(source.as_ref(), &repository, &query, &rules).await.map_err(failure)?;
         let changes = changes.ok_or_else(|| {
             permanent(format!("the changelog would have more than {CHANGES_MAX} changes"), Some(TOO_MANY))
         })?;
+        let (changes, _) = without_taken_back(changes);
         let format = VersionFormat::new(&self.plan.definition.version.format)
             .map_err(|error| permanent(error.to_string(), None))?;
         let version = format
@@ -75,9 +78,18 @@ pub(crate) async fn newcomers(
     Ok(known.add(changes))
 }
 
-/// A commit, understood. `keys` are those of the tracker's projects.
-pub(crate) fn read_commit(commit: CommitRef<'_>, keys: &[String]) -> Change {
-    Change::read(text_of(commit), keys)
+/// How messages of commits are read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageRules<'a> {
+    /// The keys of the tracker's projects.
+    pub(crate) ticket_keys: &'a [String],
+    /// What the project says about commits.
+    pub(crate) commits: &'a CommitRules,
+}
+
+/// The changes of a commit, understood.
+pub(crate) fn read_commit(commit: CommitRef<'_>, rules: &MessageRules<'_>) -> Vec<Change> {
+    Change::read_all(text_of(commit), rules.ticket_keys, rules.commits)
 }
 
 fn text_of(commit: CommitRef<'_>) -> CommitText<'_> {

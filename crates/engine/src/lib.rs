@@ -25,6 +25,7 @@ mod since;
 pub mod store;
 mod submit;
 mod verifying;
+pub mod versioning;
 mod work;
 
 use std::path::PathBuf;

@@ -2,39 +2,64 @@
 
 use std::path::Path;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use tollgate_core::act::FailureClass;
+use tollgate_core::calendar::Zone;
 use tollgate_core::changelog::{ChangelogRules, Release, Section, render};
-use tollgate_core::commits::{BumpAdvice, Change, CommitRules, advise_bump};
+use tollgate_core::commits::{BumpAdvice, Change, CommitRules, advise_bump, without_taken_back};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::Definition;
 use tollgate_core::plan::PreviousVersion;
-use tollgate_core::version::{
-    COUNTER_FIRST, Known, OddTag, TagSurvey, Version, VersionFormat, Wish, survey_tags,
-};
+use tollgate_core::version::{OddTag, TagSurvey, Version, VersionFormat, survey_tags};
 
+use crate::changelog::MessageRules;
 use crate::planning::{Origin, PlanningError, format_of};
 use crate::ports::{Checkout, LocalTag, PathFilter, PortError, Repository};
 use crate::since::{Releases, Since};
+use crate::versioning::{Proposal, Wanted};
 use crate::{EngineError, World};
 
 /// What is asked of the tags and commits.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
     /// How versions are written in tags.
-    pub format: &'a VersionFormat,
+    pub format: VersionFormat,
     /// The keys of the tracker's projects.
-    pub ticket_keys: &'a [String],
+    pub ticket_keys: Vec<String>,
+    /// What the project says about commits.
+    pub commits: CommitRules,
     /// Only changes of these paths count, if there are any. Which release was the last one is told by the tags all the same.
-    pub paths: &'a [PathFilter],
+    pub paths: Vec<PathFilter>,
+    /// Where a day begins: tags of days that have not come carry no version.
+    pub zone: Zone,
 }
 
-impl<'a> Asked<'a> {
-    /// What a service's definition asks, of the whole repository.
-    pub fn of(format: &'a VersionFormat, ticket_keys: &'a [String]) -> Self {
-        Self { format, ticket_keys, paths: &[] }
+impl Asked {
+    /// What is asked where only the form of versions is known: everything else as it is when nothing is said.
+    pub fn by(format: VersionFormat) -> Self {
+        let (commits, zone) = (CommitRules::default(), Zone::utc());
+        Self { format, ticket_keys: Vec::new(), commits, paths: Vec::new(), zone }
     }
+
+    /// What a service's definition asks.
+    pub fn of(definition: &Definition) -> Result<Self, PlanningError> {
+        let changelog = definition.changelog.as_ref();
+        Ok(Self {
+            ticket_keys: changelog.map(|spec| spec.rules.ticket_keys()).unwrap_or_default(),
+            commits: definition.commits.clone(),
+            paths: counted_paths(definition),
+            zone: definition.version.next.zone.clone(),
+            ..Self::by(format_of(definition)?)
+        })
+    }
+
+    pub(crate) fn reading(&self) -> MessageRules<'_> {
+        MessageRules { ticket_keys: &self.ticket_keys, commits: &self.commits }
+    }
+}
+
+/// The paths whose changes count; none where all do.
+pub(crate) fn counted_paths(definition: &Definition) -> Vec<PathFilter> {
+    definition.version.next.paths.iter().map(|path| PathFilter::read(path)).collect()
 }
 
 /// What the tags and commits say about versions.
@@ -46,8 +71,14 @@ pub struct VersionSurvey {
     pub last: Option<Version>,
     /// The last pre-release of a version after it, if one was made.
     pub pre: Option<Version>,
-    /// The commits since, the newest first.
+    /// Whether that pre-release is of this very commit.
+    pub at_pre: bool,
+    /// How many commits there are since the last final release.
+    pub commits: usize,
+    /// What changed in them, the newest first, without what was taken back again.
     pub changes: Vec<Change>,
+    /// What was taken back before it was released, with what took it back.
+    pub taken_back: Vec<Change>,
     /// What they ask for.
     pub advice: BumpAdvice,
     /// Tags that carry no version, whether they lie before this commit or not.
@@ -56,6 +87,25 @@ pub struct VersionSurvey {
     pub used: Vec<Version>,
     /// All tags of the repository, fitting or not, whether they lie before this commit or not.
     pub tags: Vec<LocalTag>,
+}
+
+impl VersionSurvey {
+    /// Counts further changes in, the newest first, that come after all others.
+    pub(crate) fn bring_in(&mut self, brought: Vec<Change>, rules: &CommitRules) {
+        self.commits += count_commits(&brought);
+        let all = brought.into_iter().chain(std::mem::take(&mut self.changes)).collect();
+        let (changes, taken_back) = without_taken_back(all);
+        self.advice = advise_bump(&changes, rules);
+        self.changes = changes;
+        self.taken_back.extend(taken_back);
+    }
+
+    /// The highest version of all tags, when it is higher than the last release: a line of development that this commit does not
+    /// descend from, or a typo.
+    pub fn highest(&self) -> Option<&Version> {
+        let last = self.last.as_ref().max(self.pre.as_ref());
+        self.used.iter().max().filter(|highest| last.is_some_and(|last| last < highest))
+    }
 }
 
 impl World {
@@ -84,21 +134,16 @@ impl World {
         Ok(Repository { url: origin.url.clone(), clone, checkout: Some(checkout.root.clone()) })
     }
 
-    /// The day, where a release is dated.
-    pub fn today(&self) -> Date {
-        self.clock.now().to_zoned(TimeZone::UTC).date()
-    }
-
     /// What the tags and commits of a commit say about versions.
     pub async fn versions(
         &self,
         repository: &Repository,
         base: &ObjectId,
-        asked: Asked<'_>,
+        asked: &Asked,
     ) -> Result<VersionSurvey, EngineError> {
         let tags = self.source.tags(repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
-        let TagSurvey { fitting, odd } = survey_tags(asked.format, names, self.today());
+        let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, asked.zone.date(self.clock.now()));
         let used = fitting.iter().map(|tag| tag.version.clone()).collect();
         let releases = Releases::new(&tags, fitting);
         let Since { last, pre, changes } = self.since_release(repository, base, &releases, asked).await?;
@@ -107,9 +152,24 @@ impl World {
             tag: last.tag.name.clone(),
             commit: last.tag.commit.clone(),
         });
+        let at_pre = pre.is_some_and(|pre| pre.tag.commit == *base);
         let (last, pre) = (last.map(|last| last.version.clone()), pre.map(|pre| pre.version.clone()));
-        let advice = advise_bump(&changes, &CommitRules::default());
-        Ok(VersionSurvey { previous, last, pre, changes, advice, odd, used, tags })
+        let commits = count_commits(&changes);
+        let (changes, taken_back) = without_taken_back(changes);
+        let advice = advise_bump(&changes, &asked.commits);
+        Ok(VersionSurvey {
+            previous,
+            last,
+            pre,
+            at_pre,
+            commits,
+            changes,
+            taken_back,
+            advice,
+            odd,
+            used,
+            tags,
+        })
     }
 
     /// The changelog's section of what is not released yet, dated today.
@@ -117,9 +177,10 @@ impl World {
         &self,
         definition: &Definition,
         survey: &VersionSurvey,
+        wanted: &Wanted,
     ) -> Result<Section, PlanningError> {
         let format = format_of(definition)?;
-        let (version, ..) = self.proposed(&format, survey, definition)?;
+        let Proposal { version, .. } = self.next_version(definition, survey, wanted)?;
         let rules = match &definition.changelog {
             Some(spec) => spec.rules.clone(),
             None => ChangelogRules::default(),
@@ -133,7 +194,7 @@ impl World {
             version: &version,
             tag: &tag,
             previous_tag: survey.previous.as_ref().map(|previous| previous.tag.as_str()),
-            date: self.today(),
+            date: self.today_of(definition),
             changes: &survey.changes,
             newcomers: &[],
         };
@@ -143,53 +204,9 @@ impl World {
             hint: None,
         })
     }
+}
 
-    pub(crate) fn proposed(
-        &self,
-        format: &VersionFormat,
-        survey: &VersionSurvey,
-        definition: &Definition,
-    ) -> Result<(Version, String, Vec<String>), PlanningError> {
-        let today = self.today();
-        if survey.last.is_none()
-            && let Some(initial) = &definition.version.initial
-        {
-            let first = format.parse_text(initial).ok_or_else(|| PlanningError::Version {
-                code: "no-version",
-                why: format!(
-                    "`version.initial` is `{initial}`, which is no version of the form `{}`",
-                    format.as_str()
-                ),
-                hint: None,
-            })?;
-            return Ok((first, "initial".into(), vec!["the first release".into()]));
-        }
-        let Some(bump) = survey.advice.bump else {
-            let since = survey
-                .previous
-                .as_ref()
-                .map_or("the beginning".into(), |previous| format!("`{}`", previous.tag));
-            let why = match survey.changes.len() {
-                0 => format!("there is no commit since {since}"),
-                1 => format!("the one commit since {since} asks for no release"),
-                count => format!("none of the {count} commits since {since} asks for a release"),
-            };
-            return Err(PlanningError::Version {
-                code: "nothing-to-release",
-                why,
-                hint: Some("release all the same with `--set-version VERSION`".into()),
-            });
-        };
-        let known =
-            Known { last: survey.last.as_ref(), pre: survey.pre.as_ref(), used: &survey.used, initial: None };
-        let wish = Wish { bump, pre: None, today, first: COUNTER_FIRST };
-        let next = format.next(&known, &wish).map_err(|error| PlanningError::Version {
-            code: "no-next",
-            why: error.to_string(),
-            hint: Some("choose the version with `--set-version`".into()),
-        })?;
-        let because = survey.advice.because.iter().take(20);
-        let because = because.map(|reason| format!("{} {}", reason.commit.short(), reason.subject)).collect();
-        Ok((next, bump.to_string(), because))
-    }
+/// How many commits these are changes of: those of one commit stand together.
+fn count_commits(changes: &[Change]) -> usize {
+    changes.chunk_by(|one, next| one.commit == next.commit).count()
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::act::{Act, Failure, FailureClass, Outcome};
-use tollgate_core::commits::{CommitRules, advise_bump};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::{MergeWay, Step, StepKind};
 
-use crate::looking::VersionSurvey;
+use crate::looking::{Asked, VersionSurvey};
 use crate::planning::{PlanningError, Surveyed};
 use crate::{Engine, EngineError};
 
@@ -53,15 +52,16 @@ impl Engine {
         &self,
         surveyed: &Surveyed,
         pinned: &BTreeMap<String, ObjectId>,
-        keys: &[String],
+        asked: &Asked,
         survey: &mut VersionSurvey,
     ) -> Result<Vec<String>, EngineError> {
         let Some(first) = pinned.values().next() else { return Ok(Vec::new()) };
         let (source, repository) = (self.world.source.as_ref(), &surveyed.repository);
         let to = pinned.values().cloned().collect();
-        let query = HistoryQuery { to, ..HistoryQuery::upto(first).without(Some(&surveyed.base)) };
-        let brought = changes_of(source, repository, &query, keys).await?;
-        let mut brought = brought.ok_or_else(|| PlanningError::Repository {
+        let query = HistoryQuery::upto(first).without(Some(&surveyed.base)).within(&asked.paths);
+        let query = HistoryQuery { to, ..query };
+        let brought = changes_of(source, repository, &query, &asked.reading()).await?;
+        let brought = brought.ok_or_else(|| PlanningError::Repository {
             code: "merge-too-large",
             why: format!("what is merged would bring in more than {CHANGES_MAX} commits"),
             hint: Some("look whether it is the right branch".into()),
@@ -69,9 +69,7 @@ impl Engine {
         if brought.is_empty() {
             return Ok(Vec::new());
         }
-        brought.append(&mut survey.changes);
-        survey.changes = brought;
-        survey.advice = advise_bump(&survey.changes, &CommitRules::default());
+        survey.bring_in(brought, &asked.commits);
         let mut paths = Vec::new();
         for tip in pinned.values() {
             // What only the base changed is in it, too: a condition on paths would rather hold once too often.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use tollgate_core::commits::{Change, Lines, plain_text};
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
 use tollgate_core::model::{Definition, Policy, StepKind};
 use tollgate_core::plan::{
@@ -16,6 +15,7 @@ use tollgate_core::view::release_id;
 use crate::execute::check_working_copy;
 use crate::looking::{Asked, VersionSurvey};
 use crate::ports::{Checkout, Repository};
+use crate::versioning::{Proposal, Wanted};
 use crate::{Engine, EngineError};
 
 /// The most changed paths that a plan holds.
@@ -106,27 +106,27 @@ impl Engine {
         Ok(self.world.source.read_file(&surveyed.repository, &surveyed.base, path).await?)
     }
 
-    /// Makes the plan of a procedure. `given` is a version that somebody chose.
+    /// Makes the plan of a procedure. `wanted` is what somebody asks of the version.
     pub async fn plan(
         &self,
         surveyed: &Surveyed,
         definition: &Definition,
         policy: &Policy,
         procedure: &ProcedureName,
-        given: Option<&str>,
+        wanted: &Wanted,
     ) -> Result<Plan, EngineError> {
         let found = definition.procedures.get(procedure).ok_or_else(|| PlanError::NoProcedure {
             name: procedure.to_string(),
             known: list(definition.procedures.keys()),
         })?;
         let format = format_of(definition)?;
-        let keys = definition.changelog.as_ref().map(|spec| spec.rules.ticket_keys()).unwrap_or_default();
-        let asked = Asked::of(&format, &keys);
-        let mut survey = self.world.versions(&surveyed.repository, &surveyed.base, asked).await?;
+        let asked = Asked::of(definition)?;
+        let mut survey = self.world.versions(&surveyed.repository, &surveyed.base, &asked).await?;
+        survey.used.extend(self.used_versions(&definition.service, &format).await?);
         let pinned = self.pinned(surveyed, &found.steps).await?;
-        let brought = self.brought_in(surveyed, &pinned, &keys, &mut survey).await?;
-        let version = self.version(&format, &survey, definition, given)?;
-        let (changes, authors, strangers) = planned_changes(&survey.changes, policy);
+        let brought = self.brought_in(surveyed, &pinned, &asked, &mut survey).await?;
+        let version = self.planned_version(&format, &survey, definition, wanted)?;
+        let (changes, authors, strangers) = planned_changes(&survey, policy);
         let changes_total = survey.changes.len() as u64;
         let mut changed_paths = match &version.previous {
             Some(previous) => {
@@ -144,6 +144,10 @@ impl Engine {
         let steps = unfold(found, policy, &items)?;
         let mut definition = definition.clone();
         definition.procedures.retain(|name, _| name == procedure);
+        if let Some(line) = &wanted.line {
+            definition.repository.branch = line.spec.branch.clone();
+        }
+        let date = self.world.today_of(&definition);
         let mut plan = Plan {
             procedure: procedure.clone(),
             definition,
@@ -152,7 +156,8 @@ impl Engine {
             checkout: surveyed.origin.checkout.as_ref().map(|checkout| checkout.root.display().to_string()),
             folder: surveyed.origin.folder.clone(),
             base: surveyed.base.clone(),
-            date: self.world.today(),
+            date,
+            line: wanted.line.as_ref().map(|line| line.name.clone()),
             version,
             changes,
             changes_total,
@@ -168,39 +173,28 @@ impl Engine {
         Ok(plan)
     }
 
-    fn version(
+    fn planned_version(
         &self,
         format: &VersionFormat,
         survey: &VersionSurvey,
         definition: &Definition,
-        given: Option<&str>,
+        wanted: &Wanted,
     ) -> Result<PlannedVersion, PlanningError> {
-        let odd =
-            |code, why: String, hint: &str| PlanningError::Version { code, why, hint: Some(hint.into()) };
-        let (next, bump, because) = match given {
-            Some(text) => {
-                let next = format.parse_text(text).or_else(|| format.parse_tag(text)).ok_or_else(|| {
-                    let shown = plain_text(text, Lines::Join).chars().take(60).collect::<String>();
-                    let why = format!("`{shown}` is no version of the form `{}`", format.as_str());
-                    odd(
-                        "no-version",
-                        why,
-                        "write it like the versions before, such as the one `tollgate version` proposes",
-                    )
-                })?;
-                (next, "given".to_owned(), vec!["chosen by a person".to_owned()])
-            }
-            None => self.world.proposed(format, survey, definition)?,
-        };
-        if let Some(last) = &survey.last {
-            next.check_follows(last).map_err(|error| {
-                odd("not-higher", error.to_string(), "choose a higher version with `--set-version`")
-            })?;
-        }
-        let tag = format
-            .tag_name(&next)
-            .map_err(|error| odd("no-tag", error.to_string(), "correct `version.format`"))?;
-        Ok(PlannedVersion { text: next.to_string(), tag, previous: survey.previous.clone(), bump, because })
+        let Proposal { version, bump, because } = self.world.next_version(definition, survey, wanted)?;
+        let tag = format.tag_name(&version).map_err(|error| PlanningError::Version {
+            code: "no-tag",
+            why: error.to_string(),
+            hint: Some("correct `version.format`".into()),
+        })?;
+        Ok(PlannedVersion {
+            text: version.to_string(),
+            tag,
+            previous: survey.previous.clone(),
+            bump,
+            because,
+            chosen: wanted.bump,
+            pre: version.pre_label().map(ToOwned::to_owned),
+        })
     }
 
     /// What would stop the run at once is told before it starts.
@@ -288,10 +282,14 @@ pub fn format_of(definition: &Definition) -> Result<VersionFormat, PlanningError
     })
 }
 
-fn planned_changes(changes: &[Change], policy: &Policy) -> (Vec<PlannedChange>, BTreeSet<PersonName>, u32) {
+fn planned_changes(
+    survey: &VersionSurvey,
+    policy: &Policy,
+) -> (Vec<PlannedChange>, BTreeSet<PersonName>, u32) {
     let mut authors = BTreeSet::new();
     let mut strangers: BTreeSet<&str> = BTreeSet::new();
-    for change in changes {
+    // Who wrote something that was taken back again knows what is released no less.
+    for change in survey.changes.iter().chain(&survey.taken_back) {
         match policy.author(&change.author_email) {
             Some(person) => {
                 authors.insert(person.clone());
@@ -301,7 +299,7 @@ fn planned_changes(changes: &[Change], policy: &Policy) -> (Vec<PlannedChange>, 
             }
         }
     }
-    let planned = changes.iter().take(EACH_MAX).map(|change| PlannedChange {
+    let planned = survey.changes.iter().take(EACH_MAX).map(|change| PlannedChange {
         commit: change.commit.clone(),
         title: change.subject.chars().take(TITLE_MAX_CHARS).collect(),
         author: policy.author(&change.author_email).cloned(),

@@ -14,7 +14,7 @@ use tollgate_core::commits::Change;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::version::{FittingTag, Version, nearest_release};
 
-use crate::changelog::read_commit;
+use crate::changelog::{MessageRules, read_commit};
 use crate::looking::Asked;
 use crate::planning::PlanningError;
 use crate::ports::{
@@ -76,11 +76,11 @@ pub(crate) async fn changes_of(
     source: &dyn Source,
     repository: &Repository,
     query: &HistoryQuery,
-    ticket_keys: &[String],
+    reading: &MessageRules<'_>,
 ) -> Result<Option<Vec<Change>>, PortError> {
     let mut changes = Vec::new();
     let mut keep = |commit: CommitRef<'_>| {
-        changes.push(read_commit(commit, ticket_keys));
+        changes.extend(read_commit(commit, reading));
         if changes.len() > CHANGES_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     source.commits(repository, query, &mut keep).await?;
@@ -152,7 +152,12 @@ struct Probe {
 }
 
 impl Probe {
-    fn take(&mut self, commit: CommitRef<'_>, releases: &Releases<'_>, keys: &[String]) -> ControlFlow<()> {
+    fn take(
+        &mut self,
+        commit: CommitRef<'_>,
+        releases: &Releases<'_>,
+        reading: &MessageRules<'_>,
+    ) -> ControlFlow<()> {
         if releases.at(commit.id).is_some() {
             self.met = Some(ObjectId(commit.id.to_owned()));
             return ControlFlow::Break(());
@@ -166,7 +171,7 @@ impl Probe {
         self.root |= parents.is_empty();
         self.merges |= parents.len() > 1;
         self.doubles |= !self.dates.insert(commit.committed_at);
-        self.changes.push(read_commit(commit, keys));
+        self.changes.extend(read_commit(commit, reading));
         self.seen.insert(id.clone());
         self.line.push((id, parents));
         ControlFlow::Continue(())
@@ -204,12 +209,13 @@ impl World {
         repository: &Repository,
         base: &ObjectId,
         releases: &'r Releases<'r>,
-        asked: Asked<'_>,
+        asked: &Asked,
     ) -> Result<Since<'r>, EngineError> {
         let query = HistoryQuery { order: HistoryOrder::AsWalked, ..HistoryQuery::upto(base) };
         let mut probe = Probe::default();
         if !releases.last.is_empty() {
-            let mut take = |commit: CommitRef<'_>| probe.take(commit, releases, asked.ticket_keys);
+            let reading = asked.reading();
+            let mut take = |commit: CommitRef<'_>| probe.take(commit, releases, &reading);
             self.source.commits(repository, &query, &mut take).await?;
             if asked.paths.is_empty() && !probe.too_many && probe.is_whole() {
                 let last = probe.met.as_ref().and_then(|met| releases.at(&met.0));
@@ -249,7 +255,7 @@ impl World {
         base: &ObjectId,
         releases: &'r Releases<'r>,
         met: Option<&'r Release<'r>>,
-        asked: Asked<'_>,
+        asked: &Asked,
     ) -> Result<Since<'r>, EngineError> {
         let mut reading = self.read_since(repository, base, releases, met, asked).await?;
         if let Some(met) = met {
@@ -262,8 +268,8 @@ impl World {
         let pre = self.pre_release(repository, base, releases, last, &reading.line).await?;
         let changes = match reading.changes {
             None if !asked.paths.is_empty() => {
-                let query = since(base, last).within(asked.paths);
-                changes_of(self.source.as_ref(), repository, &query, asked.ticket_keys).await?
+                let query = since(base, last).within(&asked.paths);
+                changes_of(self.source.as_ref(), repository, &query, &asked.reading()).await?
             }
             changes => changes,
         };
@@ -278,9 +284,9 @@ impl World {
         base: &ObjectId,
         releases: &'r Releases<'r>,
         from: Option<&'r Release<'r>>,
-        asked: Asked<'_>,
+        asked: &Asked,
     ) -> Result<Reading<'r>, EngineError> {
-        let all = asked.paths.is_empty();
+        let (all, reading) = (asked.paths.is_empty(), asked.reading());
         let mut query = since(base, from);
         if !all {
             query.fields = CommitFields::WithoutMessage;
@@ -296,7 +302,7 @@ impl World {
             if too_many {
                 changes = Vec::new();
             } else if all {
-                changes.push(read_commit(commit, asked.ticket_keys));
+                changes.extend(read_commit(commit, &reading));
             }
             ControlFlow::Continue(())
         };

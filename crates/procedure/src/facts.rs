@@ -41,7 +41,7 @@ const fn fact(name: &'static str, kind: FactKind, about: &'static str) -> Fact {
     Fact { name, about, kind }
 }
 
-/// What every text knows. `patch` only where versions have three numbers, `notes` only where there is a changelog.
+/// What every text knows. `major`, `minor` and `patch` only where versions have such numbers, `notes` only where there is a changelog.
 pub const IN_TEXTS: &[Fact] = &[
     fact("service", FactKind::Text, "What is released."),
     fact("version", FactKind::Text, "The version as it stands in files, such as `1.9.0`."),
@@ -63,6 +63,11 @@ pub const IN_CONDITIONS: &[Fact] = &[
         "version.bump",
         FactKind::Word(&["major", "minor", "patch", "given", "initial"]),
         "How the version was raised; `given` when a person named it, `initial` at the first release.",
+    ),
+    fact(
+        "version.pre",
+        FactKind::Text,
+        "The label of a pre-release, such as `rc`; empty for a final version.",
     ),
     fact("version.previous", FactKind::Text, "The version before; empty at the first release."),
 ];

@@ -2,10 +2,14 @@
 
 use clap::Args;
 use serde::Serialize;
+use tollgate_core::ids::ObjectId;
 use tollgate_engine::World;
 use tollgate_engine::looking::{Asked, VersionSurvey};
-use tollgate_engine::planning::{Origin, format_of};
+use tollgate_engine::planning::Origin;
+use tollgate_engine::ports::Repository;
+use tollgate_engine::versioning::Line;
 
+use super::plan::Growth;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -14,7 +18,10 @@ use crate::project::{Project, Rules};
 
 /// What about the changelog.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ChangelogArgs {}
+pub(crate) struct ChangelogArgs {
+    #[command(flatten)]
+    growth: Growth,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -23,12 +30,14 @@ struct Section {
     text: String,
 }
 
-pub(crate) async fn run(app: &App, _: &ChangelogArgs) -> Result<Exit, CliError> {
+pub(crate) async fn run(app: &App, args: &ChangelogArgs) -> Result<Exit, CliError> {
     let project = app.project()?;
     let rules = project.rules(app)?;
     let world = app.world(&rules.definition.service)?;
-    let survey = unreleased(app, &world, &project, &rules).await?;
-    let section = world.changelog_section(&rules.definition, &survey)?;
+    let line = args.growth.line(&rules.definition)?;
+    let survey = unreleased(app, &world, &project, &rules, line.as_ref()).await?;
+    let wanted = args.growth.wanted(None, line);
+    let section = world.changelog_section(&rules.definition, &survey, &wanted)?;
     let shown = Section { version: section.version.to_string(), text: section.text };
     app.output.data(&shown, || crate::output::plain(&shown.text))?;
     Ok(Exit::Done)
@@ -40,6 +49,7 @@ pub(crate) async fn unreleased(
     world: &World,
     project: &Project,
     rules: &Rules,
+    line: Option<&Line>,
 ) -> Result<VersionSurvey, CliError> {
     let folder = project.folder();
     let checkout = world.working_copy(&folder).await?.ok_or_else(|| {
@@ -62,8 +72,24 @@ pub(crate) async fn unreleased(
     }
     let origin = Origin { url: String::new(), checkout: Some(checkout), folder: None };
     let repository = world.own_history(&origin)?;
-    let format = format_of(&rules.definition)?;
-    let changelog = rules.definition.changelog.as_ref();
-    let keys = changelog.map(|spec| spec.rules.ticket_keys()).unwrap_or_default();
-    Ok(world.versions(&repository, &head, Asked::of(&format, &keys)).await?)
+    let head = match line {
+        Some(line) => branch_of(world, &repository, line).await?,
+        None => head,
+    };
+    Ok(world.versions(&repository, &head, &Asked::of(&rules.definition)?).await?)
+}
+
+/// The newest commit of a line that is known here: of the remote's branch, or of one's own.
+async fn branch_of(world: &World, repository: &Repository, line: &Line) -> Result<ObjectId, CliError> {
+    let branch = &line.spec.branch;
+    for name in [format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")] {
+        if let Some(commit) = world.source.resolve(repository, &name).await? {
+            return Ok(commit);
+        }
+    }
+    Err(CliError::refused(
+        "no-branch",
+        format!("this repository has no branch `{}`", crate::output::line(branch)),
+    )
+    .hint("fetch it, or correct `branch` of the line"))
 }

@@ -6,11 +6,13 @@ use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
 use tollgate_core::context::Context;
-use tollgate_core::ids::{ProcedureName, ServiceName};
+use tollgate_core::ids::{LineName, ProcedureName, ServiceName};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{Deploy, MergeWay, Policy, StepKind, VoteRule};
+use tollgate_core::model::{Definition, Deploy, MergeWay, Policy, StepKind, VoteRule};
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
+use tollgate_core::version::{Bump, PreLabel};
 use tollgate_engine::planning::Origin;
+use tollgate_engine::versioning::{Line, Wanted};
 
 use crate::app::{App, Opened};
 use crate::error::CliError;
@@ -32,8 +34,51 @@ pub(crate) struct What {
     #[arg(value_name = "PROCEDURE")]
     pub(crate) procedure: Option<String>,
     /// The version, instead of the one that the commits ask for
-    #[arg(long, value_name = "VERSION")]
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["bump", "pre"])]
     pub(crate) set_version: Option<String>,
+    #[command(flatten)]
+    pub(crate) growth: Growth,
+}
+
+/// How the version grows.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Growth {
+    /// How much the version grows, instead of what the commits ask for: major, minor or patch
+    #[arg(long, value_name = "HOW", value_parser = bump)]
+    pub(crate) bump: Option<Bump>,
+    /// A pre-release with this label, such as `rc`; its number is counted
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) pre: Option<PreLabel>,
+    /// From the branch of this line of older versions
+    #[arg(long, value_name = "LINE")]
+    pub(crate) line: Option<LineName>,
+}
+
+impl Growth {
+    /// The line that is meant, if one is.
+    pub(crate) fn line(&self, definition: &Definition) -> Result<Option<Line>, CliError> {
+        let Some(name) = &self.line else { return Ok(None) };
+        match definition.lines.get(name) {
+            Some(spec) => Ok(Some(Line { name: name.clone(), spec: spec.clone() })),
+            None => {
+                let known = match definition.lines.is_empty() {
+                    true => "the procedure file has none".to_owned(),
+                    false => format!("there is {}", list(definition.lines.keys())),
+                };
+                let why = format!("there is no line `{}`: {known}", crate::output::line(name.as_str()));
+                Err(CliError::refused("no-line", why).hint("declare it under `lines`, with its branch"))
+            }
+        }
+    }
+
+    /// What is asked of the version.
+    pub(crate) fn wanted(&self, set: Option<&str>, line: Option<Line>) -> Wanted {
+        Wanted { version: set.map(ToOwned::to_owned), bump: self.bump, pre: self.pre.clone(), line }
+    }
+}
+
+fn bump(text: &str) -> Result<Bump, String> {
+    Bump::named(text).ok_or_else(|| "a version grows by `major`, `minor` or `patch`".into())
 }
 
 /// A plan, with its id.
@@ -69,7 +114,9 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     same_repository(opened, &local, &url).await?;
     let folder = Some(project.folder().display().to_string());
     let origin = Origin { url, checkout, folder };
-    let branch = &local.definition.repository.branch;
+    let line = what.growth.line(&local.definition)?;
+    let branch = line.as_ref().map_or(&local.definition.repository.branch, |line| &line.spec.branch).clone();
+    let branch = branch.as_str();
     let surveyed = opened.engine.survey(&opened.service, origin, branch).await?;
     let committed = match app.global.file {
         // A file that was named is meant as it is.
@@ -95,8 +142,8 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     }
     tell_difference(app, &committed.policy, &in_force);
     let procedure = procedure_of(&committed, what.procedure.as_deref())?;
-    let given = what.set_version.as_deref();
-    Ok(opened.engine.plan(&surveyed, &committed.definition, &in_force, &procedure, given).await?)
+    let wanted = what.growth.wanted(what.set_version.as_deref(), line);
+    Ok(opened.engine.plan(&surveyed, &committed.definition, &in_force, &procedure, &wanted).await?)
 }
 
 /// A service is one repository: another one that has the same service name must not get mixed up with it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use tollgate_core::plan::Plan;
 
-use super::plan::{What, make, plan_file};
+use super::plan::{Growth, What, make, plan_file};
 use crate::app::{App, Opened};
 use crate::args::Onward;
 use crate::error::CliError;
@@ -18,7 +18,7 @@ pub(crate) struct StartArgs {
     #[command(flatten)]
     what: What,
     /// Carry out exactly this plan, or nothing: the id that `tollgate plan` gave, or the start of it
-    #[arg(long, value_name = "ID", conflicts_with_all = ["procedure", "set_version"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["procedure", "set_version", "bump", "pre", "line"])]
     plan: Option<String>,
     #[command(flatten)]
     onward: Onward,
@@ -45,9 +45,11 @@ pub(crate) async fn run(app: &App, args: &StartArgs) -> Result<Exit, CliError> {
 async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
     let kept = find(app, opened, id)?;
     let chosen = kept.version.bump == "given";
+    let pre = kept.version.pre.as_ref().filter(|_| !chosen).and_then(|label| label.parse().ok());
     let what = What {
         procedure: Some(kept.procedure.to_string()),
         set_version: chosen.then(|| kept.version.text.clone()),
+        growth: Growth { bump: kept.version.chosen, pre, line: kept.line.clone() },
     };
     let mut now = make(app, opened, &what).await?;
     if !now.is_dated() {

@@ -2,9 +2,10 @@
 
 use clap::Args;
 use serde::Serialize;
-use tollgate_core::version::{COUNTER_FIRST, Known, OddTag, Oddity, Version, Wish};
-use tollgate_engine::planning::format_of;
+use tollgate_core::version::{OddTag, Oddity, Version};
+use tollgate_engine::planning::{PlanningError, format_of};
 
+use super::plan::Growth;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -13,52 +14,61 @@ use crate::project::Rules;
 
 /// What about the version.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct VersionArgs {}
+pub(crate) struct VersionArgs {
+    #[command(flatten)]
+    growth: Growth,
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Next {
     last: Option<Version>,
+    last_pre: Option<Version>,
     next: Option<Version>,
     tag: Option<String>,
     bump: Option<String>,
     commits: usize,
     because: Vec<String>,
+    highest: Option<Version>,
+    tags: usize,
     odd_tags: Vec<OddTag>,
 }
 
-pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
+pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError> {
     let project = app.project()?;
     let rules: Rules = project.rules(app)?;
-    let world = app.world(&rules.definition.service)?;
-    let survey = super::changelog::unreleased(app, &world, &project, &rules).await?;
-    let format = format_of(&rules.definition)?;
-    let known =
-        Known { last: survey.last.as_ref(), pre: survey.pre.as_ref(), used: &survey.used, initial: None };
-    let next = match survey.advice.bump {
-        Some(bump) => {
-            let wish = Wish { bump, pre: None, today: world.today(), first: COUNTER_FIRST };
-            let next = format.next(&known, &wish);
-            Some(next.map_err(|error| CliError::refused("no-next", error.to_string()))?)
-        }
-        None => None,
+    let definition = &rules.definition;
+    let world = app.world(&definition.service)?;
+    let line = args.growth.line(definition)?;
+    let survey = super::changelog::unreleased(app, &world, &project, &rules, line.as_ref()).await?;
+    let format = format_of(definition)?;
+    let next = match world.next_version(definition, &survey, &args.growth.wanted(None, line)) {
+        Ok(next) => Some(next),
+        // That there is nothing to release is an answer here.
+        Err(PlanningError::Version { code: "nothing-to-release", .. }) => None,
+        Err(error) => return Err(error.into()),
     };
-    let tag = next.as_ref().and_then(|next| format.tag_name(next).ok());
-    let because =
-        survey.advice.because.iter().map(|reason| format!("{} {}", reason.commit.short(), reason.subject));
     let shown = Next {
         last: survey.last.clone(),
-        next,
-        tag,
-        bump: survey.advice.bump.map(|bump| bump.to_string()),
-        commits: survey.changes.len(),
-        because: because.collect(),
+        last_pre: survey.pre.clone(),
+        tag: next.as_ref().and_then(|next| format.tag_name(&next.version).ok()),
+        bump: next.as_ref().map(|next| next.bump.clone()),
+        because: next.as_ref().map(|next| next.because.clone()).unwrap_or_default(),
+        next: next.map(|next| next.version),
+        commits: survey.commits,
+        highest: survey.highest().cloned(),
+        tags: survey.tags.len(),
         odd_tags: survey.odd.clone(),
     };
-    app.output.data(&shown, || human(&shown))?;
-    for note in odd_tags(&survey.odd, format.as_str()) {
-        app.output.say(format!("{} {note}", styled(WAITS, "note:")));
+    let since = if survey.at_pre { 0 } else { survey.commits };
+    app.output.data(&shown, || human(&shown, since))?;
+    let note = |text: String| app.output.say(format!("{} {text}", styled(WAITS, "note:")));
+    if let Some(highest) = &shown.highest {
+        note(format!(
+            "{highest} is higher, and not the last release here: this commit does not descend from it"
+        ));
     }
+    odd_tags(&survey.odd, survey.tags.len(), format.as_str()).into_iter().for_each(note);
     Ok(Exit::Done)
 }
 
@@ -66,7 +76,7 @@ pub(crate) async fn run(app: &App, _: &VersionArgs) -> Result<Exit, CliError> {
 const NAMED_MAX: usize = 5;
 
 /// What is told of tags that carry no version: one line for each kind, however many there are.
-fn odd_tags(odd: &[OddTag], format: &str) -> Vec<String> {
+fn odd_tags(odd: &[OddTag], all: usize, format: &str) -> Vec<String> {
     let (mut unfit, mut early, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
     for tag in odd {
         let name = line(&tag.name);
@@ -88,7 +98,7 @@ fn odd_tags(odd: &[OddTag], format: &str) -> Vec<String> {
     let told = kinds.into_iter().filter_map(|(names, one, many)| match &names[..] {
         [] => None,
         [name] => Some(format!("tag {name} {one} left alone")),
-        names => Some(format!("{} tags {many} left alone: {}", names.len(), some_of(names))),
+        names => Some(format!("{} of {all} tags {many} left alone: {}", names.len(), some_of(names))),
     });
     told.collect()
 }
@@ -101,10 +111,12 @@ fn some_of(names: &[String]) -> String {
     }
 }
 
-fn human(next: &Next) -> String {
-    let last = next.last.as_ref().map_or("no release yet".into(), ToString::to_string);
+/// The version for people; `since` is how many commits there are since what is named as the last one.
+fn human(next: &Next, since: usize) -> String {
+    let last = next.last_pre.as_ref().or(next.last.as_ref());
+    let last = last.map_or("no release yet".into(), ToString::to_string);
     let Some(version) = &next.next else {
-        let why = match next.commits {
+        let why = match since {
             0 => "no commit since".to_owned(),
             1 => "the one commit since asks for no release".to_owned(),
             commits => format!("none of the {commits} commits since asks for a release"),

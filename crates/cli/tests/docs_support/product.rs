@@ -109,8 +109,7 @@ fn in_folder(folder: &Path, found: &mut BTreeSet<String>) {
 }
 
 fn in_file(text: &str, found: &mut BTreeSet<String>) {
-    const MAKERS: &[&str] =
-        &["Refusal::new(", "CliError::refused(", "CliError::error(", "CliError::new(", "code: \""];
+    const MAKERS: &[&str] = &["Refusal::new(", "refused(", "CliError::error(", "CliError::new(", "code: \""];
     let own = text.split("#[cfg(test)]").next().unwrap_or_default();
     for maker in MAKERS {
         for (at, _) in own.match_indices(maker) {

@@ -68,7 +68,7 @@ async fn the_last_release_is_that_of_counting() {
         }
         let found = found(&world, &repo).await;
         let head = found.head.unwrap();
-        let survey = engine.versions(&found.repository, &head, Asked::of(&format, &[])).await.unwrap();
+        let survey = engine.versions(&found.repository, &head, &Asked::by(format.clone())).await.unwrap();
         let want = by_counting(&graph, &format, |version| version.pre_release().is_none());
         let tag = survey.previous.as_ref().map(|previous| previous.tag.clone());
         assert_eq!(tag, want.as_ref().map(|(_, name)| name.clone()), "seed {seed}: {graph:?}");

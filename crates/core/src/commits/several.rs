@@ -81,11 +81,11 @@ fn id(text: &str) -> Option<ObjectId> {
     ((ID_MIN_CHARS..=64).contains(&text.len()) && hexadecimal).then(|| ObjectId(text.to_owned()))
 }
 
-/// The changes, the newest first, without those that were taken back and without what took them back.
+/// Takes changes, the newest first, apart: those that stay, and those that were taken back with what took them back.
 ///
 /// A revert of something that is not among them stays, since it changes what is released; and so does one that takes back more
 /// than is among them.
-pub fn without_taken_back(changes: Vec<Change>) -> Vec<Change> {
+pub fn without_taken_back(changes: Vec<Change>) -> (Vec<Change>, Vec<Change>) {
     let mut gone: HashSet<usize> = HashSet::new();
     for (at, change) in changes.iter().enumerate() {
         // What is newer was looked at: a revert that was itself reverted takes nothing back.
@@ -107,5 +107,9 @@ pub fn without_taken_back(changes: Vec<Change>) -> Vec<Change> {
             gone.extend(taken);
         }
     }
-    changes.into_iter().enumerate().filter(|(at, _)| !gone.contains(at)).map(|(_, change)| change).collect()
+    let (mut stay, mut taken_back) = (Vec::with_capacity(changes.len() - gone.len()), Vec::new());
+    for (at, change) in changes.into_iter().enumerate() {
+        if gone.contains(&at) { taken_back.push(change) } else { stay.push(change) }
+    }
+    (stay, taken_back)
 }

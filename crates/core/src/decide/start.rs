@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Deciding;
-use crate::act::{Act, Outcome};
 use crate::candidate::{Facet, FacetValue};
-use crate::event::{ReleaseEvent, RunOutcome, StepResult};
+use crate::event::{ReleaseEvent, RunOutcome};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
 use crate::plan::{COMPONENTS_MAX, PROMOTION, Plan};
-use crate::state::{Run, RunStatus, StepState, StepStatus};
+use crate::state::{Run, RunStatus};
 use crate::view::Refusal;
 
 impl Deciding {
@@ -91,24 +90,19 @@ impl Deciding {
             return Err(Refusal::new("released", format!("{version} was released already"))
                 .hint("start with a higher version"));
         }
-        if let Some(tag) = self.view.release.candidates.iter().find_map(|candidate| candidate.tag.as_ref()) {
+        if let Some(tag) = self.view.release.made_tag() {
             let why = format!(
                 "{version} was given up after its tag `{}` was made; a tag is never used again",
                 tag.name
             );
             return Err(Refusal::new("burnt", why).hint("start with a higher version"));
         }
-        let tagging = |step: &StepState| match &step.status {
-            StepStatus::Leased { act, .. } => matches!(act, Act::Tag { .. }),
-            _ => false,
-        };
-        if self.view.release.runs.iter().any(|run| run.steps.values().any(tagging)) {
+        if self.view.release.is_tagging() {
             let why =
                 format!("{version} was given up while its tag was being made; a tag is never used again");
             return Err(Refusal::new("burnt", why).hint("start with a higher version"));
         }
-        let steps = || self.view.release.runs.iter().flat_map(|run| run.steps.values());
-        if let Some(registry) = steps().find_map(published_in) {
+        if let Some(registry) = self.view.release.published_in() {
             let why = format!(
                 "{version} was given up after it was published in {registry}; a version is published once"
             );
@@ -129,17 +123,6 @@ impl Deciding {
         let facets = BTreeMap::from([(Facet::Procedure, procedure)]);
         self.by_rule(ReleaseEvent::FacetsSet { candidate, facets });
         Ok(candidate)
-    }
-}
-
-/// The registry in which a step published the version, or was doing so.
-fn published_in(step: &StepState) -> Option<String> {
-    match &step.status {
-        StepStatus::Done { result: StepResult::Act(Outcome::Published { registry, .. }), .. } => {
-            Some(registry.clone())
-        }
-        StepStatus::Leased { act: Act::Publish(publish), .. } => Some(publish.target.registry()),
-        _ => None,
     }
 }
 

@@ -7,13 +7,16 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{ApprovalRule, Checklist, Place, PublishSpec, Template, VoteRule, Who};
+use crate::calendar::Zone;
 use crate::changelog::ChangelogRules;
+use crate::commits::CommitRules;
 use crate::expr::Expr;
 use crate::ids::{
-    ComponentName, ConnectionName, EnvironmentName, OutputName, ProcedureName, QuestionName, RoleName,
-    ServiceName, StepId,
+    ComponentName, ConnectionName, EnvironmentName, LineName, OutputName, ProcedureName, QuestionName,
+    RoleName, ServiceName, StepId,
 };
 use crate::signatures::Signers;
+use crate::version::{COUNTER_FIRST, Within};
 use crate::version_file::{DescriptionError, VersionFile};
 
 /// Everything of a procedure file that a run is pinned to.
@@ -26,6 +29,12 @@ pub struct Definition {
     pub repository: RepositorySpec,
     /// How versions look and where they are written.
     pub version: VersionSpec,
+    /// What commits ask of the next version.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub commits: CommitRules,
+    /// The lines of older versions that are still maintained.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub lines: IndexMap<LineName, LineSpec>,
     /// How the changelog is written, if there is one.
     pub changelog: Option<ChangelogSpec>,
     /// What it is made of. Never empty: a service that names none has one, called like itself.
@@ -56,8 +65,58 @@ pub struct VersionSpec {
     pub format: String,
     /// The files that hold the version.
     pub files: Vec<VersionFileSpec>,
-    /// The version before the first release, where no tag is found.
+    /// The version of the first release, where no tag is found.
     pub initial: Option<String>,
+    /// How the next one is found.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub next: NextSpec,
+}
+
+/// How the next version is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct NextSpec {
+    /// Who says how much it grows.
+    pub bump: BumpSource,
+    /// The time zone of the day in a version, and of every other date of a release.
+    pub zone: Zone,
+    /// The number of the first release that has a counter.
+    pub first: u64,
+    /// Only commits that touch these paths count; all of them where there are none. A path of the repository, a pattern with
+    /// `*` and `**`, or one of them after `!` for what does not count.
+    pub paths: Vec<String>,
+}
+
+/// Who says how much the next version grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BumpSource {
+    /// The commits do; a person can say something else.
+    #[default]
+    Commits,
+    /// A person does, for every release.
+    Ask,
+}
+
+impl Default for NextSpec {
+    fn default() -> Self {
+        let (bump, zone, paths) = (BumpSource::default(), Zone::utc(), Vec::new());
+        Self { bump, zone, first: COUNTER_FIRST, paths }
+    }
+}
+
+/// A line of older versions that is still maintained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LineSpec {
+    /// The branch that its releases are cut from.
+    pub branch: String,
+    /// What all its versions start with.
+    pub within: Within,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// A file that holds the version.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::act::{Act, Failure};
+use crate::act::{Act, Failure, Outcome};
 use crate::actor::Actor;
-use crate::candidate::{Candidate, Facet, Fingerprint};
+use crate::candidate::{Candidate, Facet, Fingerprint, MadeTag};
 use crate::event::{
     AnswerValue, ApprovalTarget, Asked, Ballot, RunOutcome, Seen, Skipped, StepResult, TickResult,
     WaiverTarget,
@@ -355,6 +355,36 @@ impl ReleaseState {
     /// A candidate.
     pub fn candidate(&self, number: CandidateNumber) -> Option<&Candidate> {
         self.candidates.iter().find(|candidate| candidate.number == number)
+    }
+
+    /// The first tag that was made for it. Such a tag is never used again, whatever becomes of the release.
+    pub fn made_tag(&self) -> Option<&MadeTag> {
+        self.candidates.iter().find_map(|candidate| candidate.tag.as_ref())
+    }
+
+    /// Whether a tag is being made for it, or may have been.
+    pub fn is_tagging(&self) -> bool {
+        self.steps().any(|step| matches!(&step.status, StepStatus::Leased { act: Act::Tag { .. }, .. }))
+    }
+
+    /// The registry in which a step published it, or was doing so.
+    pub fn published_in(&self) -> Option<String> {
+        self.steps().find_map(|step| match &step.status {
+            StepStatus::Done { result: StepResult::Act(Outcome::Published { registry, .. }), .. } => {
+                Some(registry.clone())
+            }
+            StepStatus::Leased { act: Act::Publish(publish), .. } => Some(publish.target.registry()),
+            _ => None,
+        })
+    }
+
+    /// Whether its version is used up, whatever becomes of it: it may be out in the world.
+    pub fn is_burnt(&self) -> bool {
+        self.made_tag().is_some() || self.is_tagging() || self.published_in().is_some()
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &StepState> {
+        self.runs.iter().flat_map(|run| run.steps.values())
     }
 
     /// The newest answer to a question.

@@ -216,6 +216,13 @@ impl Version {
         }
     }
 
+    /// The label of its pre-release, such as `rc` in `1.4.0-rc.1`: what stands before the number.
+    pub fn pre_label(&self) -> Option<&str> {
+        let pre = self.pre_release()?;
+        let counted = pre.rsplit_once('.').filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit()));
+        Some(counted.map_or(pre, |(label, _)| label))
+    }
+
     /// The first day of the stretch of the calendar that it names, when it is a version of the calendar.
     pub fn first_day(&self) -> Option<Date> {
         match &self.scheme {

@@ -273,6 +273,13 @@ fn up(number: u64) -> Option<u64> {
     (number < NUMBER_MAX).then(|| number + 1)
 }
 
+impl PreLabel {
+    /// The text of the label.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for PreLabel {
     type Err = LabelError;
     fn from_str(text: &str) -> Result<Self, LabelError> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use tollgate_core::changelog::ChangelogRules;
+use tollgate_core::commits::CommitRules;
 use tollgate_core::event::StepResult;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::EnvironmentName;
@@ -243,7 +244,14 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
     Definition {
         service: n("shop"),
         repository: RepositorySpec { url: None, branch: "main".into() },
-        version: VersionSpec { format: "vX.Y.Z".into(), files: vec![file], initial: None },
+        version: VersionSpec {
+            format: "vX.Y.Z".into(),
+            files: vec![file],
+            initial: None,
+            next: NextSpec::default(),
+        },
+        commits: CommitRules::default(),
+        lines: [].into_iter().collect(),
         changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
         components: [(n("shop"), Component::default())].into_iter().collect(),
         connections: [(
@@ -300,12 +308,15 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         folder: None,
         base: commit("base"),
         date: jiff::civil::date(2026, 1, 1),
+        line: None,
         version: PlannedVersion {
             text: version.into(),
             tag: format!("v{version}"),
             previous: Some(previous),
             bump: "minor".into(),
             because: Vec::new(),
+            chosen: None,
+            pre: None,
         },
         changes,
         changes_total: 2,

@@ -3,7 +3,9 @@
 use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
 use super::steps::{A_STEP, GATE};
-use super::{Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping};
+use super::{
+    COMMIT_TYPE, Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping,
+};
 
 /// The whole file.
 pub(crate) static FILE: Mapping = mapping(
@@ -15,7 +17,7 @@ pub(crate) static FILE: Mapping = mapping(
 .refused(&[
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
-    later(&["trains", "calendar", "lines", "together"], "start each release by hand"),
+    later(&["trains", "calendar", "together"], "start each release by hand"),
     later(&["notify"], "use a `message` step"),
     later(&["use"], "write the keys out in this file"),
     later(&["freezes"], "use a gate with `ask`"),
@@ -26,6 +28,12 @@ const FILE_KEYS: &[Key] = &[
     key("service", Shape::Name(NAME), "What is released.").required(),
     key("repository", Shape::Map(&REPOSITORY), "Where the source is.").required(),
     key("version", Shape::Map(&VERSION), "How versions look and where they are written.").required(),
+    key("commits", Shape::Map(&COMMITS), "What commits ask of the next version."),
+    key(
+        "lines",
+        Shape::Named(NAME, map!(LINE), 1),
+        "Lines of older versions that are still maintained, by name.",
+    ),
     key("changelog", Shape::Map(&CHANGELOG), "How the changelog is written."),
     key(
         "components",
@@ -90,7 +98,67 @@ static VERSION: Mapping = mapping(
             Shape::List(&Shape::Either(&Shape::Line, map!(VERSION_FILE)), 0),
             "The files that hold the version.",
         ),
-        key("initial", Shape::Version, "The version before the first release, where no tag is found."),
+        key("initial", Shape::Version, "The version of the first release, where no tag is found."),
+        key(
+            "bump",
+            Shape::OneOf(&["commits", "ask"]),
+            "Who says how much the version grows: `commits`, if not given, or a person for every release (`ask`).",
+        ),
+        key(
+            "zone",
+            Shape::Line,
+            "The time zone of the day in a version or a heading, such as `Europe/Berlin` or `AoE`; `UTC` if not given.",
+        ),
+        key("counter", Shape::Map(&COUNTER), "How releases of the same day are counted."),
+        key(
+            "paths",
+            Shape::List(&Shape::Line, 1),
+            "Only commits that touch one of these paths count; a pattern such as `services/auth/**`, or `!` before what does not.",
+        ),
+    ],
+);
+
+static COUNTER: Mapping = mapping(
+    "counter",
+    "`counter`",
+    "How releases of the same day are counted.",
+    &[key("first", Shape::Integer(0, MANY), "The number of the first release that has one; 1 if not given.")
+        .required()],
+);
+
+static COMMITS: Mapping = mapping(
+    "commits",
+    "`commits`",
+    "What commits ask of the next version.",
+    &[
+        key(
+            "types",
+            Shape::Named(COMMIT_TYPE, const { &WEIGHT }, 1),
+            "What each type asks for, beside or instead of `feat`, `fix`, `perf` and `revert`.",
+        ),
+        key(
+            "breaking",
+            Shape::OneOf(&["major", "minor", "patch"]),
+            "What a breaking change asks for; `major` if not given.",
+        ),
+        key("other", WEIGHT, "What a message outside of the convention asks for; `patch` if not given."),
+        key(
+            "squash",
+            Shape::Bool,
+            "Whether lines such as `* feat: …` in a message are changes of their own; `false` if not given.",
+        ),
+    ],
+);
+
+const WEIGHT: Shape = Shape::OneOf(&["major", "minor", "patch", "none"]);
+
+static LINE: Mapping = mapping(
+    "line",
+    "a line",
+    "A line of older versions that is still maintained.",
+    &[
+        key("branch", Shape::Line, "The branch that its releases are cut from.").required(),
+        key("within", Shape::Version, "What all its versions start with, such as `1` or `1.4`.").required(),
     ],
 );
 

@@ -174,6 +174,8 @@ const fn elsewhere(names: &'static [&'static str], instead: &'static str) -> Ref
 pub(crate) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
 /// Names that stand in conditions and texts after a dot.
 pub(crate) const WORD: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$";
+/// Types of commits.
+pub(crate) const COMMIT_TYPE: &str = "^[a-z][a-z0-9_-]{0,29}$";
 /// Names of people.
 pub(crate) const PERSON: &str = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$";
 /// Names of variables of a process.

@@ -19,6 +19,7 @@ mod scope;
 mod service;
 mod steps;
 mod values;
+mod version;
 mod votes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ use tollgate_core::ids::{
 use tollgate_core::model::{
     Connection, Definition, Environment, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
 };
+use tollgate_core::version::VersionFormat;
 
 use crate::diagnostic::{Diagnostic, Report, Span};
 use crate::render::Sources;
@@ -51,6 +53,8 @@ pub(crate) struct Declared {
     components: Vec<ComponentName>,
     /// The environments, each with whether it has an address.
     environments: IndexMap<EnvironmentName, bool>,
+    /// How versions look, where that is sound.
+    format: Option<VersionFormat>,
     /// How many numbers a version has.
     version_parts: usize,
     /// Whether the version is written into files.
@@ -112,6 +116,8 @@ pub(crate) fn lower(
         service: service.name,
         repository: service.repository,
         version: service.version,
+        commits: service.commits,
+        lines: service.lines,
         changelog: service.changelog,
         components: service.components,
         connections: lower.declared.connections.clone(),

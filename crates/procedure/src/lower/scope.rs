@@ -74,6 +74,7 @@ impl Scope {
     fn facts<'a>(&'a self, declared: &'a Declared) -> impl Iterator<Item = &'static Fact> + 'a {
         let everywhere = facts::IN_TEXTS.iter().filter(|fact| match fact.name {
             "notes" => declared.changelog,
+            "major" | "minor" => declared.version_parts > 1,
             "patch" => declared.version_parts > 2,
             _ => true,
         });

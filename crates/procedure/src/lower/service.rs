@@ -1,9 +1,11 @@
 //! The service: source, version, changelog, components, connections, questions.
 
 use indexmap::IndexMap;
-use tollgate_core::ids::{ComponentName, ConnectionName, QuestionName, ServiceName};
+use tollgate_core::commits::CommitRules;
+use tollgate_core::ids::{ComponentName, ConnectionName, LineName, QuestionName, ServiceName};
 use tollgate_core::model::{
-    AnswerType, ChangelogSpec, Component, Connection, Question, RepositorySpec, VersionFileSpec, VersionSpec,
+    AnswerType, ChangelogSpec, Component, Connection, LineSpec, Question, RepositorySpec, VersionFileSpec,
+    VersionSpec,
 };
 use tollgate_core::version::VersionFormat;
 use tollgate_core::version_file::DescriptionError;
@@ -19,6 +21,8 @@ pub(super) struct Service {
     pub(super) name: ServiceName,
     pub(super) repository: RepositorySpec,
     pub(super) version: VersionSpec,
+    pub(super) commits: CommitRules,
+    pub(super) lines: IndexMap<LineName, LineSpec>,
     pub(super) changelog: Option<ChangelogSpec>,
     pub(super) components: IndexMap<ComponentName, Component>,
 }
@@ -31,6 +35,8 @@ impl Lower<'_> {
         });
         let repository = root.get("repository").and_then(|node| self.repository(node));
         let version = root.get("version").and_then(|node| self.version(node));
+        let commits = self.commits(root);
+        let lines = self.lines(root);
         let changelog = root.get("changelog").and_then(|node| self.changelog(node, loader));
         self.declared.changelog = root.get("changelog").is_some();
         let mut components = self.components(root);
@@ -44,7 +50,8 @@ impl Lower<'_> {
             self.declared.components.push(only.clone());
             components.insert(only, Component::default());
         }
-        Some(Service { name, repository: repository?, version: version?, changelog, components })
+        let (repository, version) = (repository?, version?);
+        Some(Service { name, repository, version, commits, lines, changelog, components })
     }
 
     fn repository(&mut self, node: &Node) -> Option<RepositorySpec> {
@@ -68,10 +75,7 @@ impl Lower<'_> {
             }
         });
         // Names of numbers are only known where the format is.
-        self.declared.version_parts = match &format {
-            Some(format) if !format.as_str().contains('Z') => 2,
-            _ => 3,
-        };
+        self.declared.version_parts = format.as_ref().map_or(3, VersionFormat::numbers);
         let files = node.get("files").map(Node::items).unwrap_or_default();
         self.declared.version_files = !files.is_empty();
         let files = files.iter().filter_map(|file| self.version_file(file)).collect();
@@ -88,7 +92,9 @@ impl Lower<'_> {
             }
             Some(text)
         });
-        Some(VersionSpec { format: format?.as_str().to_owned(), files, initial })
+        let next = self.next_version(node, format.as_ref());
+        self.declared.format = format.clone();
+        Some(VersionSpec { format: format?.as_str().to_owned(), files, initial, next })
     }
 
     fn version_file(&mut self, node: &Node) -> Option<VersionFileSpec> {

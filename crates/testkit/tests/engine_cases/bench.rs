@@ -9,11 +9,12 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::{Actor, Known};
 use tollgate_core::changelog::ChangelogRules;
+use tollgate_core::commits::CommitRules;
 use tollgate_core::ids::{ReleaseId, RunId};
 use tollgate_core::model::{
     ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Environment, Gate, GateKind,
-    Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step, StepKind,
-    Template, VersionFileSpec, VersionSpec, Who,
+    NextSpec, Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step,
+    StepKind, Template, VersionFileSpec, VersionSpec, Who,
 };
 use tollgate_core::plan::Plan;
 use tollgate_core::state::RunStatus;
@@ -21,6 +22,7 @@ use tollgate_core::view::{Stimulus, View};
 use tollgate_engine::inject::{Fault, Inject, Point};
 use tollgate_engine::planning::Origin;
 use tollgate_engine::store::{Store, Task, Timer, latest_storable};
+use tollgate_engine::versioning::Wanted;
 use tollgate_engine::{Engine, EngineError, Places, Submitted};
 use tollgate_testkit::MemoryStore;
 use tollgate_testkit::world::SimWorld;
@@ -122,7 +124,10 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
             format: "vX.Y.Z".into(),
             files: vec![VersionFileSpec::named("VERSION")],
             initial: None,
+            next: NextSpec::default(),
         },
+        commits: CommitRules::default(),
+        lines: IndexMap::new(),
         changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
         components: IndexMap::from([(named("app"), Component::default())]),
         connections: IndexMap::from([(
@@ -170,8 +175,8 @@ impl Bench {
         let origin = Origin { url: "sim://repository".into(), checkout, folder: Some("/sim".into()) };
         let planning = async {
             let surveyed = self.engine.survey(&named("svc"), origin, "main").await?;
-            let name = named("release");
-            self.engine.plan(&surveyed, &self.definition, &self.policy, &name, Some(version)).await
+            let (name, wanted) = (named("release"), Wanted::exactly(version));
+            self.engine.plan(&surveyed, &self.definition, &self.policy, &name, &wanted).await
         };
         Arc::new(self.world.finish(planning).await.unwrap())
     }

@@ -15,6 +15,7 @@ use tollgate_core::view::Stimulus;
 use tollgate_engine::planning::Origin;
 use tollgate_engine::ports::Checkout;
 use tollgate_engine::store::{Store, StoreError};
+use tollgate_engine::versioning::Wanted;
 use tollgate_engine::{Engine, EngineError, Places};
 use tollgate_testkit::world::{Chance, Faults, SimInject, SimWorld, WatchedStore};
 
@@ -387,7 +388,8 @@ impl Sim {
             let folder = Some("/sim".into());
             let origin = Origin { url: "sim://repository".into(), checkout, folder };
             let surveyed = desk.survey(&definition.service, origin, "main").await?;
-            desk.plan(&surveyed, &definition, &policy, &named(PROCEDURE), Some(&version)).await
+            let wanted = Wanted::exactly(&version);
+            desk.plan(&surveyed, &definition, &policy, &named(PROCEDURE), &wanted).await
         };
         world.finish(planning).await
     }

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use jiff::SignedDuration;
 use tollgate_core::changelog::ChangelogRules;
+use tollgate_core::commits::CommitRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component, Connection,
     Definition, Deploy, Each, Environment, Extract, Filled, Gate, GateKind, GitCheck, GitCherryPick,
-    GitMerge, Handed, Majority, MergeHow, MergeWay, Message, Otherwise, Person, Place, Policy, Probe,
-    ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step, StepKind,
-    Template, VersionFileSpec, VersionSpec, VoteRule, Who,
+    GitMerge, Handed, Majority, MergeHow, MergeWay, Message, NextSpec, Otherwise, Person, Place, Policy,
+    Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step,
+    StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
@@ -356,7 +357,10 @@ impl Making<'_> {
                 format: "vX.Y.Z".into(),
                 files: vec![VersionFileSpec::named("VERSION")],
                 initial: None,
+                next: NextSpec::default(),
             },
+            commits: CommitRules::default(),
+            lines: IndexMap::new(),
             changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
             components,
             connections: IndexMap::from([(
