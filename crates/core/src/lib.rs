@@ -17,6 +17,7 @@ pub mod expr;
 pub mod gate;
 pub mod ids;
 pub mod journal;
+pub mod lineage;
 pub mod model;
 pub mod plan;
 pub mod publish;

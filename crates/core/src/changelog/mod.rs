@@ -18,6 +18,7 @@ mod people;
 mod rules;
 mod template;
 mod tickets;
+mod whole;
 
 use jiff::civil::Date;
 
@@ -33,6 +34,7 @@ pub use outline::title_fault;
 pub use people::KnownAuthors;
 pub use rules::{AuthorRules, ChangelogRules, Fate, Rule, Style, Wildcard};
 pub use template::{ChangelogTemplate, TEMPLATE_MAX_BYTES, TEMPLATE_NAMES};
+pub use whole::ChangelogWriter;
 
 /// A release, as its section tells it.
 #[derive(Debug, Clone, Copy)]
@@ -159,29 +161,15 @@ pub fn render_all<'a>(
     unreleased: Option<Unreleased<'a>>,
 ) -> Result<String, ChangelogError> {
     let releases: Vec<Release<'a>> = releases.into_iter().collect();
-    let titles = Titles::of(rules);
     let newcomers = newcomers(rules, &releases);
     let mut out = String::new();
-    if rules.style == Style::KeepAChangelog {
-        out.push_str(keep::PREAMBLE);
-    }
-    let unreleased = match rules.style {
-        // Its heading is there even with nothing under it.
-        Style::KeepAChangelog => Some(unreleased.unwrap_or(Unreleased { changes: &[] })),
-        _ => unreleased.filter(|unreleased| !unreleased.changes.is_empty()),
-    };
-    if let Some(unreleased) = &unreleased {
-        separate(&mut out, rules);
-        write(&mut out, rules, &titles, &Part::from(unreleased))?;
-    }
+    let mut writer = ChangelogWriter::new(rules);
+    writer.unreleased(&mut out, unreleased)?;
     for (index, release) in releases.iter().enumerate() {
-        separate(&mut out, rules);
         let newcomers = newcomers.get(index).map_or(&[][..], Vec::as_slice);
-        write(&mut out, rules, &titles, &Part { newcomers, ..Part::from(release) })?;
+        writer.release(&mut out, &Release { newcomers, ..*release })?;
     }
-    if rules.style == Style::KeepAChangelog {
-        write_references(&mut out, rules, &releases);
-    }
+    writer.end(&mut out);
     Ok(out)
 }
 
@@ -208,12 +196,6 @@ fn blank_lines(rules: &ChangelogRules) -> usize {
     }
 }
 
-fn separate(out: &mut String, rules: &ChangelogRules) {
-    if !out.is_empty() {
-        out.extend(std::iter::repeat_n('\n', blank_lines(rules)));
-    }
-}
-
 /// The newcomers of each release, in the order of the releases; empty where nobody asks.
 fn newcomers(rules: &ChangelogRules, releases: &[Release<'_>]) -> Vec<Vec<Person>> {
     if rules.authors.as_ref().is_none_or(|authors| authors.newcomers.is_none()) {
@@ -223,25 +205,6 @@ fn newcomers(rules: &ChangelogRules, releases: &[Release<'_>]) -> Vec<Vec<Person
     let mut found: Vec<_> = releases.iter().rev().map(|release| known.add(release.changes)).collect();
     found.reverse();
     found
-}
-
-/// The comparisons at the end of a file that names its versions in brackets.
-fn write_references(out: &mut String, rules: &ChangelogRules, releases: &[Release<'_>]) {
-    let ahead = releases.first().and_then(|newest| rules.links.compare(newest.tag, "HEAD"));
-    let unreleased = ahead.map(|url| ("unreleased".to_owned(), url));
-    let released = releases.iter().filter_map(|release| {
-        let url = match release.previous_tag {
-            Some(previous) => rules.links.compare(previous, release.tag),
-            None => rules.links.tag(release.tag),
-        };
-        Some((release.version.to_string(), url?))
-    });
-    for (index, (name, url)) in unreleased.into_iter().chain(released).enumerate() {
-        out.push_str(if index == 0 { "\n[" } else { "[" });
-        for part in [&name, "]: ", &url, "\n"] {
-            out.push_str(part);
-        }
-    }
 }
 
 #[cfg(test)]

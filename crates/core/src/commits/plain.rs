@@ -18,11 +18,17 @@ pub enum Lines {
 /// annotation marks, the tag characters. Joiners stay, since some scripts and many emoji need them. Nothing else
 /// is taken out: what followed an ESC can be read.
 pub fn plain_text(text: &str, lines: Lines) -> Cow<'_, str> {
-    if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-        return Cow::Borrowed(text);
-    }
+    let as_it_is = |b: u8| matches!(b, b' '..=b'~') || lines == Lines::Keep && matches!(b, b'\n' | b'\t');
+    let Some(first) = text.bytes().position(|b| !as_it_is(b)) else { return Cow::Borrowed(text) };
     let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text;
+    let mut at = Some(first);
+    // Most of nearly every text is copied as it is.
+    while let Some(end) = at {
+        plain.push_str(&rest[..end]);
+        rest = &rest[end..];
+        let Some(c) = rest.chars().next() else { break };
+        rest = &rest[c.len_utf8()..];
         match c {
             '\n' | '\u{b}' | '\u{c}' | '\u{2028}' | '\u{2029}' => {
                 plain.push(if lines == Lines::Keep { '\n' } else { ' ' })
@@ -31,7 +37,9 @@ pub fn plain_text(text: &str, lines: Lines) -> Cow<'_, str> {
             c if c.is_control() || is_invisible(c) => {}
             c => plain.push(c),
         }
+        at = rest.bytes().position(|b| !as_it_is(b));
     }
+    plain.push_str(rest);
     Cow::Owned(plain)
 }
 
