@@ -26,6 +26,7 @@ pub mod store;
 mod submit;
 mod verifying;
 pub mod versioning;
+pub mod whole;
 mod work;
 
 use std::path::PathBuf;

@@ -21,6 +21,7 @@
 
 mod calendar;
 mod format;
+mod guess;
 mod line;
 mod next;
 mod reading;
