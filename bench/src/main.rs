@@ -1,8 +1,9 @@
 //! Benchmarks. What is compared is measured in the same run on the same disk; read the ratios, not the seconds.
 //!
-//! `cargo run --release -p bench -- durable` · `waiting` · `status PATH-OF-TOLLGATE`
+//! `cargo run --release -p bench -- durable` · `waiting` · `status PATH-OF-TOLLGATE` · `history PATH-OF-TOLLGATE [--rivals]`
 
 mod durable;
+mod history;
 mod status;
 mod waiting;
 mod world;
@@ -26,7 +27,14 @@ fn main() -> ExitCode {
         "durable" => runtime.block_on(durable::run(count(2_000))),
         "waiting" => runtime.block_on(waiting::run(count(100_000))),
         "status" => status::run(number.as_deref().unwrap_or("target/release/tollgate")),
-        _ => Err("say what to measure: durable [RUNS], waiting [RUNS], status [TOLLGATE]".into()),
+        "history" => {
+            let rivals = arguments.next().is_some_and(|option| option == "--rivals");
+            history::run(number.as_deref().unwrap_or("target/release/tollgate"), rivals)
+        }
+        _ => {
+            Err("say what to measure: durable [RUNS], waiting [RUNS], status [TOLLGATE], history [TOLLGATE]"
+                .into())
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -148,7 +148,8 @@ impl App {
     }
 }
 
-fn world(folder: &Path) -> Result<World, CliError> {
+/// The world, with what its commands need in a folder.
+pub(crate) fn world(folder: &Path) -> Result<World, CliError> {
     let program = std::env::current_exe().map_err(|error| {
         CliError::error("program", format!("Tollgate cannot find its own program: {error}"))
     })?;

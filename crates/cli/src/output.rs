@@ -1,6 +1,7 @@
 //! What people and programs read: data on standard output, everything else on standard error.
 
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -105,6 +106,19 @@ pub(crate) fn write_out(text: &str) -> Result<(), CliError> {
             Err(CliError::error("output", format!("standard output cannot be written: {}", reason(&error))))
         }
         Ok(()) => Ok(()),
+    }
+}
+
+/// Writes a piece of plain text to standard output at once. `Break` when nobody reads it any more.
+pub(crate) fn stream(text: &str) -> Result<ControlFlow<()>, CliError> {
+    // Nothing in it is for a terminal, so nothing has to be looked for.
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => {
+            Err(CliError::error("output", format!("standard output cannot be written: {}", reason(&error))))
+        }
+        Ok(()) => Ok(ControlFlow::Continue(())),
     }
 }
 

@@ -101,7 +101,8 @@ impl App {
         })
     }
 
-    fn find_project(&self) -> Result<Option<Project>, CliError> {
+    /// The same; `None` when there is none.
+    pub(crate) fn find_project(&self) -> Result<Option<Project>, CliError> {
         let file = match &self.global.file {
             Some(file) => Some(file.clone()),
             None => {

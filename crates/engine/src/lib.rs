@@ -11,6 +11,7 @@ pub mod editing;
 mod error;
 mod execute;
 mod follow;
+mod guessing;
 pub mod inject;
 mod load;
 pub mod looking;
@@ -41,6 +42,7 @@ use tollgate_core::plan::Plan;
 
 pub use error::EngineError;
 pub use follow::ReleaseRow;
+pub use guessing::Guess;
 pub use reconcile::Repair;
 pub use rules::{AdoptOutcome, PolicyInForce};
 pub use submit::Submitted;

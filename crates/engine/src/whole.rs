@@ -80,10 +80,10 @@ struct Pass<'t, 'r> {
 
 impl<'t> Pass<'t, '_> {
     fn take(&mut self, commit: CommitRef<'_>, rules: &MessageRules<'_>, counts: bool) {
-        let date = self.zone.date(commit.committed_at);
         let on = self.on.remove(commit.id).unwrap_or_default();
         let label = self.lineage.visit(commit.id, commit.parents(), on.len());
         for FittingTag { index, version } in on {
+            let date = self.zone.date(commit.committed_at);
             let release = Some((&self.tags[index], version));
             self.names.push(Some(&self.tags[index].name));
             self.parts.push(Some(Part { release, date, changes: Vec::new(), commits: 0 }));
@@ -113,7 +113,8 @@ impl<'t> Pass<'t, '_> {
         match &part.release {
             None => {
                 self.writer.unreleased(&mut self.text, Some(Unreleased { changes: &part.changes }))?;
-                self.told.push(Written { version: None, tag: None, date: None, commits });
+                let told = Written { version: None, tag: None, date: None, commits };
+                self.told.extend(Some(told).filter(|told| told.commits > 0));
             }
             Some((tag, version)) => {
                 let before = self.lineage.before(label);

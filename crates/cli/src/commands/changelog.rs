@@ -1,26 +1,49 @@
-//! `tollgate changelog`: what is not released yet.
+//! `tollgate changelog`: what is not released yet, or everything.
+
+use std::ops::ControlFlow;
 
 use clap::Args;
 use serde::Serialize;
-use tollgate_core::ids::ObjectId;
-use tollgate_engine::World;
-use tollgate_engine::looking::{Asked, VersionSurvey};
-use tollgate_engine::planning::Origin;
-use tollgate_engine::ports::Repository;
-use tollgate_engine::versioning::Line;
+use tollgate_core::changelog::{ChangelogRules, Style};
+use tollgate_core::version::Version;
+use tollgate_engine::looking::Asked;
+use tollgate_engine::whole::Span;
 
 use super::plan::Growth;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{WAITS, styled};
-use crate::project::{Project, Rules};
+use crate::looked::{LookArgs, Looked};
+use crate::output::{plain, stream};
 
 /// What about the changelog.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ChangelogArgs {
+    /// Every release, the newest first, and what is not released yet
+    #[arg(long)]
+    all: bool,
+    /// Without what is in this tag, version or commit; as `--all` for the rest
+    #[arg(long, value_name = "REVISION")]
+    from: Option<String>,
+    /// Up to this tag, version or commit; as `--all` for what is in it
+    #[arg(long, value_name = "REVISION")]
+    to: Option<String>,
+    /// The style: `clog`, `keep-a-changelog` or `conventional-changelog`
+    #[arg(long, value_name = "STYLE", value_parser = style)]
+    style: Option<Style>,
+    #[command(flatten)]
+    look: LookArgs,
     #[command(flatten)]
     growth: Growth,
+}
+
+fn style(name: &str) -> Result<Style, String> {
+    match name {
+        "clog" => Ok(Style::Clog),
+        "keep-a-changelog" => Ok(Style::KeepAChangelog),
+        "conventional-changelog" => Ok(Style::ConventionalChangelog),
+        _ => Err("it is `clog`, `keep-a-changelog` or `conventional-changelog`".into()),
+    }
 }
 
 #[derive(Serialize)]
@@ -30,66 +53,77 @@ struct Section {
     text: String,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Whole {
+    sections: Vec<Told>,
+    text: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Told {
+    version: Option<Version>,
+    tag: Option<String>,
+    date: Option<String>,
+    commits: usize,
+}
+
 pub(crate) async fn run(app: &App, args: &ChangelogArgs) -> Result<Exit, CliError> {
-    let project = app.project()?;
-    let rules = project.rules(app)?;
-    let world = app.world(&rules.definition.service)?;
-    let line = args.growth.line(&rules.definition)?;
-    let survey = unreleased(app, &world, &project, &rules, line.as_ref()).await?;
+    let mut looked = app.looked(&args.look).await?;
+    looked.changelog_rules(args.style.clone().map(ChangelogRules::of_style)).await?;
+    if args.all || args.from.is_some() || args.to.is_some() {
+        return whole(app, &looked, args).await;
+    }
+    let line = args.growth.line(&looked.definition)?;
+    let survey = looked.survey(line.as_ref()).await?;
     let wanted = args.growth.wanted(None, line);
-    let section = world.changelog_section(&rules.definition, &survey, &wanted)?;
+    let section = looked.world.changelog_section(&looked.definition, &survey, &wanted)?;
     let shown = Section { version: section.version.to_string(), text: section.text };
-    app.output.data(&shown, || crate::output::plain(&shown.text))?;
+    app.output.data(&shown, || plain(&shown.text))?;
     Ok(Exit::Done)
 }
 
-/// What the tags and commits of the working copy say: nothing is fetched, so this needs no network.
-pub(crate) async fn unreleased(
-    app: &App,
-    world: &World,
-    project: &Project,
-    rules: &Rules,
-    line: Option<&Line>,
-) -> Result<VersionSurvey, CliError> {
-    let folder = project.folder();
-    let checkout = world.working_copy(&folder).await?.ok_or_else(|| {
-        CliError::refused(
-            "no-repository",
-            format!("{} is in no working copy of a git repository", folder.display()),
-        )
-        .hint("go to the repository, or make one with `git init`")
-    })?;
-    let head = checkout.head.clone().ok_or_else(|| {
-        CliError::refused("no-commit", format!("{} has no commit yet", checkout.root.display()))
-            .hint("commit something first: versions and changelogs are made of commits")
-    })?;
-    if checkout.shallow {
-        let how = "fetch the rest with `git fetch --unshallow --tags`";
-        app.output.say(format!(
-            "{} this is a shallow clone, where tags and commits may be missing: {how}",
-            styled(WAITS, "note:")
-        ));
-    }
-    let origin = Origin { url: String::new(), checkout: Some(checkout), folder: None };
-    let repository = world.own_history(&origin)?;
-    let head = match line {
-        Some(line) => branch_of(world, &repository, line).await?,
-        None => head,
+/// Every release. People see it as it is written.
+async fn whole(app: &App, looked: &Looked, args: &ChangelogArgs) -> Result<Exit, CliError> {
+    let from = match &args.from {
+        Some(from) => Some(looked.commit(from).await?),
+        None => None,
     };
-    Ok(world.versions(&repository, &head, &Asked::of(&rules.definition)?).await?)
-}
-
-/// The newest commit of a line that is known here: of the remote's branch, or of one's own.
-async fn branch_of(world: &World, repository: &Repository, line: &Line) -> Result<ObjectId, CliError> {
-    let branch = &line.spec.branch;
-    for name in [format!("refs/remotes/origin/{branch}"), format!("refs/heads/{branch}")] {
-        if let Some(commit) = world.source.resolve(repository, &name).await? {
-            return Ok(commit);
+    let to = match &args.to {
+        Some(to) => looked.commit(to).await?,
+        None => looked.head.clone(),
+    };
+    let asked = Asked::of(&looked.definition)?;
+    let rules = looked.definition.changelog.as_ref().map(|spec| spec.rules.clone()).unwrap_or_default();
+    let span = Span { to: &to, from: from.as_ref() };
+    let (mut text, mut failed) = (String::new(), None);
+    let json = app.output.json;
+    let mut sink = |piece: &str| {
+        if json {
+            text.push_str(piece);
+            return ControlFlow::Continue(());
         }
+        match stream(&plain(piece)) {
+            Ok(flow) => flow,
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let written = looked.world.whole_changelog(&looked.repository, span, &asked, &rules, &mut sink).await?;
+    if let Some(error) = failed {
+        return Err(error);
     }
-    Err(CliError::refused(
-        "no-branch",
-        format!("this repository has no branch `{}`", crate::output::line(branch)),
-    )
-    .hint("fetch it, or correct `branch` of the line"))
+    if json {
+        let sections = written.into_iter().map(|one| Told {
+            version: one.version,
+            tag: one.tag,
+            date: one.date.map(|date| date.to_string()),
+            commits: one.commits,
+        });
+        app.output.data(&Whole { sections: sections.collect(), text }, String::new)?;
+    }
+    Ok(Exit::Done)
 }

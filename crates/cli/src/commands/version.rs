@@ -9,12 +9,14 @@ use super::plan::Growth;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::looked::LookArgs;
 use crate::output::{FAINT, HEAD, NAME, WAITS, count, line, styled};
-use crate::project::Rules;
 
 /// What about the version.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct VersionArgs {
+    #[command(flatten)]
+    look: LookArgs,
     #[command(flatten)]
     growth: Growth,
 }
@@ -35,14 +37,12 @@ struct Next {
 }
 
 pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError> {
-    let project = app.project()?;
-    let rules: Rules = project.rules(app)?;
-    let definition = &rules.definition;
-    let world = app.world(&definition.service)?;
+    let looked = app.looked(&args.look).await?;
+    let definition = &looked.definition;
     let line = args.growth.line(definition)?;
-    let survey = super::changelog::unreleased(app, &world, &project, &rules, line.as_ref()).await?;
+    let survey = looked.survey(line.as_ref()).await?;
     let format = format_of(definition)?;
-    let next = match world.next_version(definition, &survey, &args.growth.wanted(None, line)) {
+    let next = match looked.world.next_version(definition, &survey, &args.growth.wanted(None, line)) {
         Ok(next) => Some(next),
         // That there is nothing to release is an answer here.
         Err(PlanningError::Version { code: "nothing-to-release", .. }) => None,

@@ -54,6 +54,9 @@ impl std::fmt::Display for Ticket {
 /// `keys` are the project keys of the tracker ("ABC" for `ABC-12`): without them `UTF-8` would be a ticket.
 pub(super) fn references(text: &str, keys: &[String]) -> Vec<Reference> {
     let mut found: Vec<Reference> = Vec::new();
+    if !may_name(text, keys) {
+        return found;
+    }
     // A closing word holds for the tickets after it, as long as only these words stand between.
     let mut closing = false;
     let mut words = text.split_whitespace().peekable();
@@ -71,7 +74,7 @@ pub(super) fn references(text: &str, keys: &[String]) -> Vec<Reference> {
         };
         match ticket {
             Some(ticket) => add(&mut found, ticket, closing),
-            None if CLOSING.iter().any(|verb| bare.eq_ignore_ascii_case(verb)) => closing = true,
+            None if closes(bare) => closing = true,
             None => closing &= matches!(word, "and" | "&" | ",") || bare.eq_ignore_ascii_case("issue"),
         }
         if found.len() == REFERENCES_MAX {
@@ -79,6 +82,17 @@ pub(super) fn references(text: &str, keys: &[String]) -> Vec<Reference> {
         }
     }
     found
+}
+
+/// Whether there is anything in a text that can be part of a ticket. Most messages of a long history name none.
+fn may_name(text: &str, keys: &[String]) -> bool {
+    let bug = || text.as_bytes().windows(3).any(|three| three.eq_ignore_ascii_case(b"bug"));
+    text.contains('#') || keys.iter().any(|key| text.contains(key.as_str())) || bug()
+}
+
+fn closes(word: &str) -> bool {
+    let begins = matches!(word.as_bytes().first(), Some(b'c' | b'C' | b'f' | b'F' | b'r' | b'R'));
+    begins && CLOSING.iter().any(|verb| word.eq_ignore_ascii_case(verb))
 }
 
 fn add(found: &mut Vec<Reference>, ticket: Ticket, closes: bool) {

@@ -1,0 +1,67 @@
+//! How versions are written in the tags of a repository that has no procedure file.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
+
+use tollgate_core::ids::ObjectId;
+use tollgate_core::version::VersionFormat;
+
+use crate::ports::{CommitFields, CommitRef, HistoryOrder, HistoryQuery, Repository};
+use crate::{EngineError, World};
+
+/// A format, and the tag that tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guess {
+    /// The format.
+    pub format: VersionFormat,
+    /// The nearest tag of this form.
+    pub tag: String,
+}
+
+impl World {
+    /// Guesses how versions are written: as in the nearest tag before a commit that looks like a version, with pre-releases as
+    /// other tags of the same form have them. `None` when no tag looks like one.
+    pub async fn guess_format(
+        &self,
+        repository: &Repository,
+        head: &ObjectId,
+    ) -> Result<Option<Guess>, EngineError> {
+        let tags = self.source.tags(repository).await?;
+        let guessed: Vec<(usize, VersionFormat)> = tags
+            .iter()
+            .enumerate()
+            .filter_map(|(index, tag)| Some((index, VersionFormat::guess(&tag.name)?)))
+            .collect();
+        let forms: BTreeSet<&str> = guessed.iter().map(|(_, format)| format.without_guessed_pre()).collect();
+        let mut nearest = guessed.last();
+        if forms.len() > 1 {
+            let mut on: HashMap<&str, &(usize, VersionFormat)> = HashMap::new();
+            for one in &guessed {
+                // Of several on one commit a final version tells most.
+                let place = on.entry(&tags[one.0].commit.0).or_insert(one);
+                if place.1.as_str().contains("PRE") {
+                    *place = one;
+                }
+            }
+            let mut query = HistoryQuery { order: HistoryOrder::AsWalked, ..HistoryQuery::upto(head) };
+            query.fields = CommitFields::WithoutMessage;
+            let mut met = None;
+            let mut look = |commit: CommitRef<'_>| {
+                met = on.get(commit.id).copied();
+                if met.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            self.source.commits(repository, &query, &mut look).await?;
+            nearest = met.or(nearest);
+        }
+        let Some((index, format)) = nearest else { return Ok(None) };
+        let form = format.without_guessed_pre();
+        let mut whole: BTreeMap<&str, (usize, &VersionFormat)> = BTreeMap::new();
+        for (_, other) in guessed.iter().filter(|(_, other)| other.without_guessed_pre() == form) {
+            whole.entry(other.as_str()).or_insert((0, other)).0 += 1;
+        }
+        // With pre-releases, if there are any, in the form that most of them have.
+        let most = whole.values().max_by_key(|(count, format)| (format.as_str().len() > form.len(), *count));
+        let format = most.map_or(format, |(_, format)| format).clone();
+        Ok(Some(Guess { format, tag: tags[*index].name.clone() }))
+    }
+}
