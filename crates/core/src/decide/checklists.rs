@@ -295,7 +295,6 @@ impl Deciding {
     }
 
     /// The run whose checklist it is, what it is about, and the step where that is tried again by this.
-    #[expect(clippy::type_complexity, reason = "three things that are used once, in one place")]
     fn tickable(
         &self,
         target: &ApprovalTarget,

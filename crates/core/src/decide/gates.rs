@@ -293,7 +293,7 @@ impl<'a> Entering<'a> {
         let Some(mut hold) = listing.hold(self.hold(what.clone(), String::new(), WaitsOn::Person)) else {
             return GateAnswer::Open(listing.done());
         };
-        if !self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some()) {
+        if self.view.candidate(self.run).is_none_or(|candidate| candidate.sealed.is_none()) {
             let why = "it can be answered once the candidate is sealed".into();
             return GateAnswer::Closed(self.waits(what, why));
         }

@@ -33,7 +33,7 @@ impl Lower<'_> {
     /// A checklist of a step or a gate, with what stands beside it in `beside`.
     pub(super) fn checklist(&mut self, beside: &Node, node: &Node, scope: &Scope) -> Option<Checklist> {
         let list = match (file_of(node), node.scalar()) {
-            (Some((path, heading)), _) => self.from_file(beside, node, path, heading, scope)?,
+            (Some((path, heading)), _) => self.in_file(beside, node, path, heading, scope)?,
             (None, Some(_)) => {
                 let text = self.template(node, scope)?;
                 let items = vec![item("1".parse().ok()?, text)];
@@ -96,7 +96,7 @@ impl Lower<'_> {
         Some(ChecklistItem { takes, evidence, optional, ..item(id?, text) })
     }
 
-    fn from_file(
+    fn in_file(
         &mut self,
         beside: &Node,
         node: &Node,
