@@ -88,6 +88,7 @@ impl Actions<'_> {
             Action::Promote(environment) => {
                 format!("tollgate promote {environment} --release {}", version.unwrap_or("VERSION"))
             }
+            Action::Thaw(number) => format!("tollgate thaw {number}"),
             Action::AdoptPolicy => "tollgate policy adopt".into(),
             Action::Wait => return None,
         })

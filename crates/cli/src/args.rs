@@ -156,6 +156,10 @@ pub(crate) enum Command {
     Abort(commands::people::AbortArgs),
     /// Move a release that was cut before into an environment
     Promote(commands::promote::PromoteArgs),
+    /// Stop what goes to environments for a while, or show what is stopped
+    Freeze(commands::freeze::FreezeArgs),
+    /// Agree to lift a freeze before its end
+    Thaw(commands::freeze::ThawArgs),
     /// Show what is where, or tell it
     Env(commands::env::EnvArgs),
     /// Show the rules in force, or put others in force

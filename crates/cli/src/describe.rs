@@ -63,6 +63,11 @@ pub(crate) fn describe(entry: &Entry) -> Described {
             PolicyEvent::Adopted { hash, .. } => {
                 say("✓", GOOD, format!("policy {} is in force", hash.short()))
             }
+            PolicyEvent::Frozen { number, freeze } => say("❄", WAITS, format!("{number}: {freeze}")),
+            PolicyEvent::ThawSigned { number } => {
+                say("●", WAITS, format!("{} agreed to lift freeze {number}", entry.actor))
+            }
+            PolicyEvent::Thawed { number, .. } => say("✓", GOOD, format!("freeze {number} is lifted")),
         },
     }
 }

@@ -20,8 +20,17 @@ pub struct Agenda {
     pub tasks: BTreeMap<EffectId, TaskWanted>,
     /// Things to look at, by their key.
     pub watches: BTreeMap<String, Probe>,
-    /// When to look at the release again.
+    /// When something can follow for it by itself.
     pub wake: Option<Timestamp>,
+    /// When the calendar closes a gate that is open: only then is it known when that one opens again.
+    pub closes: Option<Timestamp>,
+}
+
+impl Agenda {
+    /// When to look at the release again.
+    pub fn look_at(&self) -> Option<Timestamp> {
+        [self.wake, self.closes].into_iter().flatten().min()
+    }
 }
 
 /// An act to carry out.
@@ -107,7 +116,9 @@ impl Agenda {
             Body::Live(Some(probe)) => self.wake_at(live_until(plan, planned, state, probe)),
             Body::Enter | Body::Deploy(_) if !view.holds(run, planned) => {
                 let Some(environment) = &planned.environment else { return };
-                for report in gates_of_step(Entering { view, run, plan, environment, now }, planned) {
+                let entering = Entering { view, run, plan, environment, now };
+                self.closes = [self.closes, entering.closes()].into_iter().flatten().min();
+                for report in gates_of_step(entering, planned) {
                     if let GateAnswer::Closed(hold) = report.answer {
                         self.wake_at(hold.earliest.filter(|earliest| *earliest > now));
                     }

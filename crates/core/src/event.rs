@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Failure, Outcome};
 use crate::actor::Actor;
+use crate::calendar::Freeze;
 use crate::candidate::{Facet, FacetValue, Fingerprint};
 use crate::gate::GateReport;
 use crate::ids::{
@@ -69,6 +70,25 @@ pub enum PolicyEvent {
         hash: Hash,
         /// The rules, as JSON.
         policy: BlobId,
+        /// Whose agreement counted.
+        signed: Vec<PersonName>,
+    },
+    /// Somebody stops what a freeze covers.
+    Frozen {
+        /// Its number: freezes are counted from 1.
+        number: u32,
+        /// The freeze.
+        freeze: Freeze,
+    },
+    /// Somebody agrees to lift a freeze before its end.
+    ThawSigned {
+        /// Its number.
+        number: u32,
+    },
+    /// It is lifted before its end.
+    Thawed {
+        /// Its number.
+        number: u32,
         /// Whose agreement counted.
         signed: Vec<PersonName>,
     },

@@ -126,6 +126,8 @@ pub enum Action {
     Promote(crate::ids::EnvironmentName),
     /// Adopt the rules.
     AdoptPolicy,
+    /// Lift the freeze of this number before its end.
+    Thaw(u32),
     /// Wait: nothing has to be done.
     Wait,
 }

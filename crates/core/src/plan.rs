@@ -76,6 +76,9 @@ pub struct Plan {
     /// What the cut changes in the repository.
     #[serde(default)]
     pub cut: Cut,
+    /// How long steps of this procedure usually took before.
+    #[serde(default)]
+    pub usual: BTreeMap<StepId, SignedDuration>,
 }
 
 /// What a cut changes in a repository, known before it is done.
@@ -354,6 +357,16 @@ impl Plan {
             }
         }
         refs
+    }
+
+    /// How long it usually takes to promote into an environment, once it is entered; `None` where that is not known.
+    pub fn usually_takes(&self, environment: &EnvironmentName) -> Option<SignedDuration> {
+        let steps = self.steps.iter().filter(|step| step.environment.as_ref() == Some(environment));
+        let known = steps
+            .filter(|step| !matches!(step.body, Body::Enter))
+            .filter_map(|step| self.usual.get(&step.id));
+        let sum = known.copied().try_fold(SignedDuration::ZERO, SignedDuration::checked_add)?;
+        (!sum.is_zero()).then_some(sum)
     }
 
     /// Whether what it does depends on the day.

@@ -17,7 +17,7 @@ use crate::ids::{
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
 use crate::plan::{Plan, PlannedStep};
-use crate::state::{EnvironmentState, ReleaseState, Run, RunStatus, StepStatus};
+use crate::state::{EnvironmentState, FreezeState, ReleaseState, Run, RunStatus, StepStatus};
 
 /// What a decision about a release looks at: the release, the rules in force, and the environments of the service.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct View {
     pub plans: BTreeMap<RunId, Arc<Plan>>,
     /// The rules in force.
     pub policy: Option<Arc<Policy>>,
+    /// The freezes of the service that were not lifted.
+    pub freezes: Vec<FreezeState>,
     /// Every environment of the rules in force and of the plans.
     pub environments: BTreeMap<EnvironmentName, EnvironmentState>,
     /// Every stream this was read from, at the version that was read.

@@ -169,6 +169,7 @@ impl Engine {
             release: state.state,
             plans,
             policy: in_force,
+            freezes: policy.state.freezes,
             environments,
             versions,
         };

@@ -142,6 +142,7 @@ impl Engine {
         let components = definition.components.keys().cloned().collect();
         let items = Items { changes: &changes, changes_total, components };
         let steps = unfold(found, policy, &items)?;
+        let usual = self.past_durations(&definition.service, procedure).await?;
         let mut definition = definition.clone();
         definition.procedures.retain(|name, _| name == procedure);
         if let Some(line) = &wanted.line {
@@ -167,6 +168,7 @@ impl Engine {
             strangers,
             steps,
             cut: Cut::default(),
+            usual,
         };
         self.preflight(surveyed, &plan).await?;
         plan.cut = self.cut(surveyed, &plan).await?;

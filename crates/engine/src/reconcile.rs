@@ -175,6 +175,8 @@ impl Fitting<'_> {
             }
             // Later than wanted is a wake-up that came, changed nothing, and was put off.
             (Some(due), Some(wake)) if *due > wake && wake <= now => {}
+            // It is about to look, and sets its wake-up then.
+            (_, Some(_)) if there.contains_key(NUDGE) => {}
             (_, Some(due)) => {
                 self.repair(format!("it was not to be looked at again at {due}"));
                 let stream = self.stream.clone();

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tollgate_core::actor::Actor;
-use tollgate_core::decide::{PolicyView, adopt_policy, record_environment};
+use tollgate_core::calendar::Freeze;
+use tollgate_core::decide::{
+    FreezeDecision, PolicyView, adopt_policy, freeze as decide_freeze, record_environment,
+    thaw as decide_thaw,
+};
 use tollgate_core::event::Deployed;
 use tollgate_core::ids::{ComponentName, EnvironmentName, PersonName, ServiceName};
 use tollgate_core::journal::{BlobId, StreamId};
@@ -87,6 +92,58 @@ impl Engine {
                     let (adopted, signed, needed) = (decision.adopted, decision.signed, decision.needed);
                     return Ok(AdoptOutcome { adopted, signed, needed });
                 }
+                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(busy(&stream))
+    }
+
+    /// Somebody stops what a freeze covers. `sure` is the second yes for one that looks like a typing mistake.
+    pub async fn freeze(
+        &self,
+        service: &ServiceName,
+        freeze: &Freeze,
+        sure: bool,
+        actor: &Actor,
+    ) -> Result<FreezeDecision, EngineError> {
+        self.freezing(service, |view, now| decide_freeze(view, freeze.clone(), sure, actor, now)).await
+    }
+
+    /// Somebody agrees to lift a freeze before its end.
+    pub async fn thaw(
+        &self,
+        service: &ServiceName,
+        number: u32,
+        actor: &Actor,
+    ) -> Result<FreezeDecision, EngineError> {
+        self.freezing(service, |view, now| decide_thaw(view, number, actor, now)).await
+    }
+
+    async fn freezing(
+        &self,
+        service: &ServiceName,
+        decide: impl Fn(&PolicyView, Timestamp) -> Result<FreezeDecision, Refusal>,
+    ) -> Result<FreezeDecision, EngineError> {
+        let stream = StreamId::Policy(service.clone());
+        for _ in 0..TRIES_MAX {
+            let loaded: Loaded<PolicyState> = self.load(&stream).await?;
+            let in_force = match &loaded.state.adopted {
+                Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
+                None => None,
+            };
+            let view = PolicyView { service: service.clone(), state: loaded.state.clone(), in_force };
+            let now = self.now();
+            let decision = decide(&view, now)?;
+            let commit = Commit {
+                read: vec![(stream.clone(), loaded.version)],
+                append: appends(&decision.entries),
+                // Every release looks again: the freeze holds at once, and its end is a time to wait for.
+                timers: vec![nudge(stream.clone(), now)],
+                ..Commit::default()
+            };
+            match self.commit(commit).await {
+                Ok(()) => return Ok(decision),
                 Err(EngineError::Store(StoreError::Conflict { .. })) => {}
                 Err(error) => return Err(error),
             }

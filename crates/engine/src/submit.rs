@@ -202,7 +202,7 @@ impl Engine {
         }
         commit.tasks = task_changes(&decision.after, before, &after, beside);
         commit.polls = poll_changes(&stream, before, &after, now)?;
-        commit.timers = timer_changes(&stream, before, &after, beside, decision.entries.is_empty(), now);
+        commit.timers = timer_changes(&stream, &after, beside, decision.entries.is_empty(), now);
         commit.timers.extend(self.nudges(&decision.after, &decision.entries, now).await?);
         Ok(commit)
     }
@@ -359,30 +359,27 @@ fn poll_changes(
     Ok(changes)
 }
 
+/// The wake-up is set, or cleared, by every decision: what was set before can be for another clock, other rules, other
+/// environments.
 fn timer_changes(
     stream: &StreamId,
-    before: &Agenda,
     after: &Agenda,
     beside: &Beside,
     nothing_happened: bool,
     now: Timestamp,
 ) -> Vec<TimerChange> {
     let mut changes = Vec::new();
-    if let Some(name) = &beside.fired {
+    if let Some(name) = beside.fired.as_ref().filter(|name| *name != WAKE) {
         changes.push(TimerChange::Clear { stream: stream.clone(), name: name.clone() });
     }
-    // Whoever is woken or nudged cannot know what was set for what: rules and environments may have changed in between.
-    let fired = beside.fired.is_some();
-    match after.wake {
-        Some(due) if fired || before.wake != after.wake => {
+    let name = WAKE.to_owned();
+    changes.push(match after.look_at() {
+        Some(due) => {
             // A wake-up that changed nothing must not come again at once.
             let due = if nothing_happened { due.max(now + SignedDuration::from_secs(30)) } else { due };
-            changes.push(TimerChange::Set(Timer { stream: stream.clone(), name: WAKE.into(), due }));
+            TimerChange::Set(Timer { stream: stream.clone(), name, due })
         }
-        None if before.wake.is_some() && !fired => {
-            changes.push(TimerChange::Clear { stream: stream.clone(), name: WAKE.into() });
-        }
-        _ => {}
-    }
+        None => TimerChange::Clear { stream: stream.clone(), name },
+    });
     changes
 }

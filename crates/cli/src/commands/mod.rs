@@ -7,6 +7,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod env;
+pub(crate) mod freeze;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod people;
@@ -53,6 +54,8 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Resume(args) => people::resume(app, &args).await,
         Command::Abort(args) => people::abort(app, &args).await,
         Command::Promote(args) => promote::run(app, &args).await,
+        Command::Freeze(args) => freeze::freeze(app, &args).await,
+        Command::Thaw(args) => freeze::thaw(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
         Command::Policy(args) => policy::run(app, &args).await,
         Command::Audit(args) => audit::run(app, &args).await,

@@ -357,7 +357,7 @@ pub(crate) async fn retry(app: &App, args: &RetryArgs) -> Result<Exit, CliError>
 pub(crate) async fn waive(app: &App, args: &WaiveArgs) -> Result<Exit, CliError> {
     let acting = Acting::new(app, &args.which).await?;
     let target = parse_target(&acting.view, &args.target)?;
-    let until = args.until.as_deref().map(|text| until(text, acting.now())).transpose()?;
+    let until = args.until.as_deref().map(|text| moment(text, acting.now())).transpose()?;
     let target = match &args.item {
         Some(item) => WaiverTarget::Item(target.into(), item.parse()?),
         None => target.into(),
@@ -372,12 +372,15 @@ pub(crate) async fn assign(app: &App, args: &AssignArgs) -> Result<Exit, CliErro
     acting.take(app, stimulus, !args.onward.no_work).await
 }
 
-/// A moment, or a length from now.
-fn until(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
+/// A moment, or a length from another one.
+pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, CliError> {
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
-    let length: SignedDuration = text.parse().map_err(|_| {
+    // A day is 24 hours here: whoever means a date writes one.
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
+    let days = days.map(|days| SignedDuration::from_hours(24 * i64::from(days)));
+    let length = days.map_or_else(|| text.parse::<SignedDuration>(), Ok).map_err(|_| {
         CliError::usage(format!("`{}` is neither a moment nor a length of time", crate::output::line(text)))
             .hint("write `2026-03-01T12:00:00Z` or `4h`")
     })?;

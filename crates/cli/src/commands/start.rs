@@ -52,6 +52,8 @@ async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
         growth: Growth { bump: kept.version.chosen, pre, line: kept.line.clone() },
     };
     let mut now = make(app, opened, &what).await?;
+    // What was learnt meanwhile about how long things take moves nothing.
+    now.usual.clone_from(&kept.usual);
     if !now.is_dated() {
         now.date = kept.date;
     }

@@ -52,7 +52,11 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
     let Some(named) = &args.release else {
         let rows = opened.engine.releases(&opened.service, args.number.into()).await?;
         let now = opened.engine.world.clock.now();
+        let freezes = super::freeze::to_come(&opened, now).await?;
         app.output.data(&rows, || list(&rows, opened.service.as_str(), now))?;
+        for state in &freezes {
+            app.output.say(super::freeze::shown(state, now).trim_end());
+        }
         return Ok(Exit::Done);
     };
     let (release, view) = opened.release(Some(named)).await?;

@@ -27,8 +27,10 @@ pub const FREE: &str = "free";
 pub const GOING: &str = "going";
 /// The gate that there are rules, and that they know the environment.
 pub const POLICY: &str = "policy";
+/// The gates that no freeze holds it.
+pub const FREEZE: &str = "freeze";
 /// The gates of every promotion. No gate of a policy should be called like one of them.
-pub const ALWAYS: [&str; 5] = [GOING, SEALED, POLICY, FROM, FREE];
+pub const ALWAYS: [&str; 6] = [GOING, SEALED, POLICY, FREEZE, FROM, FREE];
 
 /// The longest text of one gate that is written down where a candidate entered, in characters.
 const TEXT_MAX_CHARS: usize = 200;
@@ -109,6 +111,7 @@ impl<'a> Entering<'a> {
                 return reports;
             }
         };
+        reports.extend(self.frozen(in_force).into_iter().map(|answer| always(FREEZE, answer)));
         reports.extend(self.from(in_force));
         let now: Vec<(&GateName, &Gate)> = of_environment(in_force, self.environment).collect();
         for (name, gate) in &now {
@@ -256,6 +259,7 @@ impl<'a> Entering<'a> {
             GateKind::Checklist { list, by } => self.checklist(name, list, by.as_ref()),
             GateKind::Vote(rule) => self.vote(name, rule),
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
+            GateKind::Window { windows, fits } => self.window(name, windows, *fits),
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
@@ -320,7 +324,7 @@ impl<'a> Entering<'a> {
         Some(GateAnswer::Open(format!("waived by {}: {}", waiver.by, waiver.why)))
     }
 
-    fn waivers(&self) -> Vec<PersonName> {
+    pub(super) fn waivers(&self) -> Vec<PersonName> {
         waivers(self.view, self.plan)
     }
 

@@ -7,9 +7,11 @@ mod acts;
 mod advance;
 mod answers;
 mod approvals;
+mod calendar;
 mod checklists;
 mod effects;
 mod facets;
+mod freeze;
 mod gates;
 mod look;
 mod people;
@@ -22,7 +24,10 @@ mod waive;
 
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
 pub use checklists::{Line, LineStanding, checklist};
-pub use gates::{ALWAYS, Entering, FREE, FROM, GATES_MAX, GOING, POLICY, SEALED, allowed, gates, second};
+pub use freeze::{FreezeDecision, freeze, thaw};
+pub use gates::{
+    ALWAYS, Entering, FREE, FREEZE, FROM, GATES_MAX, GOING, POLICY, SEALED, allowed, gates, second,
+};
 
 pub(crate) use checklists::Listing;
 pub(crate) use effects::expected;

@@ -113,6 +113,9 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
     for (name, role) in &policy.roles {
         enough(policy, &role.of, 1, &format!("the role `{name}`"))?;
     }
+    if let Some(rule) = &policy.thaw {
+        enough(policy, &rule.by, rule.count, "lifting a freeze")?;
+    }
     for name in policy.environments.keys() {
         let gates: Vec<_> = of_environment(policy, name).collect();
         if gates.len() > GATES_MAX {
@@ -126,6 +129,11 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
             match &rule.kind {
                 GateKind::Approval(rule) => enough_of(policy, &rule.by, &rule.exclude, rule.count, &what)?,
                 GateKind::Vote(rule) => enough(policy, &rule.by, rule.quorum, &what)?,
+                GateKind::Window { windows, .. } => {
+                    if let Err(error) = windows.check(&policy.calendar) {
+                        return refuse(format!("{what}: {error}"));
+                    }
+                }
                 GateKind::Ask { .. }
                 | GateKind::Checklist { .. }
                 | GateKind::Soak { .. }

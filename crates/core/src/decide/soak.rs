@@ -99,7 +99,7 @@ impl Entering<'_> {
 }
 
 /// A length of time in its two largest units.
-fn span_text(length: SignedDuration) -> String {
+pub(super) fn span_text(length: SignedDuration) -> String {
     let minutes = length.as_mins();
     let (days, hours, rest) = (minutes / 1_440, minutes / 60 % 24, minutes % 60);
     match (days, hours, rest) {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Checklist, FacetName, Place, Role, Shell, Step, Template, VoteRule};
+use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
 use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, RoleName, ServiceName, StepId};
 use crate::journal::Hash;
@@ -32,6 +33,12 @@ pub struct Policy {
     pub changes: Option<SignOff>,
     /// Who may waive a gate or a step; without it, nobody.
     pub waivers: Option<Who>,
+    /// Who lifts a freeze before its end; without it, one known person.
+    #[serde(default)]
+    pub thaw: Option<SignOff>,
+    /// Weekends, holidays and outside calendars that windows ask.
+    #[serde(default)]
+    pub calendar: Calendar,
 }
 
 impl Policy {
@@ -198,6 +205,13 @@ pub enum GateKind {
         /// How long a yes counts.
         valid: Option<SignedDuration>,
     },
+    /// It is the time for it.
+    Window {
+        /// When it can be entered.
+        windows: Windows,
+        /// How long the promotion takes, which has to fit too; without it, it only has to begin.
+        fits: Option<Fits>,
+    },
     /// It has run, verified, in an environment for so long.
     Soak {
         /// How long.
@@ -219,6 +233,16 @@ pub enum GateKind {
         /// The expression.
         that: Expr,
     },
+}
+
+/// How long something takes that has to fit into a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fits {
+    /// So long.
+    Stated(SignedDuration),
+    /// As long as it usually took before; not asked while that is not known.
+    Learned,
 }
 
 /// Where a release runs.

@@ -4,9 +4,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
+use crate::calendar::Freeze;
 use crate::event::PolicyEvent;
 use crate::ids::PersonName;
 use crate::journal::{BlobId, Hash};
+
+/// How many freezes that have ended are remembered.
+const ENDED_MAX: usize = 5;
 
 /// The rules in force, and what somebody would like in their place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +20,26 @@ pub struct PolicyState {
     pub adopted: Option<Adopted>,
     /// The newest proposal, if it is not adopted yet.
     pub proposed: Option<Proposal>,
+    /// The freezes that were not lifted, the oldest first: those under way, to come, and the last few that ended.
+    #[serde(default)]
+    pub freezes: Vec<FreezeState>,
+    /// How many freezes there were.
+    #[serde(default)]
+    pub frozen: u32,
+}
+
+/// A freeze.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FreezeState {
+    /// Its number, for people.
+    pub number: u32,
+    /// What it says.
+    pub freeze: Freeze,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who agrees to lift it before its end, each once.
+    pub signed: Vec<PersonName>,
 }
 
 /// Rules in force.
@@ -69,6 +93,25 @@ impl PolicyState {
                 self.adopted = Some(Adopted { hash: *hash, policy: *policy, at, signed: signed.clone() });
                 self.proposed = None;
             }
+            PolicyEvent::Frozen { number, freeze } => {
+                let ended = |state: &FreezeState| state.freeze.end() <= at;
+                while self.freezes.iter().filter(|state| ended(state)).count() > ENDED_MAX {
+                    let oldest = self.freezes.iter().position(ended);
+                    self.freezes.remove(oldest.unwrap_or_default());
+                }
+                let signed = Vec::new();
+                self.freezes.push(FreezeState { number: *number, freeze: freeze.clone(), at, signed });
+                self.frozen = self.frozen.max(*number);
+            }
+            PolicyEvent::ThawSigned { number } => {
+                let state = self.freezes.iter_mut().find(|state| state.number == *number);
+                if let (Some(state), Some(person)) = (state, actor.person())
+                    && !state.signed.contains(person)
+                {
+                    state.signed.push(person.clone());
+                }
+            }
+            PolicyEvent::Thawed { number, .. } => self.freezes.retain(|state| state.number != *number),
         }
     }
 }

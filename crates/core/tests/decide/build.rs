@@ -216,6 +216,8 @@ pub(crate) fn policy() -> Policy {
             .collect(),
         changes: None,
         waivers: Some(group("leads")),
+        thaw: None,
+        calendar: Default::default(),
     }
 }
 
@@ -326,6 +328,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         strangers: 0,
         steps,
         cut: Cut::default(),
+        usual: Default::default(),
     }
 }
 

@@ -471,7 +471,9 @@ impl Random {
             Action::Waive(target) => Stimulus::Waive { target, why: "because".into(), until: None },
             Action::Resume(run) => Stimulus::Resume { run },
             Action::Revoke(target) => Stimulus::Revoke { target },
-            Action::Abort(_) | Action::Promote(_) | Action::AdoptPolicy | Action::Wait => return,
+            Action::Abort(_) | Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_) | Action::Wait => {
+                return;
+            }
         };
         self.give(release, by, stimulus);
     }

@@ -21,7 +21,7 @@ use tollgate_core::journal::{BlobId, Hash};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
 use tollgate_core::publish::{Artifact, Digest};
-use tollgate_core::state::{EnvironmentState, ReleaseState, RunStatus, StepState, StepStatus};
+use tollgate_core::state::{EnvironmentState, FreezeState, ReleaseState, RunStatus, StepState, StepStatus};
 use tollgate_core::view::{Refusal, Stimulus, View, release_id};
 
 use crate::checks::check;
@@ -83,6 +83,7 @@ pub(crate) struct Release {
 pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) freezes: Vec<FreezeState>,
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentState>,
     pub(crate) releases: BTreeMap<String, Release>,
     pub(crate) journal: Vec<Entry>,
@@ -95,6 +96,7 @@ impl World {
         Self {
             now: "2026-03-02T09:00:00Z".parse().unwrap(),
             policy: Arc::new(policy.clone()),
+            freezes: Vec::new(),
             environments: BTreeMap::new(),
             releases: BTreeMap::new(),
             journal: Vec::new(),
@@ -116,6 +118,7 @@ impl World {
             release: release.state,
             plans: release.plans,
             policy: Some(self.policy.clone()),
+            freezes: self.freezes.clone(),
             environments,
             versions: Vec::new(),
         }

@@ -17,10 +17,10 @@ pub(crate) static FILE: Mapping = mapping(
 .refused(&[
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
-    later(&["trains", "calendar", "together"], "start each release by hand"),
+    later(&["trains", "together"], "start each release by hand"),
     later(&["notify"], "use a `message` step"),
     later(&["use"], "write the keys out in this file"),
-    later(&["freezes"], "use a gate with `ask`"),
+    elsewhere(&["freezes", "freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
 ]);
 
 const FILE_KEYS: &[Key] = &[
@@ -55,6 +55,7 @@ const FILE_KEYS: &[Key] = &[
         Shape::Named(NAME, map!(ENVIRONMENT), 1),
         "Where a release runs, by name, in the order in which a release goes through them.",
     ),
+    key("calendar", Shape::Map(&CALENDAR), "Weekends and holidays, which windows can ask."),
     key("policy", Shape::Map(&POLICY), "Who may change these rules and who may waive one."),
     key("procedures", Shape::Named(NAME, map!(PROCEDURE), 1), "What is done, by name.").required(),
 ];
@@ -282,8 +283,31 @@ static POLICY: Mapping = mapping(
             "What it takes to adopt other rules; one known person if not given.",
         ),
         key("waivers", Shape::Map(&WAIVERS), "Who may waive a gate or a step; nobody if not given."),
+        key(
+            "thaw",
+            Shape::Map(&CHANGES),
+            "What it takes to lift a freeze before its end; one known person if not given.",
+        ),
     ],
 );
+
+static CALENDAR: Mapping = mapping(
+    "calendar",
+    "`calendar`",
+    "Weekends and holidays, which windows can ask.",
+    &[
+        key("weekend", Shape::Line, "The days off of every week, or `none`; `Sat,Sun` if not given."),
+        key(
+            "off",
+            Shape::OneOf(&["any", "all"]),
+            "With several lists, whether a day is off that is in any of them, or only in all; `any` if not given.",
+        ),
+        key("holidays", Shape::Named(NAME, &HOLIDAYS, 0), "Lists of holidays, by name."),
+    ],
+);
+
+/// Days such as `25 Dec: Christmas Day`.
+static HOLIDAYS: Shape = Shape::List(&Shape::Line, 1);
 
 static CHANGES: Mapping = mapping(
     "changes",

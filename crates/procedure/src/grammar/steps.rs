@@ -36,7 +36,7 @@ const HOOK_KINDS: &[&str] =
     &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message", "parallel", "phase"];
 
 /// The kinds of gate.
-const GATE_KINDS: &[&str] = &["approval", "ask", "vote", "checklist", "soak", "require"];
+const GATE_KINDS: &[&str] = &["approval", "ask", "vote", "checklist", "soak", "window", "require"];
 
 /// The kinds that hold no other steps.
 const SINGLE_KINDS: &[&str] = &[
@@ -557,6 +557,30 @@ static GATE_APPROVAL: Mapping = mapping(
     elsewhere(&["quorum"], "write `count`"),
 ]);
 
+const FITS_ABOUT: &str = "How long the promotion takes, which has to fit too: a length of time, or `usual` for as long as it took before.";
+
+/// A window.
+static WINDOW: Mapping = mapping(
+    "window",
+    "`window`",
+    "When an environment can be entered; what closes wins over what opens.",
+    &[
+        key("open", Shape::Either(&Shape::Line, &WINDOW_RULES), "Only in these times; always if not given."),
+        key("closed", Shape::Either(&Shape::Line, &WINDOW_RULES), "Not in these times."),
+        key("same-day", Shape::Line, "What is begun also has to end on the same day in this time zone."),
+    ],
+)
+.refused(&[
+    elsewhere(&["allow"], "write `open`"),
+    elsewhere(&["deny"], "write `closed`"),
+    elsewhere(
+        &["zone"],
+        "the time zone stands at the end of each time, as in `Mon-Fri 09:00-17:00 Europe/London`",
+    ),
+]);
+
+static WINDOW_RULES: Shape = Shape::List(&Shape::Line, 1);
+
 /// A gate.
 pub(crate) static GATE: Mapping = mapping(
     "gate",
@@ -568,6 +592,8 @@ pub(crate) static GATE: Mapping = mapping(
         key("checklist", A_CHECKLIST, CHECKLIST_ABOUT),
         WITH,
         key("vote", Shape::Map(&VOTE), "A vote on exactly this candidate that passes."),
+        key("window", Shape::Either(&Shape::Line, map!(WINDOW)), "When it can be entered."),
+        key("fits", Shape::Line, FITS_ABOUT).with(&["window"]),
         key("soak", Shape::Duration, "How long it has to have run, verified, in the environment before."),
         key("from", Shape::Name(NAME), "The environment it has to have run in, if not the one before.")
             .with(&["soak"]),
@@ -585,10 +611,8 @@ pub(crate) static GATE: Mapping = mapping(
 .one_of(GATE_CHOICE)
 .refused(&[
     later(&["ci", "artifacts", "checks"], "use `ask`, or a `manual` step that waits for it"),
-    later(
-        &["window", "freeze", "blocker", "blockers", "ticket", "metrics", "schema"],
-        "use `ask` with a question about it",
-    ),
+    later(&["blocker", "blockers", "ticket", "metrics", "schema"], "use `ask` with a question about it"),
+    elsewhere(&["freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
     later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),
     later(&["soft"], "a gate holds, or somebody waives it"),
     later(&["while", "at", "due", "keeps"], "use `valid` for how long a yes counts"),

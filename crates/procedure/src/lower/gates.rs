@@ -57,6 +57,9 @@ impl Lower<'_> {
         if let Some(that) = node.get("require") {
             return self.condition(that, scope).map(|that| GateKind::Require { that });
         }
+        if let Some(window) = node.get("window") {
+            return self.window(node, window);
+        }
         if node.get("soak").is_some() {
             return self.soak(node, entered);
         }

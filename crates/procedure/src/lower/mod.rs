@@ -5,6 +5,7 @@
 //! with one value, the others are still looked at, so that all mistakes come out at once.
 
 mod approvals;
+mod calendar;
 mod changelog;
 mod checklists;
 mod environments;
@@ -25,6 +26,7 @@ mod votes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
+use tollgate_core::calendar::Calendar;
 use tollgate_core::ids::{
     ComponentName, ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName, RoleName,
 };
@@ -61,6 +63,8 @@ pub(crate) struct Declared {
     version_files: bool,
     /// Whether there is a changelog, and so release notes.
     changelog: bool,
+    /// Weekends and holidays.
+    calendar: Calendar,
     /// Names whose declaration is broken and was reported: what refers to them is not reported again.
     broken: BTreeSet<String>,
 }
@@ -105,11 +109,12 @@ pub(crate) fn lower(
     lower.checklist_files(root, loader);
     let service = lower.service(root, loader);
     lower.declare_environments(root);
+    lower.declared.calendar = lower.calendar(root);
     let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
     let for_all = std::mem::take(&mut lower.answers_used);
     let (environments, uses) = lower.environments(root, &for_all);
     let procedures = lower.procedures(root, &uses);
-    let (changes, waivers) = lower.policy(root);
+    let (changes, waivers, thaw) = lower.policy(root);
     lower.unused_questions(root, &procedures, &environments);
 
     let definition = service.map(|service| Definition {
@@ -133,16 +138,19 @@ pub(crate) fn lower(
         environments,
         changes,
         waivers,
+        thaw,
+        calendar: lower.declared.calendar.clone(),
     });
     Lowered { definition, policy, elsewhere }
 }
 
 impl Lower<'_> {
-    fn policy(&mut self, root: &Node) -> (Option<SignOff>, Option<Who>) {
-        let Some(node) = root.get("policy") else { return (None, None) };
+    fn policy(&mut self, root: &Node) -> (Option<SignOff>, Option<Who>, Option<SignOff>) {
+        let Some(node) = root.get("policy") else { return (None, None, None) };
         let changes = node.get("changes").and_then(|changes| self.sign_off(changes));
         let waivers = node.get("waivers").and_then(|waivers| self.fixed(waivers, "by"));
-        (changes, waivers)
+        let thaw = node.get("thaw").and_then(|thaw| self.sign_off(thaw));
+        (changes, waivers, thaw)
     }
 }
 

@@ -113,6 +113,8 @@ pub(crate) fn policy(environments: Vec<(&str, Environment)>) -> Policy {
         environments: environments.into_iter().map(|(name, it)| (named(name), it)).collect(),
         changes: None,
         waivers: Some(Who::Group(named("all"))),
+        thaw: None,
+        calendar: Default::default(),
     }
 }
 

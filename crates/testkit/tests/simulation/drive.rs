@@ -64,6 +64,8 @@ pub(crate) struct Sim {
     pub(crate) ended: Ended,
     /// What was looked at last: how many events, and when.
     pub(crate) checked: (u64, Timestamp),
+    /// The latest that the clock has shown.
+    pub(crate) latest: Timestamp,
 }
 
 impl Sim {
@@ -88,6 +90,7 @@ impl Sim {
             oracle,
             desk,
             worker,
+            latest: start,
             turn: None,
             queue,
             versions: 0,
@@ -236,6 +239,7 @@ impl Sim {
             2..6 => now + SignedDuration::from_secs(self.chance.between(1, 1_800)),
             _ => self.next_moment().await.unwrap_or(now).max(now),
         };
+        self.latest = self.latest.max(now);
         self.world.note(|| format!("the clock moves to {to}"));
         self.world.advance(to);
     }
@@ -278,6 +282,7 @@ impl Sim {
                 accepted
             }
             Deed::Promote(release, environment, by) => self.promote(release, &environment, &by).await,
+            Deed::Thaw(number, by) => self.thaw(number, &by).await,
             Deed::AdoptFirst(by) => {
                 let first = self.team.policy.clone();
                 self.adopt(&first, &by).await

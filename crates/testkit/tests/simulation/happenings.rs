@@ -6,8 +6,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use jiff::SignedDuration;
 use tollgate_core::act::{Failure, FailureClass, Outcome, Report};
 use tollgate_core::actor::Actor;
+use tollgate_core::calendar::{Freeze, Only, Scope};
 use tollgate_core::event::{Deployed, Seen};
-use tollgate_core::ids::{EnvironmentName, ReleaseId};
+use tollgate_core::ids::{EnvironmentName, PersonName, ReleaseId};
 use tollgate_core::model::Policy;
 use tollgate_core::state::StepStatus;
 use tollgate_core::view::{Stimulus, watch_key};
@@ -37,7 +38,8 @@ impl Sim {
         let now = self.world.now();
         let names: Vec<EnvironmentName> = self.team.policy.environments.keys().cloned().collect();
         let Some(name) = self.chance.pick(&names).cloned() else { return };
-        match self.chance.below(4) {
+        match self.chance.below(5) {
+            4 => self.freeze(&name).await,
             0 => {
                 let mut state = self.world.state();
                 if !state.git.declined.remove("refs/heads/") {
@@ -60,6 +62,36 @@ impl Sim {
             }
             _ => self.record(&name).await,
         }
+    }
+
+    /// Somebody stops what goes to an environment, or to any.
+    async fn freeze(&mut self, name: &EnvironmentName) {
+        let author: PersonName = named(PEOPLE[self.chance.below(PEOPLE.len())]);
+        let by = people::actor(&author);
+        let environments = match self.chance.percent(70) {
+            true => Only::These([name.clone()].into()),
+            false => Only::All,
+        };
+        let start = self.world.now() + SignedDuration::from_mins(self.chance.between(0, 30));
+        let end = start + SignedDuration::from_mins(self.chance.between(1, 600));
+        let scope = Scope { environments, ..Scope::ALL };
+        let mut freeze = Freeze::new(scope, "something is on fire", author, start, end).unwrap();
+        if self.chance.percent(20) {
+            freeze = freeze.exempting(vec!["by-hand".parse().unwrap()]);
+        }
+        let desk = self.desk.clone();
+        let result = desk.freeze(&named(SERVICE), &freeze, false, &by).await;
+        self.told(&format!("{by}: {freeze}"), result.map(drop));
+        self.catch_up();
+    }
+
+    /// Somebody agrees to lift a freeze.
+    pub(crate) async fn thaw(&mut self, number: u32, by: &Actor) -> bool {
+        let desk = self.desk.clone();
+        let result = desk.thaw(&named(SERVICE), number, by).await;
+        let accepted = self.told(&format!("{by}: thaw {number}"), result.map(drop));
+        self.catch_up();
+        accepted
     }
 
     /// Somebody tells what runs in an environment.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::act::Outcome;
+use tollgate_core::calendar::{Only, Rule, Windows};
 use tollgate_core::context::RunFacts;
 use tollgate_core::event::{
     AnswerValue, ApprovalTarget, Asked, Ballot, StepResult, TickResult, WaiverTarget,
@@ -14,7 +15,7 @@ use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{ApprovalRule, Checklist, Gate, GateKind, Majority, Policy, VoteRule, Who};
 use tollgate_core::plan::Plan;
-use tollgate_core::state::{ReleaseState, Run, Says, StepStatus, Tick};
+use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
 
 use crate::oracle::Oracle;
 use crate::team::named;
@@ -40,6 +41,9 @@ impl Judging<'_> {
             && self.oracle.environments.get(from).is_none_or(|state| state.verified(&sealed).is_none())
         {
             return Some(format!("{} was entered without verification in {from}", self.name));
+        }
+        if let Some(number) = self.frozen() {
+            return Some(format!("{} was entered in freeze {number}", self.name));
         }
         let mut slots: Vec<BTreeSet<PersonName>> = Vec::new();
         for (name, gate) in policy.gates.iter().chain(&environment.gates) {
@@ -67,6 +71,7 @@ impl Judging<'_> {
                             })
                     })
                 }
+                GateKind::Window { windows, .. } => self.between_hours(windows),
                 GateKind::Soak { time, environment } => {
                     let place = environment.as_ref().or(policy.environments.get(self.name)?.from.as_ref());
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
@@ -81,6 +86,32 @@ impl Judging<'_> {
         }
         (!different_people(&slots))
             .then(|| format!("{} was entered with one person in two places", self.name))
+    }
+
+    /// A freeze that holds it.
+    fn frozen(&self) -> Option<u32> {
+        let holds = |state: &&FreezeState| {
+            let (freeze, by_hand) = (&state.freeze, self.plan.procedure.as_str() == "promotion");
+            let here = match &freeze.scope().environments {
+                Only::All => true,
+                Only::These(names) => names.iter().any(|name| name == self.name),
+            };
+            let exempt = by_hand && freeze.exemptions().iter().any(|one| one.to_string() == "by-hand");
+            here && !exempt && self.at >= freeze.start() && self.at < freeze.end()
+        };
+        self.oracle.policy.freezes.iter().find(holds).map(|state| state.number)
+    }
+
+    /// Whether it is between the hours of a window such as `daily 06:00-18:00 UTC`.
+    fn between_hours(&self, windows: &Windows) -> bool {
+        let hours = |rule: &Rule| {
+            let text = rule.to_string();
+            let hours: Vec<i64> = text.split(['-', ' ', ':']).filter_map(|word| word.parse().ok()).collect();
+            let [from, _, to, _] = hours[..] else { panic!("not a window of hours: {text}") };
+            from..to
+        };
+        let hour = self.at.as_second().rem_euclid(86_400) / 3_600;
+        windows.allow().iter().all(|rule| hours(rule).contains(&hour))
     }
 
     /// The longest time that an environment ran exactly this, verified, until now.

@@ -83,6 +83,7 @@ impl Oracle {
             release: state,
             plans,
             policy: self.in_force(),
+            freezes: self.policy.freezes.clone(),
             environments,
             versions: Vec::new(),
         }

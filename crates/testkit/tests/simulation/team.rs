@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use jiff::SignedDuration;
+use tollgate_core::calendar::Windows;
 use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::commits::CommitRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component, Connection,
-    Definition, Deploy, Each, Environment, Extract, Filled, Gate, GateKind, GitCheck, GitCherryPick,
+    Definition, Deploy, Each, Environment, Extract, Filled, Fits, Gate, GateKind, GitCheck, GitCherryPick,
     GitMerge, Handed, Majority, MergeHow, MergeWay, Message, NextSpec, Otherwise, Person, Place, Policy,
     Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step,
     StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
@@ -143,9 +144,9 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(14) {
-            12.. => GateKind::Checklist { list: self.checklist(), by: self.somebody() },
-            10.. => GateKind::Vote(self.vote()),
+        let kind = match self.chance.below(15) {
+            13.. => GateKind::Checklist { list: self.checklist(), by: self.somebody() },
+            11.. => GateKind::Vote(self.vote()),
             0..4 => GateKind::Approval(self.rule()),
             4..8 => GateKind::Ask {
                 question: Template("May {{ version }} go there?".into()),
@@ -153,6 +154,15 @@ impl Making<'_> {
                 valid: self.maybe(50, |making| minutes(making.chance, 20, 2_000)),
             },
             8 => GateKind::Soak { time: minutes(self.chance, 1, 600), environment: None },
+            9 => {
+                let (from, length) = (self.chance.between(0, 16), self.chance.between(2, 7));
+                let rule = format!("daily {from:02}:00-{:02}:00 UTC", from + length);
+                let windows = Windows::new(vec![rule.parse().unwrap()], Vec::new()).unwrap();
+                GateKind::Window {
+                    windows,
+                    fits: self.maybe(30, |_| Fits::Stated(SignedDuration::from_mins(30))),
+                }
+            }
             _ => GateKind::Require { that: self.condition() },
         };
         let condition = self.maybe(15, Self::condition);
@@ -195,6 +205,11 @@ impl Making<'_> {
                 count: making.chance.between(1, 2) as u32,
             }),
             waivers: self.maybe(75, |_| Who::Group(named("leads"))),
+            thaw: self.maybe(60, |making| SignOff {
+                by: Who::Group(named("leads")),
+                count: making.chance.between(1, 2) as u32,
+            }),
+            calendar: Default::default(),
         };
         let names = [&["production"][..], &["stage", "production"], &["dev", "stage", "production"]];
         let mut from = None;

@@ -1,0 +1,187 @@
+//! Windows and freezes: what the calendar opens and closes, on every path.
+
+use tollgate_core::calendar::{Freeze, Only, Scope, Windows};
+use tollgate_core::decide::{PolicyView, freeze, thaw};
+use tollgate_core::event::RunOutcome;
+use tollgate_core::gate::{Action, WaitsOn};
+use tollgate_core::model::*;
+use tollgate_core::state::PolicyState;
+use tollgate_core::view::Stimulus;
+
+use crate::build::*;
+use crate::world::*;
+
+fn window(open: &[&str], closed: &[&str], fits: Option<Fits>) -> Policy {
+    let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+    let windows = Windows::new(rules(open), rules(closed)).unwrap();
+    with_gate(policy(), "stage", "hours", gate_of(GateKind::Window { windows, fits }))
+}
+
+/// A release that waits to enter stage. It is Monday, 2 March 2026, 09:00 UTC.
+fn waiting(policy: &Policy) -> World {
+    let mut world = World::new(policy);
+    world.start(&plan("1.9.0", vec![promote("stage")], policy), "anna");
+    world
+}
+
+/// A freeze by `eve`, from now on.
+fn frozen(world: &World, hours_long: i64, scope: Scope) -> Freeze {
+    let end = world.now + hours(hours_long);
+    Freeze::new(scope, "the database is on fire", n("eve"), world.now, end).unwrap()
+}
+
+fn only(environment: &str) -> Scope {
+    Scope { environments: Only::These([n(environment)].into()), ..Scope::ALL }
+}
+
+fn rules(world: &World, policy: &Policy) -> PolicyView {
+    let state = PolicyState { freezes: world.freezes.clone(), frozen: 0, ..PolicyState::default() };
+    PolicyView { service: n("shop"), state, in_force: Some(policy.clone().into()) }
+}
+
+/// Takes a freeze in, as the engine does.
+fn begin(world: &mut World, policy: &Policy, what: Freeze) {
+    let decision = freeze(&rules(world, policy), what, false, &actor("eve"), world.now).unwrap();
+    world.freezes.push(decision.freeze);
+    world.wake("1.9.0");
+}
+
+#[test]
+fn the_first_deployment_waits_for_the_window_and_goes_by_itself() {
+    let mut world = waiting(&window(&["Tue 10:00-12:00 Europe/London"], &[], None));
+    let hold = world.explain("1.9.0")[0].hold.clone();
+    assert_eq!(hold.what, "window `hours` of stage");
+    assert_eq!(hold.why, "next opened by `Tue 10:00-12:00 Europe/London`");
+    assert_eq!((hold.on, hold.earliest), (WaitsOn::Time, Some("2026-03-03T10:00:00Z".parse().unwrap())));
+    assert_eq!(world.agenda("1.9.0").look_at(), hold.earliest);
+    world.now = hold.earliest.unwrap();
+    world.wake("1.9.0");
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+}
+
+#[test]
+fn what_closes_wins_and_is_told() {
+    let world = waiting(&window(&["daily UTC"], &["Mon America/Los_Angeles"], None));
+    // Here it is Monday already, there it is not yet: 01:00.
+    assert_eq!(world.why("1.9.0"), "window `hours` of stage: closed by `Mon America/Los_Angeles`");
+}
+
+#[test]
+fn a_window_that_closes_before_the_deployment_starts_stops_it() {
+    let mut world = waiting(&window(&["Mon 08:00-10:00 UTC"], &[], None));
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+    world.now = "2026-03-02T10:00:00Z".parse().unwrap();
+    world.lease("1.9.0", "promote-stage/deploy").unwrap();
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "open");
+    assert_eq!(world.agenda("1.9.0").wake, Some("2026-03-09T08:00:00Z".parse().unwrap()));
+}
+
+#[test]
+fn what_has_begun_is_finished_and_only_the_next_one_waits() {
+    let mut world = waiting(&window(&["Mon 08:00-10:00 UTC"], &[], None));
+    world.lease("1.9.0", "promote-stage/deploy").unwrap();
+    world.now = "2026-03-02T11:00:00Z".parse().unwrap();
+    let outcome = outcome(&world.act("1.9.0", "promote-stage/deploy"));
+    world.report("1.9.0", "promote-stage/deploy", tollgate_core::act::Report::Done(outcome)).unwrap();
+    assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done));
+}
+
+#[test]
+fn it_has_to_fit() {
+    let world = waiting(&window(&["Mon 08:00-09:30 UTC"], &[], Some(Fits::Stated(mins(45)))));
+    let hold = &world.explain("1.9.0")[0].hold;
+    assert_eq!(hold.why, "it closes at 2026-03-02 09:30:00 UTC; it takes 45m");
+    assert_eq!(hold.earliest, Some("2026-03-09T08:00:00Z".parse().unwrap()));
+    let world = waiting(&window(&["Mon 08:00-08:30 UTC"], &[], Some(Fits::Stated(mins(45)))));
+    let hold = &world.explain("1.9.0")[0].hold;
+    assert!(hold.why.ends_with("which never fits"), "{}", hold.why);
+    assert_eq!((hold.on, hold.earliest), (WaitsOn::Person, None), "time alone does not open it");
+    assert!(matches!(hold.how[0], Action::Waive(_)));
+}
+
+#[test]
+fn how_long_it_takes_can_be_learned() {
+    let policy = window(&["Mon 08:00-09:30 UTC"], &[], Some(Fits::Learned));
+    let mut plan = plan("1.9.0", vec![promote("stage")], &policy);
+    let mut world = World::new(&policy);
+    world.start(&plan, "anna");
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted", "what is not known is not asked");
+    plan.usual.insert(n("promote-stage/deploy"), mins(40));
+    let mut world = World::new(&policy);
+    world.start(&plan, "anna");
+    assert!(world.why("1.9.0").ends_with("it takes 40m"), "{}", world.why("1.9.0"));
+}
+
+#[test]
+fn a_freeze_holds_every_path_and_ends_by_itself() {
+    let policy = policy();
+    let mut world = World::new(&policy);
+    world.start(&plan("1.9.0", vec![manual("wait"), promote("stage")], &policy), "anna");
+    let what = frozen(&world, 5, Scope::ALL);
+    begin(&mut world, &policy, what);
+    world.done("1.9.0", "anna", "wait").unwrap();
+    let hold = world.explain("1.9.0")[0].hold.clone();
+    assert_eq!(hold.what, "freeze 1 by eve: the database is on fire");
+    assert_eq!(hold.why, "frozen until 2026-03-02 14:00:00 UTC");
+    assert!(hold.how.contains(&Action::Thaw(1)) && hold.anybody);
+    let target = tollgate_core::event::WaiverTarget::Gate(n("stage"), n("freeze"));
+    let waive = Stimulus::Waive { target, why: "it has to".into(), until: None };
+    assert_eq!(world.refused("1.9.0", "dave", waive), "never-waived");
+    world.now = hold.earliest.unwrap();
+    world.wake("1.9.0");
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+}
+
+#[test]
+fn a_freeze_that_begins_in_between_stops_what_has_not_begun() {
+    let policy = policy();
+    let mut world = waiting(&policy);
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+    let what = frozen(&world, 5, only("stage"));
+    begin(&mut world, &policy, what);
+    world.lease("1.9.0", "promote-stage/deploy").unwrap();
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "open");
+    assert_eq!(world.environment("stage").held, None, "who waits holds nothing");
+}
+
+#[test]
+fn a_freeze_elsewhere_holds_nothing_here() {
+    let policy = policy();
+    let mut world = World::new(&policy);
+    let what = frozen(&world, 5, only("production"));
+    begin(&mut world, &policy, what);
+    world.start(&plan("1.9.0", vec![promote("stage")], &policy), "anna");
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+}
+
+#[test]
+fn one_person_stops_and_a_quorum_goes_on() {
+    let policy = Policy { thaw: Some(SignOff { by: group("releng"), count: 2 }), ..policy() };
+    let mut world = waiting(&policy);
+    let what = frozen(&world, 5, Scope::ALL);
+    begin(&mut world, &policy, what);
+    let mut view = rules(&world, &policy);
+    assert_eq!(thaw(&view, 1, &actor("eve"), world.now).unwrap_err().code, "not-allowed");
+    assert_eq!(thaw(&view, 7, &actor("anna"), world.now).unwrap_err().code, "no-freeze");
+    let first = thaw(&view, 1, &actor("anna"), world.now).unwrap();
+    assert!(!first.lifted && first.needed == 2);
+    view.state.freezes = vec![first.freeze];
+    assert_eq!(thaw(&view, 1, &actor("anna"), world.now).unwrap_err().code, "signed");
+    assert!(thaw(&view, 1, &actor("bob"), world.now).unwrap().lifted);
+}
+
+#[test]
+fn what_looks_like_a_mistake_is_asked_about() {
+    let policy = policy();
+    let world = World::new(&policy);
+    let view = rules(&world, &policy);
+    let long = frozen(&world, 24 * 40, Scope::ALL);
+    let by = actor("eve");
+    assert_eq!(freeze(&view, long.clone(), false, &by, world.now).unwrap_err().code, "doubtful");
+    assert_eq!(freeze(&view, long, true, &by, world.now).unwrap().freeze.number, 1);
+    assert_eq!(freeze(&view, frozen(&world, -1, Scope::ALL), true, &by, world.now).unwrap_err().code, "past");
+    let unknown = frozen(&world, 1, only("stag"));
+    assert_eq!(freeze(&view, unknown, false, &by, world.now).unwrap_err().code, "no-environment");
+    let fine = frozen(&world, 1, Scope::ALL);
+    assert_eq!(freeze(&view, fine, false, &actor("?mallory"), world.now).unwrap_err().code, "not-allowed");
+}
