@@ -34,7 +34,7 @@ impl Graph {
         let mut commits: Vec<GraphCommit> = Vec::new();
         for n in 0..count {
             let mut parents = BTreeSet::new();
-            if n > 0 && !(!linear && chance.percent(5)) {
+            if n > 0 && (linear || !chance.percent(5)) {
                 parents.insert(n - 1 - if linear { 0 } else { chance.below(n.min(6)) });
                 while !linear && chance.percent(35) {
                     parents.insert(n - 1 - chance.below(n.min(12)));

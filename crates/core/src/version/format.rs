@@ -511,8 +511,9 @@ fn set_off(one: &Piece, next: &Piece) -> bool {
         // These take all that can stand in them.
         (Piece::Field(Field::Pre | Field::Build), Piece::Text(text)) => text.starts_with('+'),
         (Piece::Field(one), Piece::Field(next)) => {
-            !(one.is_number() && next.is_number() && one.width().is_none())
-                && !(one.is_number() && *next == Field::Pre)
+            // A number without a width would take the digits of the next one, or run into a label that is none.
+            let runs_on = *next == Field::Pre || next.is_number() && one.width().is_none();
+            !(one.is_number() && runs_on)
         }
         _ => true,
     }
