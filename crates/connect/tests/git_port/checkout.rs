@@ -89,7 +89,8 @@ async fn submodules_do_no_harm() {
     let out = world.path("out");
     world.git.lay_out(&world.repository, &main, &out).await.unwrap();
     assert!(out.join("sub").is_dir() && out.join("x").is_file());
-    assert_eq!(world.git.read_file(&world.repository, &main, "sub").await.unwrap(), None);
+    let error = permanent(world.git.read_file(&world.repository, &main, "sub").await);
+    assert!(error.why.contains("submodule"), "{error:?}");
     let error = permanent(world.edit(&main, "sub/VERSION", "2").await);
     assert!(error.why.contains("submodule"), "{error:?}");
 }

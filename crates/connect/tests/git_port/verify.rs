@@ -144,7 +144,7 @@ async fn openpgp_signatures_count_by_the_primary_key() {
     // The key expires, is revoked, is not there at all.
     ring.run(
         "gpg",
-        &["--batch", "--quiet", "--passphrase", "", "--quick-set-expire", &key, "20200101T000000"],
+        &["--batch", "--quiet", "--passphrase", "", "--quick-set-expire", &key, "20250601T000000"],
     );
     let verdict = judged(&world, &made, &list).await;
     assert!(matches!(verdict, Verdict::Expired(_)), "{verdict:?}");
