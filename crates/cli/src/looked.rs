@@ -7,7 +7,7 @@ use tollgate_core::model::{ChangelogSpec, Definition};
 use tollgate_core::version::VersionFormat;
 use tollgate_engine::World;
 use tollgate_engine::looking::{Asked, VersionSurvey};
-use tollgate_engine::ports::Repository;
+use tollgate_engine::ports::{LocalTag, Repository};
 use tollgate_engine::versioning::Line;
 
 use crate::app::App;
@@ -34,6 +34,8 @@ pub(crate) struct Looked {
     pub(crate) definition: Definition,
     pub(crate) repository: Repository,
     pub(crate) head: ObjectId,
+    /// Its tags, where they had to be read to guess the form of versions.
+    pub(crate) tags: Option<Vec<LocalTag>>,
     /// Whether there is a procedure file.
     pub(crate) by_file: bool,
 }
@@ -66,12 +68,16 @@ impl App {
             self.note("this is a partial clone: nothing is fetched for a look".into());
         }
         let repository = found.repository;
+        let mut tags = None;
         let mut definition = match definition {
             Some(definition) => definition,
             None => {
                 let format = match &args.format {
                     Some(format) => format.clone(),
-                    None => self.guessed(&world, &repository, &head).await?,
+                    None => {
+                        let read = tags.insert(world.source.tags(&repository).await?);
+                        self.guessed(&world, &repository, &head, read).await?
+                    }
                 };
                 usual(&format)?
             }
@@ -82,7 +88,7 @@ impl App {
         if !args.paths.is_empty() {
             definition.version.next.paths.clone_from(&args.paths);
         }
-        Ok(Looked { world, definition, repository, head, by_file: project.is_some() })
+        Ok(Looked { world, definition, repository, head, tags, by_file: project.is_some() })
     }
 
     async fn guessed(
@@ -90,8 +96,9 @@ impl App {
         world: &World,
         repository: &Repository,
         head: &ObjectId,
+        tags: &[LocalTag],
     ) -> Result<VersionFormat, CliError> {
-        match world.guess_format(repository, head).await? {
+        match world.guess_format(repository, head, tags).await? {
             Some(guess) => {
                 let (format, tag) = (guess.format.as_str(), line(&guess.tag));
                 self.note(format!(
@@ -134,7 +141,12 @@ impl Looked {
             Some(line) => self.branch_of(line).await?,
             None => self.head.clone(),
         };
-        Ok(self.world.versions(&self.repository, &head, &Asked::of(&self.definition)?).await?)
+        Ok(self.world.versions(&self.repository, &head, &self.asked()?).await?)
+    }
+
+    /// What is asked of the tags and commits.
+    pub(crate) fn asked(&self) -> Result<Asked, CliError> {
+        Ok(Asked { tags: self.tags.clone(), ..Asked::of(&self.definition)? })
     }
 
     /// The newest commit of a line that is known here: of the remote's branch, or of one's own.

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::version::VersionFormat;
 
-use crate::ports::{CommitFields, CommitRef, HistoryOrder, HistoryQuery, Repository};
+use crate::ports::{CommitFields, CommitRef, HistoryOrder, HistoryQuery, LocalTag, Repository};
 use crate::{EngineError, World};
 
 /// A format, and the tag that tells it.
@@ -25,8 +25,8 @@ impl World {
         &self,
         repository: &Repository,
         head: &ObjectId,
+        tags: &[LocalTag],
     ) -> Result<Option<Guess>, EngineError> {
-        let tags = self.source.tags(repository).await?;
         let guessed: Vec<(usize, VersionFormat)> = tags
             .iter()
             .enumerate()

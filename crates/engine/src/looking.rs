@@ -13,7 +13,7 @@ use tollgate_core::version::{OddTag, TagSurvey, Version, VersionFormat, survey_t
 
 use crate::changelog::MessageRules;
 use crate::planning::{Origin, PlanningError, format_of};
-use crate::ports::{Checkout, LocalTag, PathFilter, PortError, Repository};
+use crate::ports::{Checkout, LocalTag, PathFilter, PortError, Repository, Source};
 use crate::since::{Releases, Since};
 use crate::versioning::{Proposal, Wanted};
 use crate::{EngineError, World};
@@ -31,13 +31,15 @@ pub struct Asked {
     pub paths: Vec<PathFilter>,
     /// Where a day begins: tags of days that have not come carry no version.
     pub zone: Zone,
+    /// The tags, where they were read already: with thousands of them, once is enough.
+    pub tags: Option<Vec<LocalTag>>,
 }
 
 impl Asked {
     /// What is asked where only the form of versions is known: everything else as it is when nothing is said.
     pub fn by(format: VersionFormat) -> Self {
         let (commits, zone) = (CommitRules::default(), Zone::utc());
-        Self { format, ticket_keys: Vec::new(), commits, paths: Vec::new(), zone }
+        Self { format, ticket_keys: Vec::new(), commits, paths: Vec::new(), zone, tags: None }
     }
 
     /// What a service's definition asks.
@@ -50,6 +52,18 @@ impl Asked {
             zone: definition.version.next.zone.clone(),
             ..Self::by(format_of(definition)?)
         })
+    }
+
+    /// The tags of a repository.
+    pub(crate) async fn tags(
+        &self,
+        source: &dyn Source,
+        repository: &Repository,
+    ) -> Result<Vec<LocalTag>, PortError> {
+        match &self.tags {
+            Some(tags) => Ok(tags.clone()),
+            None => source.tags(repository).await,
+        }
     }
 
     pub(crate) fn reading(&self) -> MessageRules<'_> {
@@ -141,7 +155,7 @@ impl World {
         base: &ObjectId,
         asked: &Asked,
     ) -> Result<VersionSurvey, EngineError> {
-        let tags = self.source.tags(repository).await?;
+        let tags = asked.tags(&*self.source, repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
         let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, asked.zone.date(self.clock.now()));
         let used = fitting.iter().map(|tag| tag.version.clone()).collect();

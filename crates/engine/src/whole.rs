@@ -161,7 +161,7 @@ impl World {
         rules: &ChangelogRules,
         sink: &mut TextSink<'_>,
     ) -> Result<Vec<Written>, EngineError> {
-        let tags = self.source.tags(repository).await?;
+        let tags = asked.tags(&*self.source, repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
         let TagSurvey { fitting, .. } = survey_tags(&asked.format, names, asked.zone.date(self.clock.now()));
         let mut on: HashMap<&str, Vec<FittingTag>> = HashMap::with_capacity(fitting.len());

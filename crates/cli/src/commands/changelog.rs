@@ -6,7 +6,6 @@ use clap::Args;
 use serde::Serialize;
 use tollgate_core::changelog::{ChangelogRules, Style};
 use tollgate_core::version::Version;
-use tollgate_engine::looking::Asked;
 use tollgate_engine::whole::Span;
 
 use super::plan::Growth;
@@ -94,7 +93,7 @@ async fn whole(app: &App, looked: &Looked, args: &ChangelogArgs) -> Result<Exit,
         Some(to) => looked.commit(to).await?,
         None => looked.head.clone(),
     };
-    let asked = Asked::of(&looked.definition)?;
+    let asked = looked.asked()?;
     let rules = looked.definition.changelog.as_ref().map(|spec| spec.rules.clone()).unwrap_or_default();
     let span = Span { to: &to, from: from.as_ref() };
     let (mut text, mut failed) = (String::new(), None);
