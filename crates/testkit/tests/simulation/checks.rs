@@ -90,7 +90,8 @@ impl Sim {
         let own = |timer: &Timer| timer.stream == view.stream() || timer.stream == rules;
         // A nudge is for the moment at which it was set, even where the clock went back since.
         let due = timers.iter().any(|timer| own(timer) && (timer.due <= now || timer.name == "nudge"));
-        if due {
+        // What a clock that was set back opens again, for the moments until it shuts once more, may be missed.
+        if due || now < self.latest {
             return;
         }
         match decide(view.clone(), &Stimulus::Wake, &Actor::Tollgate, now) {
