@@ -22,6 +22,8 @@ const NEEDED: &[Needed] = &[
     needed("ssh-keygen", "openssh-client"),
     needed("sshd", "openssh-server"),
     needed("gpg", "gnupg"),
+    needed("gpgsm", "gpgsm"),
+    needed("openssl", "openssl"),
     needed("python3", "python3"),
     needed("make", "make"),
     needed("dpkg-deb", "dpkg"),
