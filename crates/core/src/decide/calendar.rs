@@ -12,6 +12,7 @@ use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
 use crate::ids::{ComponentName, GateName};
 use crate::model::{Fits, GateKind, Policy};
 use crate::plan::PROMOTION;
+use crate::view::later;
 
 impl Entering<'_> {
     /// What it opens by itself, and when.
@@ -89,8 +90,53 @@ impl Entering<'_> {
         }
     }
 
+    /// When all windows of the environment are open at once, where there are several: each by itself says only when it opens.
+    /// `Some(None)` where that is not within a year.
+    fn open_together(&self) -> Option<Option<Timestamp>> {
+        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
+        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
+        let mut all: Vec<(&Windows, Option<SignedDuration>)> = Vec::new();
+        for (name, gate) in of_environment(policy, self.environment)
+            .chain(of_environment(&self.plan.policy, self.environment))
+        {
+            let GateKind::Window { windows, fits } = &gate.kind else { continue };
+            let target = WaiverTarget::Gate(self.environment.clone(), name.clone());
+            let waived = self.view.release.waiver(&target, self.run, self.now).is_some();
+            let applies =
+                gate.condition.as_ref().is_none_or(|when| eval_condition(when, &facts) != Ok(false));
+            let one = (windows, self.takes(*fits));
+            if applies && !waived && !all.contains(&one) {
+                all.push(one);
+            }
+        }
+        if all.len() < 2 {
+            return None;
+        }
+        let end = later(self.now, SignedDuration::from_hours(24 * 366));
+        let mut at = self.now;
+        while at <= end {
+            let opens = all.iter().map(|(windows, takes)| next_open(windows, *takes, at, &policy.calendar));
+            let Some(latest) =
+                opens.collect::<Option<Vec<Timestamp>>>().and_then(|all| all.into_iter().max())
+            else {
+                return Some(None);
+            };
+            if latest <= at {
+                return Some(Some(at));
+            }
+            at = latest;
+        }
+        Some(None)
+    }
+
     fn shut(&self, name: &GateName, why: String, opens: Option<Timestamp>) -> Hold {
         let what = format!("window `{name}` of {}", self.environment);
+        let (why, opens) = match self.open_together() {
+            None => (why, opens),
+            Some(Some(together)) => (why, opens.map(|opens| opens.max(together))),
+            Some(None) if opens.is_none() => (why, None),
+            Some(None) => (format!("{why}; it is never open together with the other windows"), None),
+        };
         let Some(opens) = opens else {
             // Time alone will not open it.
             let hold = self.hold(what, why, WaitsOn::Person);
@@ -148,6 +194,26 @@ impl Entering<'_> {
             }
         }
         answers
+    }
+}
+
+/// The first moment from another one on at which a window is open, for long enough.
+fn next_open(
+    windows: &Windows,
+    takes: Option<SignedDuration>,
+    from: Timestamp,
+    calendar: &Calendar,
+) -> Option<Timestamp> {
+    match takes {
+        None => match windows.at(from, calendar) {
+            Answer::Open { .. } => Some(from),
+            Answer::Closed { opens_at, .. } => opens_at,
+        },
+        Some(takes) => match windows.fits(from, takes, calendar) {
+            Fit::Now { .. } => Some(from),
+            Fit::At { start, .. } => Some(start),
+            Fit::Never { .. } => None,
+        },
     }
 }
 

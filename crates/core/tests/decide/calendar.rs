@@ -113,6 +113,26 @@ fn how_long_it_takes_can_be_learned() {
 }
 
 #[test]
+fn several_windows_are_waited_for_together() {
+    let windows = |text: &str| Windows::new(vec![text.parse().unwrap()], Vec::new()).unwrap();
+    let gate = |text: &str| gate_of(GateKind::Window { windows: windows(text), fits: None });
+    let with = |one: &str, other: &str| {
+        with_gate(with_gate(policy(), "stage", "one", gate(one)), "stage", "other", gate(other))
+    };
+    // It is Monday, and the first moment in both is on Wednesday.
+    let mut world = waiting(&with("daily 14:00-16:00 UTC", "Wed 12:00-15:00 UTC"));
+    let both: Vec<_> = world.explain("1.9.0").iter().map(|holding| holding.hold.earliest).collect();
+    assert_eq!(both, [Some("2026-03-04T14:00:00Z".parse().unwrap()); 2]);
+    world.now = "2026-03-04T14:00:00Z".parse().unwrap();
+    world.wake("1.9.0");
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+    let world = waiting(&with("daily 14:00-16:00 UTC", "daily 16:00-18:00 UTC"));
+    let hold = &world.explain("1.9.0")[0].hold;
+    assert!(hold.why.ends_with("it is never open together with the other windows"), "{}", hold.why);
+    assert_eq!((hold.on, hold.earliest), (WaitsOn::Person, None));
+}
+
+#[test]
 fn a_freeze_holds_every_path_and_ends_by_itself() {
     let policy = policy();
     let mut world = World::new(&policy);

@@ -155,9 +155,8 @@ impl Making<'_> {
             },
             8 => GateKind::Soak { time: minutes(self.chance, 1, 600), environment: None },
             9 => {
-                // Noon is in all of them: two that are never open together would be waited for in vain.
-                let (from, to) = (self.chance.between(0, 12), self.chance.between(13, 23));
-                let rule = format!("daily {from:02}:00-{to:02}:00 UTC");
+                let (from, length) = (self.chance.between(0, 16), self.chance.between(2, 7));
+                let rule = format!("daily {from:02}:00-{:02}:00 UTC", from + length);
                 let windows = Windows::new(vec![rule.parse().unwrap()], Vec::new()).unwrap();
                 GateKind::Window {
                     windows,
