@@ -88,7 +88,7 @@ pub struct Cut {
     /// The tree with every edited file; `None` where no file is edited.
     pub tree: Option<ObjectId>,
     /// The files that are edited.
-    pub files: Vec<PlannedFile>,
+    pub files: Vec<FileDiff>,
     /// The release notes; `None` where no step writes them.
     pub notes: Option<String>,
     /// The refs that are pushed, by their full names, in order.
@@ -97,15 +97,15 @@ pub struct Cut {
     pub unless: Vec<StepId>,
 }
 
-/// A file that a cut edits.
+/// How much a file differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct PlannedFile {
-    /// Its path in the repository.
+pub struct FileDiff {
+    /// Its path in the repository; invalid UTF-8 was replaced.
     pub path: String,
-    /// How many lines are new.
+    /// How many lines are new. Of a binary file, none.
     pub added: u64,
-    /// How many lines are gone.
+    /// How many lines are gone. Of a binary file, none.
     pub removed: u64,
 }
 

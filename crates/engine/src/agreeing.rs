@@ -7,7 +7,7 @@ use tollgate_core::version_file::{EditError, Said, Survey, same_version};
 
 use crate::editing::{Files, VersionEdits};
 use crate::looking::Asked;
-use crate::planning::{Origin, format_of};
+use crate::planning::format_of;
 use crate::ports::Checkout;
 use crate::{EngineError, World};
 
@@ -64,9 +64,8 @@ impl World {
     ) -> Result<Vec<FileFinding>, EngineError> {
         let Some(head) = &checkout.head else { return Ok(Vec::new()) };
         let format = format_of(definition)?;
-        let origin = Origin { url: String::new(), checkout: Some(checkout.clone()), folder: None };
-        let repository = self.own_history(&origin)?;
-        let seen = self.versions(&repository, head, &Asked::of(definition)?).await?;
+        let Some(found) = self.source.find_repository(&checkout.root).await? else { return Ok(Vec::new()) };
+        let seen = self.versions(&found.repository, head, &Asked::of(definition)?).await?;
         let newest = seen.pre.as_ref().or(seen.last.as_ref());
         let mut findings = Vec::new();
         if let (Some(said), Some(newest)) = (survey.said.first(), newest) {

@@ -12,7 +12,7 @@ use tollgate_core::plan::PreviousVersion;
 use tollgate_core::version::{OddTag, TagSurvey, Version, VersionFormat, survey_tags};
 
 use crate::changelog::MessageRules;
-use crate::planning::{Origin, PlanningError, format_of};
+use crate::planning::{PlanningError, format_of};
 use crate::ports::{Checkout, LocalTag, PathFilter, PortError, Repository, Source};
 use crate::since::{Releases, Since};
 use crate::versioning::{Proposal, Wanted};
@@ -130,22 +130,6 @@ impl World {
             Err(error) if error.class == FailureClass::Permanent => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// The history of a working copy itself, for looking only: nothing is fetched, nothing is written.
-    pub fn own_history(&self, origin: &Origin) -> Result<Repository, PlanningError> {
-        let unreadable = |why: String| PlanningError::Repository { code: "no-repository", why, hint: None };
-        let checkout =
-            origin.checkout.as_ref().ok_or_else(|| unreadable("there is no working copy".into()))?;
-        let mut clone = checkout.root.join(".git");
-        if clone.is_file() {
-            // A linked working tree: the file names the folder.
-            let text = std::fs::read_to_string(&clone)
-                .map_err(|error| unreadable(format!("{}: {error}", clone.display())))?;
-            let named = text.trim().strip_prefix("gitdir: ").unwrap_or_default();
-            clone = checkout.root.join(named);
-        }
-        Ok(Repository { url: origin.url.clone(), clone, checkout: Some(checkout.root.clone()) })
     }
 
     /// What the tags and commits of a commit say about versions.

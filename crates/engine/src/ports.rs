@@ -15,6 +15,7 @@ use tollgate_core::ids::EffectId;
 pub use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::Hash;
 pub use tollgate_core::model::{MergeHow, ProbeRead};
+pub use tollgate_core::plan::FileDiff;
 pub use tollgate_core::publish::{Answer, Artifacts, Lookup};
 pub use tollgate_core::signatures::{SignedObject, Signers, Verdict};
 
@@ -359,18 +360,6 @@ pub struct Diff {
     pub files: Vec<FileDiff>,
     /// All of it as a unified diff, at most a megabyte of it. Hostile: to be made plain before it is shown.
     pub text: String,
-}
-
-/// How much a file differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct FileDiff {
-    /// Its path in the repository; invalid UTF-8 was replaced.
-    pub path: String,
-    /// How many lines are new. Of a binary file, none.
-    pub added: u64,
-    /// How many lines are gone. Of a binary file, none.
-    pub removed: u64,
 }
 
 /// Reads and writes git repositories through a clone of Tollgate's own. Writing is repeatable: asked twice, it is done once.

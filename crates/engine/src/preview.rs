@@ -6,11 +6,11 @@ use jiff::tz::TimeZone;
 use tollgate_core::act::{Act, Outcome, Report};
 use tollgate_core::ids::{EffectId, ObjectId};
 use tollgate_core::model::{GitMerge, MergeWay, StepKind};
-use tollgate_core::plan::{Body, Cut, Plan, PlannedFile};
+use tollgate_core::plan::{Body, Cut, Plan};
 
 use crate::execute::Execution;
 use crate::planning::{PlanningError, Surveyed};
-use crate::ports::{CommitRequest, Diff, FileDiff, Sign};
+use crate::ports::{CommitRequest, Diff, Sign};
 use crate::{Engine, EngineError};
 
 /// What a step brings in beside edits.
@@ -114,11 +114,7 @@ impl Engine {
             }
         }
         if let Some(tree) = &cut.tree {
-            let diff = self.world.source.diff(&surveyed.repository, &plan.base, tree).await?;
-            let files = diff.files.into_iter();
-            let planned =
-                |file: FileDiff| PlannedFile { path: file.path, added: file.added, removed: file.removed };
-            cut.files = files.map(planned).collect();
+            cut.files = self.world.source.diff(&surveyed.repository, &plan.base, tree).await?.files;
         }
         Ok(cut)
     }

@@ -10,9 +10,9 @@ use tollgate_core::decide::{
     FreezeDecision, PolicyView, adopt_policy, freeze as decide_freeze, record_environment,
     thaw as decide_thaw,
 };
-use tollgate_core::event::Deployed;
+use tollgate_core::event::{Deployed, Entry};
 use tollgate_core::ids::{ComponentName, EnvironmentName, PersonName, ServiceName};
-use tollgate_core::journal::{BlobId, StreamId};
+use tollgate_core::journal::{BlobId, StreamId, StreamVersion};
 use tollgate_core::model::Policy;
 use tollgate_core::state::{EnvironmentState, PolicyState};
 use tollgate_core::view::Refusal;
@@ -47,56 +47,54 @@ pub struct AdoptOutcome {
     pub needed: u32,
 }
 
+/// What was decided about rules.
+struct Ruling<T> {
+    entries: Vec<Entry>,
+    /// Whether every release of the service looks again.
+    felt: bool,
+    outcome: T,
+}
+
+impl Ruling<FreezeDecision> {
+    /// A freeze holds at once, and its end is a time to wait for.
+    fn of_freeze(decision: FreezeDecision) -> Self {
+        Self { entries: decision.entries.clone(), felt: true, outcome: decision }
+    }
+}
+
 impl Engine {
     /// The rules of a service.
     pub async fn policy(&self, service: &ServiceName) -> Result<PolicyInForce, EngineError> {
+        let PolicyView { state, in_force, .. } = self.rules(service).await?.0;
+        let proposed = match &state.proposed {
+            Some(proposal) => Some(self.policy_blob(&proposal.policy).await?),
+            None => None,
+        };
+        Ok(PolicyInForce { state, in_force, proposed })
+    }
+
+    /// How the rules of a service stand, read at once.
+    async fn rules(&self, service: &ServiceName) -> Result<(PolicyView, StreamVersion), EngineError> {
         let loaded: Loaded<PolicyState> = self.load(&StreamId::Policy(service.clone())).await?;
         let in_force = match &loaded.state.adopted {
             Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
             None => None,
         };
-        let proposed = match &loaded.state.proposed {
-            Some(proposal) => Some(self.policy_blob(&proposal.policy).await?),
-            None => None,
-        };
-        Ok(PolicyInForce { state: loaded.state, in_force, proposed })
+        Ok((PolicyView { service: service.clone(), state: loaded.state, in_force }, loaded.version))
     }
 
     /// Somebody wants these rules in force.
     pub async fn adopt(&self, wanted: &Policy, actor: &Actor) -> Result<AdoptOutcome, EngineError> {
-        let service = wanted.service.clone();
-        let stream = StreamId::Policy(service.clone());
         let bytes = serde_json::to_vec(wanted).map_err(|error| EngineError::Damaged(error.to_string()))?;
         let salt = self.world.ids.salt();
         let blob = BlobId::of(&salt, &bytes);
-        for _ in 0..TRIES_MAX {
-            let loaded: Loaded<PolicyState> = self.load(&stream).await?;
-            let rules = self.policy(&service).await?;
-            let view = PolicyView {
-                service: service.clone(),
-                state: loaded.state.clone(),
-                in_force: rules.in_force,
-            };
-            let now = self.now();
-            let decision = adopt_policy(&view, wanted, blob, actor, now)?;
-            let timers = Vec::from_iter(decision.adopted.then(|| nudge(stream.clone(), now)));
-            let commit = Commit {
-                read: vec![(stream.clone(), loaded.version)],
-                append: appends(&decision.entries),
-                blobs: vec![NewBlob { salt, bytes: bytes.clone() }],
-                timers,
-                ..Commit::default()
-            };
-            match self.commit(commit).await {
-                Ok(()) => {
-                    let (adopted, signed, needed) = (decision.adopted, decision.signed, decision.needed);
-                    return Ok(AdoptOutcome { adopted, signed, needed });
-                }
-                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(busy(&stream))
+        self.ruling(&wanted.service, vec![NewBlob { salt, bytes }], |view, now| {
+            let decision = adopt_policy(view, wanted, blob, actor, now)?;
+            let (adopted, signed, needed) = (decision.adopted, decision.signed, decision.needed);
+            let outcome = AdoptOutcome { adopted, signed, needed };
+            Ok(Ruling { entries: decision.entries, felt: adopted, outcome })
+        })
+        .await
     }
 
     /// Somebody stops what a freeze covers. `sure` is the second yes for one that looks like a typing mistake.
@@ -107,7 +105,8 @@ impl Engine {
         sure: bool,
         actor: &Actor,
     ) -> Result<FreezeDecision, EngineError> {
-        self.freezing(service, |view, now| decide_freeze(view, freeze.clone(), sure, actor, now)).await
+        let decide = |view: &PolicyView, now| decide_freeze(view, freeze.clone(), sure, actor, now);
+        self.ruling(service, Vec::new(), |view, now| decide(view, now).map(Ruling::of_freeze)).await
     }
 
     /// Somebody agrees to lift a freeze before its end.
@@ -117,33 +116,31 @@ impl Engine {
         number: u32,
         actor: &Actor,
     ) -> Result<FreezeDecision, EngineError> {
-        self.freezing(service, |view, now| decide_thaw(view, number, actor, now)).await
+        let decide = |view: &PolicyView, now| decide_thaw(view, number, actor, now);
+        self.ruling(service, Vec::new(), |view, now| decide(view, now).map(Ruling::of_freeze)).await
     }
 
-    async fn freezing(
+    /// Decides about the rules of a service, and writes it down; anew where they changed in between.
+    async fn ruling<T>(
         &self,
         service: &ServiceName,
-        decide: impl Fn(&PolicyView, Timestamp) -> Result<FreezeDecision, Refusal>,
-    ) -> Result<FreezeDecision, EngineError> {
+        blobs: Vec<NewBlob>,
+        decide: impl Fn(&PolicyView, Timestamp) -> Result<Ruling<T>, Refusal>,
+    ) -> Result<T, EngineError> {
         let stream = StreamId::Policy(service.clone());
         for _ in 0..TRIES_MAX {
-            let loaded: Loaded<PolicyState> = self.load(&stream).await?;
-            let in_force = match &loaded.state.adopted {
-                Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
-                None => None,
-            };
-            let view = PolicyView { service: service.clone(), state: loaded.state.clone(), in_force };
+            let (view, version) = self.rules(service).await?;
             let now = self.now();
-            let decision = decide(&view, now)?;
+            let ruling = decide(&view, now)?;
             let commit = Commit {
-                read: vec![(stream.clone(), loaded.version)],
-                append: appends(&decision.entries),
-                // Every release looks again: the freeze holds at once, and its end is a time to wait for.
-                timers: vec![nudge(stream.clone(), now)],
+                read: vec![(stream.clone(), version)],
+                append: appends(&ruling.entries),
+                blobs: blobs.clone(),
+                timers: Vec::from_iter(ruling.felt.then(|| nudge(stream.clone(), now))),
                 ..Commit::default()
             };
             match self.commit(commit).await {
-                Ok(()) => return Ok(decision),
+                Ok(()) => return Ok(ruling.outcome),
                 Err(EngineError::Store(StoreError::Conflict { .. })) => {}
                 Err(error) => return Err(error),
             }
@@ -163,9 +160,8 @@ impl Engine {
         for _ in 0..TRIES_MAX {
             let loaded: Loaded<EnvironmentState> = self.load(&stream).await?;
             let policy_stream = StreamId::Policy(service.clone());
-            let rules: Loaded<PolicyState> = self.load(&policy_stream).await?;
-            let policy = self.policy(service).await?.in_force;
-            let policy = policy.ok_or_else(|| {
+            let (rules, rules_version) = self.rules(service).await?;
+            let policy = rules.in_force.ok_or_else(|| {
                 Refusal::new("no-policy", format!("no policy of {service} is in force yet"))
                     .hint("put it in force with `tollgate policy adopt`")
             })?;
@@ -174,7 +170,7 @@ impl Engine {
                 record_environment(service, name, &loaded.state, &policy, deployed.clone(), actor, now)?;
             let waiting = self.unfinished_streams(Some(service)).await?;
             let commit = Commit {
-                read: vec![(stream.clone(), loaded.version), (policy_stream, rules.version)],
+                read: vec![(stream.clone(), loaded.version), (policy_stream, rules_version)],
                 append: appends(&[entry]),
                 timers: waiting.into_iter().map(|stream| nudge(stream, now)).collect(),
                 ..Commit::default()

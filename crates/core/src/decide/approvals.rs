@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::gates::{Entering, of_environment, second};
+use super::gates::{Entering, of_run, second};
 use crate::candidate::{Candidate, Fingerprint};
 use crate::event::ApprovalTarget;
 use crate::ids::{EnvironmentName, GateName, PersonName};
@@ -18,10 +18,8 @@ pub fn approval_rules<'a>(
     environment: &EnvironmentName,
     gate: &GateName,
 ) -> Vec<&'a ApprovalRule> {
-    let in_force = view.policy.as_deref().into_iter().flat_map(|policy| of_environment(policy, environment));
-    let all = in_force.chain(of_environment(&plan.policy, environment));
     let mut rules: Vec<&ApprovalRule> = Vec::new();
-    for (name, found) in all {
+    for (name, found) in of_run(view, plan, environment) {
         if let GateKind::Approval(rule) = &found.kind
             && name == gate
             && !rules.contains(&rule)

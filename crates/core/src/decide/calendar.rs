@@ -2,14 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gates::{Entering, of_environment, second};
+use super::gates::{Entering, of_run, second};
 use super::soak::span_text;
 use crate::calendar::{Answer, Attempt, Because, Calendar, Exempt, Fit, Frozen, Kind, NotNow, Windows};
-use crate::context::RunFacts;
-use crate::event::WaiverTarget;
-use crate::expr::eval_condition;
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
-use crate::ids::{ComponentName, GateName};
+use crate::ids::{ComponentName, GateName, PersonName};
 use crate::model::{Fits, GateKind, Policy};
 use crate::plan::PROMOTION;
 use crate::view::later;
@@ -17,29 +14,29 @@ use crate::view::later;
 impl Entering<'_> {
     /// What it opens by itself, and when.
     pub(super) fn window(&self, name: &GateName, windows: &Windows, fits: Option<Fits>) -> GateAnswer {
-        // The calendar of today: a holiday that was added since counts, also for windows that the run started with.
-        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
-        let calendar = &policy.calendar;
-        let Some(takes) = self.takes(fits) else {
-            return match windows.at(self.now, calendar) {
-                Answer::Open { until } => GateAnswer::Open(open_text(until)),
-                Answer::Closed { opens_at, because } => {
-                    GateAnswer::Closed(self.shut(name, because_text(&because), opens_at))
-                }
-            };
+        let takes = self.takes(fits);
+        let long = takes.map(|takes| format!("it takes {}", span_text(takes)));
+        let closed = |because: &NotNow, end: &str| match &long {
+            None => not_now_text(because),
+            Some(long) => format!("{}; {long}{end}", not_now_text(because)),
         };
-        let takes_text = format!("it takes {}", span_text(takes));
-        match windows.fits(self.now, takes, calendar) {
-            Fit::Now { finish_by } => GateAnswer::Open(format!("{}, and {takes_text}", open_text(finish_by))),
+        match asked(windows, takes, self.now, self.calendar()) {
+            Fit::Now { finish_by } => GateAnswer::Open(match &long {
+                None => open_text(finish_by),
+                Some(long) => format!("{}, and {long}", open_text(finish_by)),
+            }),
             Fit::At { start, because } => {
-                let why = format!("{}; {takes_text}", not_now_text(&because));
-                GateAnswer::Closed(self.shut(name, why, Some(start)))
+                GateAnswer::Closed(self.shut(name, closed(&because, ""), Some(start)))
             }
             Fit::Never { because } => {
-                let why = format!("{}; {takes_text}, which never fits", not_now_text(&because));
-                GateAnswer::Closed(self.shut(name, why, None))
+                GateAnswer::Closed(self.shut(name, closed(&because, ", which never fits"), None))
             }
         }
+    }
+
+    /// The calendar of today: a holiday that was added since counts, also for windows that the run started with.
+    fn calendar(&self) -> &Calendar {
+        &self.view.policy.as_deref().unwrap_or(&self.plan.policy).calendar
     }
 
     fn takes(&self, fits: Option<Fits>) -> Option<SignedDuration> {
@@ -51,61 +48,37 @@ impl Entering<'_> {
 
     /// When the calendar will close what it leaves open now, at the earliest.
     pub(crate) fn closes(&self) -> Option<Timestamp> {
-        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
-        let gates = of_environment(policy, self.environment)
-            .chain(of_environment(&self.plan.policy, self.environment));
-        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
-        let windows = gates.filter_map(|(name, gate)| {
-            let target = WaiverTarget::Gate(self.environment.clone(), name.clone());
-            if let Some((_, waiver)) = self.view.release.waiver(&target, self.run, self.now) {
-                return waiver.until;
+        let gates = of_run(self.view, self.plan, self.environment);
+        let windows = gates.filter_map(|(name, gate)| match (self.waiver(name), &gate.kind) {
+            (Some(waiver), _) => waiver.until,
+            (None, GateKind::Window { windows, fits }) if self.applies(gate) == Some(true) => {
+                self.window_closes(windows, *fits)
             }
-            let applies =
-                gate.condition.as_ref().is_none_or(|condition| eval_condition(condition, &facts) == Ok(true));
-            match &gate.kind {
-                GateKind::Window { windows, fits } if applies => {
-                    self.window_closes(windows, *fits, &policy.calendar)
-                }
-                _ => None,
-            }
+            _ => None,
         });
         let freezes =
             self.view.freezes.iter().map(|state| state.freeze.start()).filter(|start| *start > self.now);
         windows.chain(freezes).min()
     }
 
-    fn window_closes(&self, windows: &Windows, fits: Option<Fits>, calendar: &Calendar) -> Option<Timestamp> {
-        let Some(takes) = self.takes(fits) else {
-            return match windows.at(self.now, calendar) {
-                Answer::Open { until } => until,
-                Answer::Closed { .. } => None,
-            };
-        };
-        match windows.fits(self.now, takes, calendar) {
+    fn window_closes(&self, windows: &Windows, fits: Option<Fits>) -> Option<Timestamp> {
+        let takes = self.takes(fits);
+        let Fit::Now { finish_by } = asked(windows, takes, self.now, self.calendar()) else { return None };
+        match takes {
+            None => finish_by,
             // What takes exactly as long as is left fits: it is too late just after that.
-            Fit::Now { finish_by } => {
-                finish_by?.checked_sub(takes).ok()?.checked_add(SignedDuration::from_secs(1)).ok()
-            }
-            Fit::At { .. } | Fit::Never { .. } => None,
+            Some(takes) => finish_by?.checked_sub(takes).ok()?.checked_add(SignedDuration::from_secs(1)).ok(),
         }
     }
 
     /// When all windows of the environment are open at once, where there are several: each by itself says only when it opens.
     /// `Some(None)` where that is not within a year.
     fn open_together(&self) -> Option<Option<Timestamp>> {
-        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
-        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
         let mut all: Vec<(&Windows, Option<SignedDuration>)> = Vec::new();
-        for (name, gate) in of_environment(policy, self.environment)
-            .chain(of_environment(&self.plan.policy, self.environment))
-        {
+        for (name, gate) in of_run(self.view, self.plan, self.environment) {
             let GateKind::Window { windows, fits } = &gate.kind else { continue };
-            let target = WaiverTarget::Gate(self.environment.clone(), name.clone());
-            let waived = self.view.release.waiver(&target, self.run, self.now).is_some();
-            let applies =
-                gate.condition.as_ref().is_none_or(|when| eval_condition(when, &facts) != Ok(false));
             let one = (windows, self.takes(*fits));
-            if applies && !waived && !all.contains(&one) {
+            if !all.contains(&one) && self.waiver(name).is_none() && self.applies(gate) != Some(false) {
                 all.push(one);
             }
         }
@@ -115,16 +88,17 @@ impl Entering<'_> {
         let end = later(self.now, SignedDuration::from_hours(24 * 366));
         let mut at = self.now;
         while at <= end {
-            let opens = all.iter().map(|(windows, takes)| next_open(windows, *takes, at, &policy.calendar));
-            let Some(latest) =
-                opens.collect::<Option<Vec<Timestamp>>>().and_then(|all| all.into_iter().max())
-            else {
-                return Some(None);
-            };
-            if latest <= at {
-                return Some(Some(at));
+            let opens =
+                all.iter().map(|(windows, takes)| match asked(windows, *takes, at, self.calendar()) {
+                    Fit::Now { .. } => Some(at),
+                    Fit::At { start, .. } => Some(start),
+                    Fit::Never { .. } => None,
+                });
+            let Some(opens) = opens.collect::<Option<Vec<Timestamp>>>() else { return Some(None) };
+            match opens.into_iter().max() {
+                Some(latest) if latest > at => at = latest,
+                _ => return Some(Some(at)),
             }
-            at = latest;
         }
         Some(None)
     }
@@ -197,28 +171,22 @@ impl Entering<'_> {
     }
 }
 
-/// The first moment from another one on at which a window is open, for long enough.
-fn next_open(
-    windows: &Windows,
-    takes: Option<SignedDuration>,
-    from: Timestamp,
-    calendar: &Calendar,
-) -> Option<Timestamp> {
-    match takes {
-        None => match windows.at(from, calendar) {
-            Answer::Open { .. } => Some(from),
-            Answer::Closed { opens_at, .. } => opens_at,
-        },
-        Some(takes) => match windows.fits(from, takes, calendar) {
-            Fit::Now { .. } => Some(from),
-            Fit::At { start, .. } => Some(start),
-            Fit::Never { .. } => None,
-        },
+/// What windows say at a moment; whether something fits is only asked where it is known how long it takes.
+fn asked(windows: &Windows, takes: Option<SignedDuration>, at: Timestamp, calendar: &Calendar) -> Fit {
+    if let Some(takes) = takes {
+        return windows.fits(at, takes, calendar);
+    }
+    match windows.at(at, calendar) {
+        Answer::Open { until } => Fit::Now { finish_by: until },
+        Answer::Closed { opens_at: Some(start), because } => {
+            Fit::At { start, because: NotNow::Closed(because) }
+        }
+        Answer::Closed { opens_at: None, because } => Fit::Never { because: NotNow::Closed(because) },
     }
 }
 
 /// Who can lift a freeze before its end; empty where anybody who is known can.
-fn lifters(policy: &Policy) -> Vec<crate::ids::PersonName> {
+fn lifters(policy: &Policy) -> Vec<PersonName> {
     policy.thaw.as_ref().map(|rule| policy.members(&rule.by)).unwrap_or_default()
 }
 

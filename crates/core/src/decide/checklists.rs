@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Deciding;
 use super::approvals::covered;
-use super::gates::{Entering, clipped, of_environment};
+use super::gates::{Entering, clipped, of_run};
 use super::people::check_remark;
 use super::roles::of_role;
 use crate::context::Context;
@@ -250,8 +250,7 @@ fn lists<'a>(view: &'a View, target: &'a ApprovalTarget, now: Timestamp) -> Vec<
                     continue;
                 }
                 let entering = Entering { view, run, plan, environment, now };
-                let policies = view.policy.as_deref().into_iter().chain([&plan.policy]);
-                for (name, rule) in policies.flat_map(|policy| of_environment(policy, environment)) {
+                for (name, rule) in of_run(view, plan, environment) {
                     let GateKind::Checklist { list, by } = &rule.kind else { continue };
                     let by = by.as_ref();
                     let known = found.iter().any(|other| other.list == list && other.by == by);

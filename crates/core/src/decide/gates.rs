@@ -14,7 +14,7 @@ use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, GateName, PersonName};
 use crate::model::{ApprovalRule, Checklist, Gate, GateKind, Policy, Template, VoteRule, Who};
 use crate::plan::{Plan, PlannedStep};
-use crate::state::{Answer, Run, RunStatus};
+use crate::state::{Answer, Run, RunStatus, Waiver};
 use crate::view::{View, later};
 
 /// The gate that a candidate has to be sealed.
@@ -96,6 +96,17 @@ pub(super) fn of_environment<'a>(
 ) -> impl Iterator<Item = (&'a GateName, &'a Gate)> {
     let own = policy.environments.get(environment).map(|environment| &environment.gates);
     policy.gates.iter().chain(own.into_iter().flatten())
+}
+
+/// The gates of an environment that hold a run: by the rules in force, and by those it started with. One that both have comes
+/// twice.
+pub(super) fn of_run<'a>(
+    view: &'a View,
+    plan: &'a Plan,
+    environment: &EnvironmentName,
+) -> impl Iterator<Item = (&'a GateName, &'a Gate)> {
+    let policies = view.policy.as_deref().into_iter().chain([&plan.policy]);
+    policies.flat_map(move |policy| of_environment(policy, environment))
 }
 
 impl<'a> Entering<'a> {
@@ -319,9 +330,20 @@ impl<'a> Entering<'a> {
     }
 
     pub(super) fn waived(&self, gate: &GateName) -> Option<GateAnswer> {
-        let target = WaiverTarget::Gate(self.environment.clone(), gate.clone());
-        let (_, waiver) = self.view.release.waiver(&target, self.run, self.now)?;
+        let waiver = self.waiver(gate)?;
         Some(GateAnswer::Open(format!("waived by {}: {}", waiver.by, waiver.why)))
+    }
+
+    /// The waiver that lets a gate pass now.
+    pub(super) fn waiver(&self, gate: &GateName) -> Option<&'a Waiver> {
+        let target = WaiverTarget::Gate(self.environment.clone(), gate.clone());
+        Some(self.view.release.waiver(&target, self.run, self.now)?.1)
+    }
+
+    /// Whether a gate applies; `None` where that is not known.
+    pub(super) fn applies(&self, gate: &Gate) -> Option<bool> {
+        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
+        gate.condition.as_ref().map_or(Some(true), |condition| eval_condition(condition, &facts).ok())
     }
 
     pub(super) fn waivers(&self) -> Vec<PersonName> {

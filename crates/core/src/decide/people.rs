@@ -9,7 +9,7 @@ use super::Deciding;
 use super::answers::{is_plain, read_answer, yes_or_no};
 use super::approvals::{Counting, approval_rules, covered_facets};
 use super::effects::{OUTPUTS_MAX_BYTES, encoded_bytes};
-use super::gates::Entering;
+use super::gates::{Entering, of_run};
 use super::look::{Condition, Looking};
 use crate::actor::Actor;
 use crate::event::{AnswerValue, ApprovalTarget, Asked, ReleaseEvent, StepResult};
@@ -201,9 +201,7 @@ impl Deciding {
             .active()
             .filter(|(run, plan)| run.candidate == candidate && self.view.heads_for(run, plan, environment));
         for (_, plan) in runs {
-            let policies = self.view.policy.as_deref().into_iter().chain([&plan.policy]);
-            for (name, found) in policies.flat_map(|policy| super::gates::of_environment(policy, environment))
-            {
+            for (name, found) in of_run(&self.view, plan, environment) {
                 if let GateKind::Ask { by, .. } = &found.kind
                     && name == gate
                 {

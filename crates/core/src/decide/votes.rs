@@ -4,11 +4,9 @@ use jiff::Timestamp;
 
 use super::Deciding;
 use super::approvals::covered;
-use super::gates::{Entering, clipped, of_environment, second};
+use super::gates::{Entering, clipped, of_run, second};
 use super::people::check_remark;
-use crate::context::RunFacts;
 use crate::event::{ApprovalTarget, Ballot, ReleaseEvent};
-use crate::expr::eval_condition;
 use crate::gate::{Action, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, GateName, PersonName, RunId};
 use crate::model::{GateKind, StepKind, VoteRule};
@@ -249,17 +247,13 @@ type GateVote<'a> = (ApprovalTarget, &'a VoteRule);
 
 /// The votes of an environment that apply and were not waived: by the rules in force, and by those at the start.
 pub(crate) fn gate_votes<'a>(entering: Entering<'a>) -> Vec<GateVote<'a>> {
-    let Entering { view, run, plan, environment, .. } = entering;
-    let facts = RunFacts { view, run, plan };
-    let policies = view.policy.as_deref().into_iter().chain([&plan.policy]);
+    let Entering { view, plan, environment, .. } = entering;
     let mut votes: Vec<GateVote<'a>> = Vec::new();
-    for (name, gate) in policies.flat_map(|policy| of_environment(policy, environment)) {
+    for (name, gate) in of_run(view, plan, environment) {
         let GateKind::Vote(rule) = &gate.kind else { continue };
-        let applies =
-            gate.condition.as_ref().is_none_or(|condition| eval_condition(condition, &facts) == Ok(true));
         let target = ApprovalTarget::Gate(environment.clone(), name.clone());
         let known = votes.iter().any(|(other, known)| *other == target && *known == rule);
-        if applies && !known && entering.waived(name).is_none() {
+        if !known && entering.waiver(name).is_none() && entering.applies(gate) == Some(true) {
             votes.push((target, rule));
         }
     }
@@ -392,9 +386,7 @@ impl Deciding {
                     && !state.is_some_and(StepStatus::is_over)
                     && !self.view.holds(run, step)
             };
-            let policies = self.view.policy.as_deref().into_iter().chain([&plan.policy]);
-            let rules: Vec<VoteRule> = policies
-                .flat_map(|policy| of_environment(policy, environment))
+            let rules: Vec<VoteRule> = of_run(&self.view, plan, environment)
                 .filter(|(name, _)| *name == gate)
                 .filter_map(|(_, found)| match &found.kind {
                     GateKind::Vote(rule) => Some(rule.clone()),
