@@ -47,6 +47,24 @@ pub struct Definition {
     pub procedures: IndexMap<ProcedureName, Procedure>,
 }
 
+impl Definition {
+    /// A service without components, connections, questions and procedures.
+    pub fn new(service: ServiceName, repository: RepositorySpec, version: VersionSpec) -> Self {
+        Self {
+            service,
+            repository,
+            version,
+            commits: CommitRules::default(),
+            lines: IndexMap::new(),
+            changelog: None,
+            components: IndexMap::new(),
+            connections: IndexMap::new(),
+            questions: IndexMap::new(),
+            procedures: IndexMap::new(),
+        }
+    }
+}
+
 /// Where the source is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,6 +150,13 @@ pub struct VersionFileSpec {
     /// The keys that lead to the version, with dots between them; never beside a pattern.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+}
+
+impl VersionSpec {
+    /// Versions whose tags have this form, in these files.
+    pub fn new(format: impl Into<String>, files: Vec<VersionFileSpec>) -> Self {
+        Self { format: format.into(), files, initial: None, next: NextSpec::default() }
+    }
 }
 
 impl VersionFileSpec {
@@ -225,6 +250,13 @@ pub struct Procedure {
     pub steps: Vec<Step>,
 }
 
+impl Procedure {
+    /// Steps that anybody who is known may start.
+    pub fn new(steps: Vec<Step>) -> Self {
+        Self { start: None, steps }
+    }
+}
+
 /// A step with its modifiers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -258,6 +290,27 @@ pub struct Step {
     pub covers: Option<Vec<FacetName>>,
     /// Where it stands in the file.
     pub place: Place,
+}
+
+impl Step {
+    /// A step without modifiers.
+    pub fn new(id: StepId, kind: StepKind) -> Self {
+        Self {
+            id,
+            name: None,
+            kind,
+            condition: None,
+            each: None,
+            by: None,
+            after: None,
+            timeout: None,
+            retry: None,
+            otherwise: Otherwise::Ask,
+            outputs: BTreeMap::new(),
+            covers: None,
+            place: Place::default(),
+        }
+    }
 }
 
 /// The kinds of step.

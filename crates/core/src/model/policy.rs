@@ -42,6 +42,22 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Rules without anything in them.
+    pub fn new(service: ServiceName) -> Self {
+        Self {
+            service,
+            people: IndexMap::new(),
+            groups: IndexMap::new(),
+            roles: IndexMap::new(),
+            gates: IndexMap::new(),
+            environments: IndexMap::new(),
+            changes: None,
+            waivers: None,
+            thaw: None,
+            calendar: Calendar::default(),
+        }
+    }
+
     /// The hash that names these rules.
     pub fn hash(&self) -> Hash {
         Hash::of(serde_json::to_vec(self).unwrap_or_default())
@@ -190,6 +206,13 @@ pub struct Gate {
     pub place: Place,
 }
 
+impl Gate {
+    /// A gate that always applies.
+    pub fn new(kind: GateKind) -> Self {
+        Self { kind, condition: None, place: Place::default() }
+    }
+}
+
 /// The kinds of gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -267,6 +290,23 @@ pub struct Environment {
     pub after: Vec<Step>,
     /// Where it stands in the file.
     pub place: Place,
+}
+
+impl Environment {
+    /// An environment that is entered first, without gates, a probe, or steps around the deployment.
+    pub fn new(deploy: Deploy) -> Self {
+        Self {
+            from: None,
+            url: None,
+            gates: IndexMap::new(),
+            before: Vec::new(),
+            deploy,
+            probe: None,
+            verify: Vec::new(),
+            after: Vec::new(),
+            place: Place::default(),
+        }
+    }
 }
 
 /// How a candidate is deployed.

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::{Body, EACH_MAX, Item, PlanError, PlannedChange, PlannedStep, STEPS_MAX, list};
 use crate::expr::Expr;
 use crate::ids::{ComponentName, EnvironmentName, ObjectId, StepId};
-use crate::model::{CHECKLIST_MAX, Each, Otherwise, Place, Policy, Procedure, Step, StepKind, Who};
+use crate::model::{CHECKLIST_MAX, Each, Policy, Procedure, Step, StepKind, Who};
 
 /// What `each` can go over.
 #[derive(Debug, Clone, Default)]
@@ -39,21 +39,7 @@ pub fn unfold_promotion(
 ) -> Result<Vec<PlannedStep>, PlanError> {
     let mut unfolding = Unfolding { policy, items, steps: Vec::new(), ends: IndexMap::new() };
     let id = StepId::new(format!("promote-{environment}"))?;
-    let step = Step {
-        id,
-        name: None,
-        kind: StepKind::Promote { environment: environment.clone() },
-        condition: None,
-        each: None,
-        by: None,
-        after: None,
-        timeout: None,
-        retry: None,
-        otherwise: Otherwise::Ask,
-        outputs: Default::default(),
-        covers: None,
-        place: Place::default(),
-    };
+    let step = Step::new(id, StepKind::Promote { environment: environment.clone() });
     unfolding.sequence(&[step], Vec::new(), &Scope::default())?;
     unfolding.finish()
 }

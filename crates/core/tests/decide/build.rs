@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexMap;
 use tollgate_core::changelog::ChangelogRules;
-use tollgate_core::commits::CommitRules;
 use tollgate_core::event::StepResult;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::EnvironmentName;
@@ -65,21 +63,7 @@ pub(crate) fn changed(pattern: &str) -> Expr {
 }
 
 pub(crate) fn step(id: &str, kind: StepKind) -> Step {
-    Step {
-        id: n(id),
-        name: None,
-        kind,
-        condition: None,
-        each: None,
-        by: None,
-        after: None,
-        timeout: None,
-        retry: None,
-        otherwise: Otherwise::Ask,
-        outputs: BTreeMap::new(),
-        covers: None,
-        place: Place::default(),
-    }
+    Step::new(n(id), kind)
 }
 
 pub(crate) fn manual(id: &str) -> Step {
@@ -159,7 +143,7 @@ pub(crate) fn vote_gate(rule: VoteRule) -> Gate {
 }
 
 pub(crate) fn gate_of(kind: GateKind) -> Gate {
-    Gate { kind, condition: None, place: Place::default() }
+    Gate::new(kind)
 }
 
 pub(crate) fn approval_gate(rule: ApprovalRule) -> Gate {
@@ -176,17 +160,8 @@ pub(crate) fn require(that: Expr) -> Gate {
 
 /// An environment with a command and no probe.
 pub(crate) fn environment(from: Option<&str>) -> Environment {
-    Environment {
-        from: from.map(n),
-        url: None,
-        gates: IndexMap::new(),
-        before: Vec::new(),
-        deploy: Deploy::Command { shell: command("deploy"), timeout: hours(1) },
-        probe: None,
-        verify: Vec::new(),
-        after: Vec::new(),
-        place: Place::default(),
-    }
+    let deploy = Deploy::Command { shell: command("deploy"), timeout: hours(1) };
+    Environment { from: from.map(n), ..Environment::new(deploy) }
 }
 
 pub(crate) fn probe(url: &str, times: u32) -> Probe {
@@ -200,7 +175,6 @@ pub(crate) fn policy() -> Policy {
     let person = |name: &str| Person { mail: Some(format!("{name}@example.org")), ..Person::default() };
     let members = |names: &[&str]| names.iter().map(|name| n(name)).collect::<Vec<_>>();
     Policy {
-        service: n("shop"),
         people: people.iter().map(|name| (n(name), person(name))).collect(),
         groups: [
             (n("releng"), members(&["anna", "bob", "carol"])),
@@ -209,15 +183,11 @@ pub(crate) fn policy() -> Policy {
         ]
         .into_iter()
         .collect(),
-        roles: IndexMap::new(),
-        gates: IndexMap::new(),
         environments: [(n("stage"), environment(None)), (n("production"), environment(Some("stage")))]
             .into_iter()
             .collect(),
-        changes: None,
         waivers: Some(group("leads")),
-        thaw: None,
-        calendar: Default::default(),
+        ..Policy::new(n("shop"))
     }
 }
 
@@ -241,19 +211,10 @@ pub(crate) fn question(answer: AnswerType) -> Question {
 }
 
 pub(crate) fn definition(steps: Vec<Step>) -> Definition {
-    let procedure = Procedure { start: None, steps };
-    let file = VersionFileSpec::named("VERSION");
+    let procedure = Procedure::new(steps);
+    let repository = RepositorySpec { url: None, branch: "main".into() };
+    let version = VersionSpec::new("vX.Y.Z", vec![VersionFileSpec::named("VERSION")]);
     Definition {
-        service: n("shop"),
-        repository: RepositorySpec { url: None, branch: "main".into() },
-        version: VersionSpec {
-            format: "vX.Y.Z".into(),
-            files: vec![file],
-            initial: None,
-            next: NextSpec::default(),
-        },
-        commits: CommitRules::default(),
-        lines: [].into_iter().collect(),
         changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
         components: [(n("shop"), Component::default())].into_iter().collect(),
         connections: [(
@@ -271,6 +232,7 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
         .into_iter()
         .collect(),
         procedures: [(n("release"), procedure)].into_iter().collect(),
+        ..Definition::new(n("shop"), repository, version)
     }
 }
 

@@ -199,7 +199,7 @@ fn parallel_steps_phases_and_after() {
 fn a_step_cannot_wait_for_what_does_not_come_before_it() {
     let policy = policy();
     let late = Step { after: Some(vec![n("last")]), ..manual("first") };
-    let procedure = Procedure { start: None, steps: vec![late, manual("last")] };
+    let procedure = Procedure::new(vec![late, manual("last")]);
     let error = tollgate_core::plan::unfold(&procedure, &policy, &Default::default()).unwrap_err();
     assert_eq!(error.to_string(), "step `first` waits for `last`, and no step of that id comes before it");
 }

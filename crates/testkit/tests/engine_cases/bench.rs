@@ -9,12 +9,11 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::{Actor, Known};
 use tollgate_core::changelog::ChangelogRules;
-use tollgate_core::commits::CommitRules;
 use tollgate_core::ids::{ReleaseId, RunId};
 use tollgate_core::model::{
     ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Environment, Gate, GateKind,
-    NextSpec, Otherwise, Person, Place, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step,
-    StepKind, Template, VersionFileSpec, VersionSpec, Who,
+    Person, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step, StepKind, Template,
+    VersionFileSpec, VersionSpec, Who,
 };
 use tollgate_core::plan::Plan;
 use tollgate_core::state::RunStatus;
@@ -40,21 +39,7 @@ pub(crate) fn person(name: &str) -> Actor {
 }
 
 pub(crate) fn step(id: &str, kind: StepKind) -> Step {
-    Step {
-        id: named(id),
-        name: None,
-        kind,
-        condition: None,
-        each: None,
-        by: None,
-        after: None,
-        timeout: None,
-        retry: None,
-        otherwise: Otherwise::Ask,
-        outputs: BTreeMap::new(),
-        covers: None,
-        place: Place::default(),
-    }
+    Step::new(named(id), kind)
 }
 
 pub(crate) fn manual(id: &str) -> Step {
@@ -72,17 +57,7 @@ pub(crate) fn promote(environment: &str) -> Step {
 }
 
 pub(crate) fn environment(deploy: Deploy) -> Environment {
-    Environment {
-        from: None,
-        url: None,
-        gates: IndexMap::new(),
-        before: Vec::new(),
-        deploy,
-        probe: None,
-        verify: Vec::new(),
-        after: Vec::new(),
-        place: Place::default(),
-    }
+    Environment::new(deploy)
 }
 
 pub(crate) fn probe(host: &str) -> Probe {
@@ -99,45 +74,32 @@ pub(crate) fn probe(host: &str) -> Probe {
 pub(crate) fn approval(count: u32) -> Gate {
     let by = Who::Group(named("all"));
     let rule = ApprovalRule { by, exclude: Vec::new(), count, allow_self: true, covers: None, valid: None };
-    Gate { kind: GateKind::Approval(rule), condition: None, place: Place::default() }
+    Gate::new(GateKind::Approval(rule))
 }
 
 pub(crate) fn policy(environments: Vec<(&str, Environment)>) -> Policy {
     let people = ["ann", "bob", "cat"];
     Policy {
-        service: named("svc"),
         people: people.iter().map(|name| (named(name), Person::default())).collect(),
-        roles: IndexMap::new(),
         groups: IndexMap::from([(named("all"), people.iter().map(|name| named(name)).collect())]),
-        gates: IndexMap::new(),
         environments: environments.into_iter().map(|(name, it)| (named(name), it)).collect(),
-        changes: None,
         waivers: Some(Who::Group(named("all"))),
-        thaw: None,
-        calendar: Default::default(),
+        ..Policy::new(named("svc"))
     }
 }
 
 pub(crate) fn definition(steps: Vec<Step>) -> Definition {
+    let repository = RepositorySpec { url: None, branch: "main".into() };
+    let version = VersionSpec::new("vX.Y.Z", vec![VersionFileSpec::named("VERSION")]);
     Definition {
-        service: named("svc"),
-        repository: RepositorySpec { url: None, branch: "main".into() },
-        version: VersionSpec {
-            format: "vX.Y.Z".into(),
-            files: vec![VersionFileSpec::named("VERSION")],
-            initial: None,
-            next: NextSpec::default(),
-        },
-        commits: CommitRules::default(),
-        lines: IndexMap::new(),
         changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
         components: IndexMap::from([(named("app"), Component::default())]),
         connections: IndexMap::from([(
             named("mail"),
             Connection::Maildir { path: "mail".into(), from: "tollgate@example.org".into() },
         )]),
-        questions: IndexMap::new(),
-        procedures: IndexMap::from([(named("release"), Procedure { start: None, steps })]),
+        procedures: IndexMap::from([(named("release"), Procedure::new(steps))]),
+        ..Definition::new(named("svc"), repository, version)
     }
 }
 

@@ -6,15 +6,14 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use tollgate_core::calendar::Windows;
 use tollgate_core::changelog::ChangelogRules;
-use tollgate_core::commits::CommitRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component, Connection,
     Definition, Deploy, Each, Environment, Extract, Filled, Fits, Gate, GateKind, GitCheck, GitCherryPick,
-    GitMerge, Handed, Majority, MergeHow, MergeWay, Message, NextSpec, Otherwise, Person, Place, Policy,
-    Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step,
-    StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
+    GitMerge, Handed, Majority, MergeHow, MergeWay, Message, Otherwise, Person, Policy, Probe, ProbeRead,
+    Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step, StepKind, Template,
+    VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
@@ -166,7 +165,7 @@ impl Making<'_> {
             _ => GateKind::Require { that: self.condition() },
         };
         let condition = self.maybe(15, Self::condition);
-        Gate { kind, condition, place: Place::default() }
+        Gate { condition, ..Gate::new(kind) }
     }
 
     fn gates(&mut self, max: usize) -> IndexMap<GateName, Gate> {
@@ -188,7 +187,6 @@ impl Making<'_> {
             (named(name), people.iter().map(|person| named::<PersonName>(person)).collect())
         });
         let mut policy = Policy {
-            service: named(SERVICE),
             people: PEOPLE.iter().map(|name| person(name)).collect(),
             groups: groups.collect(),
             roles: IndexMap::from([(
@@ -199,7 +197,6 @@ impl Making<'_> {
                 },
             )]),
             gates: if self.chance.percent(15) { self.gates(1) } else { IndexMap::new() },
-            environments: IndexMap::new(),
             changes: self.maybe(60, |making| SignOff {
                 by: Who::Group(named("ops")),
                 count: making.chance.between(1, 2) as u32,
@@ -209,7 +206,7 @@ impl Making<'_> {
                 by: Who::Group(named("leads")),
                 count: making.chance.between(1, 2) as u32,
             }),
-            calendar: Default::default(),
+            ..Policy::new(named(SERVICE))
         };
         let names = [&["production"][..], &["stage", "production"], &["dev", "stage", "production"]];
         let mut from = None;
@@ -249,11 +246,10 @@ impl Making<'_> {
             url: Some(format!("http://{name}.sim")),
             gates: self.gates(2),
             before: self.fillers(1),
-            deploy,
             probe,
             verify: self.fillers(2),
             after: self.fillers(1),
-            place: Place::default(),
+            ..Environment::new(deploy)
         }
     }
 
@@ -271,21 +267,7 @@ impl Making<'_> {
 
     fn step(&mut self, kind: StepKind) -> Step {
         self.count += 1;
-        Step {
-            id: named(&format!("s{}", self.count)),
-            name: None,
-            kind,
-            condition: None,
-            each: None,
-            by: None,
-            after: None,
-            timeout: None,
-            retry: None,
-            otherwise: Otherwise::Ask,
-            outputs: BTreeMap::new(),
-            covers: None,
-            place: Place::default(),
-        }
+        Step::new(named(&format!("s{}", self.count)), kind)
     }
 
     fn fillers(&mut self, max: usize) -> Vec<Step> {
@@ -365,17 +347,9 @@ impl Making<'_> {
         }
         let steps = self.steps(policy);
         let question = |answer, by| Question { ask: "Well?".into(), answer, by };
+        let repository = RepositorySpec { url: None, branch: "main".into() };
+        let version = VersionSpec::new("vX.Y.Z", vec![VersionFileSpec::named("VERSION")]);
         Definition {
-            service: named(SERVICE),
-            repository: RepositorySpec { url: None, branch: "main".into() },
-            version: VersionSpec {
-                format: "vX.Y.Z".into(),
-                files: vec![VersionFileSpec::named("VERSION")],
-                initial: None,
-                next: NextSpec::default(),
-            },
-            commits: CommitRules::default(),
-            lines: IndexMap::new(),
             changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
             components,
             connections: IndexMap::from([(
@@ -394,8 +368,9 @@ impl Making<'_> {
             ]),
             procedures: IndexMap::from([(
                 named(PROCEDURE),
-                Procedure { start: self.maybe(20, |_| Who::Group(named("dev"))), steps },
+                Procedure { start: self.maybe(20, |_| Who::Group(named("dev"))), ..Procedure::new(steps) },
             )]),
+            ..Definition::new(named(SERVICE), repository, version)
         }
     }
 
