@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use tollgate_core::act::FailureClass;
 use tollgate_core::calendar::Zone;
 use tollgate_core::changelog::{ChangelogRules, Release, Section, render};
 use tollgate_core::commits::{BumpAdvice, Change, CommitRules, advise_bump, without_taken_back};
@@ -123,12 +122,12 @@ impl VersionSurvey {
 }
 
 impl World {
-    /// The working copy that contains a folder; `None` when there is none.
+    /// The working copy that contains a folder; `None` when there is none, or nothing was committed in it yet. One that is
+    /// there and cannot be read is an error.
     pub async fn working_copy(&self, folder: &Path) -> Result<Option<Checkout>, PortError> {
-        match self.source.checkout(folder).await {
-            Ok(checkout) => Ok(Some(checkout)),
-            Err(error) if error.class == FailureClass::Permanent => Ok(None),
-            Err(error) => Err(error),
+        match self.source.find_repository(folder).await? {
+            Some(found) if found.head.is_some() => self.source.checkout(folder).await.map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -75,9 +75,14 @@ async fn version_files(app: &App, project: &Project) -> Result<Vec<FileFinding>,
     let folder = std::path::absolute(project.folder()).map_err(|error| {
         CliError::error("folder", format!("{}: {}", project.folder().display(), reason(&error)))
     })?;
-    match world.working_copy(&folder).await? {
-        Some(checkout) => Ok(world.check_version_files(definition, &checkout).await?),
-        None => Ok(Vec::new()),
+    match world.working_copy(&folder).await {
+        Ok(Some(checkout)) => Ok(world.check_version_files(definition, &checkout).await?),
+        Ok(None) => Ok(Vec::new()),
+        // The procedure can be sound all the same.
+        Err(error) => {
+            let text = format!("the version files were not looked at: {error}");
+            Ok(vec![FileFinding { warning: true, text, hint: error.hint }])
+        }
     }
 }
 
