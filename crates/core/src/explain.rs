@@ -168,6 +168,11 @@ impl Explaining<'_> {
             why = format!("{why}\n{hint}");
         }
         let mut hold = self.ways_out(planned, self.hold(what, why, state.since));
+        if let Body::Deploy(Deploy::Merge { by: Some(by), .. }) = &planned.body {
+            let names: Vec<String> =
+                self.view.members(self.plan, by).iter().map(|name| format!("`{name}`")).collect();
+            hold.why = format!("{}\nthe rules say whom to ask: {by} ({})", hold.why, names.join(", "));
+        }
         if let Body::Step(StepKind::Checklist(_)) = &planned.body {
             hold.how.insert(0, Action::Tick(ApprovalTarget::Step(self.run.id, planned.id.clone())));
             hold.who = planned.by.as_ref().map(|who| self.view.members(self.plan, who)).unwrap_or_default();

@@ -345,7 +345,8 @@ impl Plan {
                     let filled = Context::planned(self, Some(step)).fill(name);
                     branch = filled.unwrap_or_else(|_| name.0.clone());
                 }
-                Body::Step(StepKind::GitMerge(GitMerge { way: MergeWay::Into(into), .. })) => {
+                Body::Step(StepKind::GitMerge(GitMerge { way: MergeWay::Into(into), .. }))
+                | Body::Deploy(Deploy::Merge { branch: into, .. }) => {
                     let filled = Context::planned(self, Some(step)).fill(into);
                     refs.push(format!("refs/heads/{}", filled.unwrap_or_else(|_| into.0.clone())));
                 }

@@ -352,8 +352,14 @@ fn what(plan: &Plan, step: &PlannedStep) -> String {
             let by = by.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
             format!("a person deploys to {}{by}: {}", environment(step), first_line(&fill(instruction)))
         }
+        Body::Deploy(Deploy::Merge { branch, .. }) => {
+            format!("deploys to {} by merging it into {} and pushing that", environment(step), fill(branch))
+        }
         Body::Deploy(Deploy::Observed) => format!("others deploy to {}", environment(step)),
-        Body::Live(Some(probe)) => format!("waits until {} answers with {}", probe.url, plan.version.text),
+        Body::Live(Some(probe)) => {
+            let wanted = probe.expect.as_ref().map_or(plan.version.text.clone(), &fill);
+            format!("waits until {} answers with {}", probe.url, first_line(&wanted))
+        }
         Body::Live(None) => format!("{} has no probe: the deployer's word is taken", environment(step)),
         Body::Settle => format!("notes that it is verified in {}", environment(step)),
         Body::Step(kind) => kind_in_words(plan, kind, &by, &fill),

@@ -10,8 +10,8 @@ use crate::context::Context;
 use crate::event::StepResult;
 use crate::ids::{EffectId, ObjectId};
 use crate::model::{
-    Connection, Deploy, GitCheck, GitCherryPick, GitMerge, GitVerify, MergeWay, Message, PublishSpec,
-    Recipient, Shell, StepKind, Target, Template,
+    Connection, Deploy, GitCheck, GitCherryPick, GitMerge, GitVerify, MergeHow, MergeWay, Message,
+    PublishSpec, Recipient, Shell, StepKind, Target, Template,
 };
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::publish::{Image, Publish};
@@ -74,6 +74,7 @@ impl Beginning<'_> {
         let kind = match &self.step.body {
             Body::Step(kind) => kind,
             Body::Deploy(Deploy::Command { shell, timeout }) => return self.command(shell, *timeout),
+            Body::Deploy(Deploy::Merge { branch, how, .. }) => return self.deploy_by_merge(branch, *how),
             Body::Deploy(_) | Body::Enter | Body::Live(_) | Body::Settle => return Ok(Begin::Wait),
         };
         let candidate = self
@@ -215,6 +216,12 @@ impl Beginning<'_> {
                 Act::MergeFrom { onto: commit, commit: pinned, branch, how, message, at, sign }
             }
         }))
+    }
+
+    fn deploy_by_merge(&self, branch: &Template, how: MergeHow) -> Result<Begin, Failure> {
+        let context = Context::of(self.view, self.run, self.plan, Some(self.step));
+        let merge = GitMerge { way: MergeWay::Into(branch.clone()), how, message: None, sign: None };
+        self.merge(&merge, &context)
     }
 
     fn verify(&self, verify: &GitVerify) -> Result<Begin, Failure> {

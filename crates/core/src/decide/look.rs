@@ -182,7 +182,7 @@ impl<'a> Looking<'a> {
         let open = self.gates().iter().all(GateReport::is_open);
         match deploy {
             // Only wanted while the gates are open; they are asked again when the act is leased.
-            Deploy::Command { .. } if open => self.begin(),
+            Deploy::Command { .. } | Deploy::Merge { .. } if open => self.begin(),
             Deploy::Manual { .. } | Deploy::Observed if open => Move::Start,
             // What only waits does not hold the environment, also where an earlier try of it has begun.
             _ if begun => Move::GiveBack,

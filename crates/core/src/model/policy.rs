@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Checklist, FacetName, Place, Role, Shell, Step, Template, VoteRule};
+use super::{Checklist, FacetName, MergeHow, Place, Role, Shell, Step, Template, VoteRule};
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
 use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, RoleName, ServiceName, StepId};
@@ -325,6 +325,15 @@ pub enum Deploy {
         /// What to do.
         instruction: Template,
         /// Who does it; without it, anybody who is known.
+        by: Option<Who>,
+    },
+    /// By merging the candidate into the branch that the environment runs; what is there already counts as done.
+    Merge {
+        /// The branch of the remote.
+        branch: Template,
+        /// Whether there is always a merge commit, or never.
+        how: MergeHow,
+        /// Who is asked where it does not merge cleanly; without it, who changed the files last.
         by: Option<Who>,
     },
     /// By others; Tollgate only notices it through the probe.

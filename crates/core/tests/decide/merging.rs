@@ -1,6 +1,6 @@
 //! Merges and picked commits: what they make of a candidate, and what they cannot get past.
 
-use tollgate_core::act::{Act, Outcome, Report};
+use tollgate_core::act::{Act, FailureClass, Outcome, Report};
 use tollgate_core::model::*;
 
 use crate::build::*;
@@ -123,4 +123,45 @@ fn what_was_there_already_changes_nothing() {
     assert!(!candidate.enriched);
     let Act::EditChangelog { upto, .. } = world.act("1.9.0", "notes") else { panic!() };
     assert_eq!(upto, commit("base"));
+}
+
+/// stage runs the branch `staging`, after an approval.
+fn by_branch() -> Policy {
+    let branch = text("{{ env.name }}-{{ major }}");
+    let deploy = Deploy::Merge { branch, how: MergeHow::FfOnly, by: Some(group("releng")) };
+    let policy = with_environment(policy(), "stage", |stage| stage.deploy = deploy);
+    with_gate(policy, "stage", "good", approval_gate(rule("releng", 1)))
+}
+
+#[test]
+fn a_deployment_by_a_merge_is_a_deployment() {
+    let policy = by_branch();
+    let mut world = World::new(&policy);
+    let mut steps = cut();
+    steps.push(promote("stage"));
+    world.start(&plan("1.9.0", steps, &policy), "anna");
+    world.settle("1.9.0");
+    // The gates hold the merge: nothing is wanted before they are open.
+    assert!(!world.reached("1.9.0", "promote-stage/deploy"));
+    world.approve("1.9.0", "carol", gate("stage", "good")).unwrap();
+    let Act::MergeInto { branch, commit, how, .. } = world.act("1.9.0", "promote-stage/deploy") else {
+        panic!()
+    };
+    assert_eq!((branch.as_str(), how), ("refs/heads/stage-1", MergeHow::FfOnly));
+    assert_eq!(commit, world.releases["1.9.0"].state.candidates[0].commit);
+    // And they are asked again when it is about to be made.
+    world.revoke("1.9.0", "carol", gate("stage", "good")).unwrap();
+    assert!(
+        world.lease("1.9.0", "promote-stage/deploy").is_err() || world.environment("stage").held.is_none()
+    );
+    world.approve("1.9.0", "carol", gate("stage", "good")).unwrap();
+    world.lease("1.9.0", "promote-stage/deploy").unwrap();
+    assert!(world.environment("stage").held.is_some());
+    let conflict = failure(FailureClass::Permanent, "it does not merge cleanly");
+    world.report("1.9.0", "promote-stage/deploy", Report::Failed(conflict)).unwrap();
+    let why = world.why("1.9.0");
+    assert!(why.contains("the rules say whom to ask: releng (`anna`, `bob`"), "{why}");
+    world.retry("1.9.0", "anna", "promote-stage/deploy").unwrap();
+    world.act_on("1.9.0", "promote-stage/deploy");
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "done");
 }

@@ -27,7 +27,7 @@ pub(super) static ENVIRONMENT: Mapping = mapping(
 ]);
 
 const DEPLOY_ABOUT: &str =
-    "How a candidate is deployed: by a command, by a person, or `observed` where others do it.";
+    "How a candidate is deployed: by a command, a person, a merge, or `observed` where others do it.";
 
 static DEPLOY: Mapping = mapping(
     "deploy",
@@ -36,7 +36,15 @@ static DEPLOY: Mapping = mapping(
     &[
         key("command", Shape::Text, "A command for `sh -c`; values reach it as `TOLLGATE_*` variables."),
         key("manual", Shape::Template, "What a person does to deploy."),
-        key("by", Shape::Who, "Who does it; anybody who is known if not given.").with(&["manual"]),
+        key(
+            "merge",
+            Shape::Template,
+            "The branch that the environment runs: the candidate is merged into it.",
+        ),
+        key("how", Shape::OneOf(&["no-ff", "ff-only"]), "As of `git.merge`; `no-ff` if not given.")
+            .with(&["merge"]),
+        key("by", Shape::Who, "Who does it, or who is asked where it does not merge cleanly.")
+            .with(&["manual", "merge"]),
         key("timeout", Shape::Duration, "How long the command may take; `1h` if not given.")
             .with(&["command"]),
         key("variables", VARIABLES, "Further variables for the command, filled in.").with(&["command"]),
@@ -46,7 +54,7 @@ static DEPLOY: Mapping = mapping(
             .with(&["command"]),
     ],
 )
-.one_of(&[choice("how it is deployed", &["command", "manual"])])
+.one_of(&[choice("how it is deployed", &["command", "manual", "merge"])])
 .refused(&[
     later(&["ticket", "comment"], "use `manual` and say which ticket to file"),
     later(&["ssh", "push"], "use `command`"),

@@ -8,6 +8,7 @@ use tollgate_core::ids::{EnvironmentName, QuestionName};
 use tollgate_core::model::{Deploy, Environment, Probe, ProbeRead};
 
 use super::gates::Entered;
+use super::kinds::merge_how;
 use super::scope::Scope;
 use super::steps::Flow;
 use super::{EnvironmentUse, Environments, Lower, place};
@@ -128,15 +129,15 @@ impl Lower<'_> {
         let after = section(self, "after");
         let deploy = node.get("deploy").and_then(|deploy| self.deploy(deploy, &scope));
         let probe = node.get("probe").and_then(|probe| self.probe(probe, &scope));
-        if deploy == Some(Deploy::Observed) {
-            self.observed(node, probe.as_ref());
+        if matches!(deploy, Some(Deploy::Observed | Deploy::Merge { .. })) {
+            self.seen(node, probe.as_ref());
         }
         let place = place(entry.key_span);
         Some(Environment { from, url, gates, before, deploy: deploy?, probe, verify, after, place })
     }
 
-    /// What others deploy has to be seen by a probe that reads the version.
-    fn observed(&mut self, node: &Node, probe: Option<&Probe>) {
+    /// What others deploy, also because a branch moved on, has to be seen by a probe that reads the version.
+    fn seen(&mut self, node: &Node, probe: Option<&Probe>) {
         let at = node.entry("deploy").map_or(node.span, |entry| entry.value.span);
         if node.get("probe").is_none() {
             self.report
@@ -157,6 +158,11 @@ impl Lower<'_> {
             let instruction = self.template(instruction, scope);
             let by = self.by(node);
             return Some(Deploy::Manual { instruction: instruction?, by });
+        }
+        if let Some(branch) = node.get("merge") {
+            let name = self.template(branch, scope)?;
+            let (how, by) = (merge_how(node), self.by(node));
+            return self.branch_template(&name, branch).then_some(Deploy::Merge { branch: name, how, by });
         }
         let command = node.get("command")?;
         let shell = self.shell(command, node, scope);

@@ -109,7 +109,7 @@ impl Lower<'_> {
     }
 
     /// A branch's name is looked at with its holes filled by something harmless.
-    fn branch_template(&mut self, name: &Template, node: &Node) -> bool {
+    pub(super) fn branch_template(&mut self, name: &Template, node: &Node) -> bool {
         self.branch_name(&sample(name), node)
     }
 
@@ -130,10 +130,7 @@ impl Lower<'_> {
             }
             (None, None) => None,
         };
-        let how = match node.get("how").and_then(Node::text) {
-            Some("ff-only") => MergeHow::FfOnly,
-            _ => MergeHow::NoFf,
-        };
+        let how = merge_how(node);
         if let (MergeHow::FfOnly, Some(useless)) = (how, node.get("message").or(node.get("sign"))) {
             let message = "there is no merge commit with `how: ff-only`";
             let hint = "leave `message` and `sign` out, or write `how: no-ff`";
@@ -337,4 +334,12 @@ pub(super) fn sample(template: &Template) -> String {
 
 fn is_commit_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c))
+}
+
+/// How a merge is made.
+pub(super) fn merge_how(node: &Node) -> MergeHow {
+    match node.get("how").and_then(Node::text) {
+        Some("ff-only") => MergeHow::FfOnly,
+        _ => MergeHow::NoFf,
+    }
 }
