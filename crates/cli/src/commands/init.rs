@@ -1,6 +1,7 @@
 //! `tollgate init`: a procedure file to start from.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::project::FILE;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InitArgs {
     /// The procedure to start from
-    #[arg(short, long, default_value = "three-environments")]
+    #[arg(short, long, default_value = "generic")]
     template: Template,
 }
 
@@ -24,16 +25,44 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Template {
     /// Dev, stage and production, each deployed by a command and watched over HTTP
-    ThreeEnvironments,
-    /// A release branch, a changelog, a signed tag, tickets and a hand-over to QA
+    Generic,
+    /// Releases named by their day, deployed by ticket, verified on stage by a written plan
+    Testpilot,
+    /// Questions before each push, two images, and a schema that changes before or after the code
+    Balrog,
+    /// A release branch, a changelog, a signed tag, tickets, a load test and a hand-over to QA
     ServerSyncstorage,
+    /// A branch for each environment, promoted by clean merges; and hotfixes
+    PulumiService,
+    /// Dev, staging and production by a weekly schedule, with tickets tested one by one
+    ThreeEnvironments,
+}
+
+/// The text of a file below `templates`.
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!("../../../../templates/", $path))
+    };
 }
 
 impl Template {
+    /// The procedure file.
     fn text(self) -> &'static str {
         match self {
-            Self::ThreeEnvironments => include_str!("../../../../templates/three-environments.yaml"),
-            Self::ServerSyncstorage => include_str!("../../../../templates/server-syncstorage.yaml"),
+            Self::Generic => template!("generic/tollgate.yaml"),
+            Self::Testpilot => template!("testpilot/tollgate.yaml"),
+            Self::Balrog => template!("balrog/tollgate.yaml"),
+            Self::ServerSyncstorage => template!("server-syncstorage/tollgate.yaml"),
+            Self::PulumiService => template!("pulumi-service/tollgate.yaml"),
+            Self::ThreeEnvironments => template!("three-environments/tollgate.yaml"),
+        }
+    }
+
+    /// Files that it names, which are written beside it: their names and texts.
+    fn beside(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Testpilot => &[("VERIFY.md", template!("testpilot/VERIFY.md"))],
+            _ => &[],
         }
     }
 }
@@ -42,6 +71,8 @@ impl Template {
 #[serde(rename_all = "kebab-case")]
 struct Written {
     file: String,
+    /// Further files that it names.
+    beside: Vec<String>,
 }
 
 pub(crate) fn run(app: &App, args: &InitArgs) -> Result<Exit, CliError> {
@@ -54,26 +85,41 @@ pub(crate) fn run(app: &App, args: &InitArgs) -> Result<Exit, CliError> {
         None => named.and_then(|name| ServiceName::new(name).ok()),
     };
     let text = with_service(args.template.text(), service.as_ref());
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
-    made.and_then(|mut made| made.write_all(text.as_bytes())).map_err(|error| {
-        let shown = file.display();
-        match error.kind() {
-            std::io::ErrorKind::AlreadyExists => {
-                CliError::refused("exists", format!("{shown} is there already, and stays as it is"))
-                    .hint("edit it, or move it away first; check it with `tollgate check`")
-            }
-            _ => CliError::error("file", format!("{shown} cannot be written: {}", reason(&error)))
-                .hint("name a folder that is there, and that you may write to, with `-C FOLDER`"),
-        }
-    })?;
-    app.output.data(&Written { file: file.display().to_string() }, || {
-        format!(
-            "wrote {}\nread it, make it yours, then: {}\n",
-            styled(NAME, file.display()),
-            styled(NAME, "tollgate check && tollgate policy adopt && tollgate plan")
-        )
+    let beside: Vec<(PathBuf, &str)> =
+        args.template.beside().iter().map(|(name, text)| (folder.join(name), *text)).collect();
+    // All or nothing: who runs it again after moving one file away gets them all.
+    if let Some((there, _)) = beside.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
+        return Err(exists(there));
+    }
+    write_new(&file, &text)?;
+    for (path, text) in &beside {
+        write_new(path, text)?;
+    }
+    let beside = beside.iter().map(|(path, _)| path.display().to_string()).collect();
+    let written = Written { file: file.display().to_string(), beside };
+    app.output.data(&written, || {
+        let files = std::iter::once(&written.file).chain(&written.beside);
+        let mut text: String = files.map(|file| format!("wrote {}\n", styled(NAME, file))).collect();
+        let next = "tollgate check && tollgate policy adopt && tollgate plan";
+        text.push_str(&format!("read it, make it yours, then: {}\n", styled(NAME, next)));
+        text
     })?;
     Ok(Exit::Done)
+}
+
+fn exists(file: &Path) -> CliError {
+    CliError::refused("exists", format!("{} is there already, and stays as it is", file.display()))
+        .hint("edit it, or move it away first; check it with `tollgate check`")
+}
+
+/// Writes a file that is not there yet.
+fn write_new(file: &Path, text: &str) -> Result<(), CliError> {
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(file);
+    made.and_then(|mut made| made.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => exists(file),
+        _ => CliError::error("file", format!("{} cannot be written: {}", file.display(), reason(&error)))
+            .hint("name a folder that is there, and that you may write to, with `-C FOLDER`"),
+    })
 }
 
 /// The template with this service in its `service:` line.

@@ -28,6 +28,40 @@ adopted() {
     project "$@" && tollgate policy adopt > /dev/null
 }
 
+# A repository `shop` with nothing but the procedure of a template, on the branch that it releases from, and a bare remote. Its
+# environments are folders of the case's web server.
+from_template() {
+    git init -q --bare "$ROOT/remote.git"
+    git init -q "$ROOT/work/shop" && cd "$ROOT/work/shop" || return
+    tollgate init --template "$1" > /dev/null
+    git symbolic-ref HEAD "refs/heads/${2:-master}"
+    sed -i -E "s#https://([a-z]+)\.shop\.example\.org#http://127.0.0.1:$PORT/\1#; s#https://shop\.example\.org#http://127.0.0.1:$PORT/production#; s/times: 3/times: 1/" \
+        tollgate.yaml
+    git remote add origin "$ROOT/remote.git"
+}
+
+# What an environment answers from now on: its version, and its commit.
+runs() {
+    mkdir -p ~/www/"$1"
+    printf '{"version": "%s", "commit": "%s"}' "$2" "$3" | tee ~/www/"$1"/__version__ > ~/www/"$1"/version.json
+}
+
+# Somebody's command, while others do something as soon as it has said what it waits for.
+meanwhile() {
+    local said=$1 others=$2
+    shift 2
+    "$@" > ../said 2>&1 &
+    until grep -qs -- "$said" ../said; do
+        kill -0 $! 2> /dev/null || break
+        sleep 0.02
+    done
+    $others
+    wait $!
+    local code=$?
+    cat ../said >&2
+    return $code
+}
+
 # A repository `shop` with one release and some commits since, whose changelog is written as this says.
 changelog_of() {
     git init -q --bare "$ROOT/remote.git"
