@@ -136,7 +136,12 @@ impl Execution<'_> {
             .collect();
         match source.push(&repository, &updates).await.map_err(failure)? {
             PushOutcome::Done => Ok(Outcome::Pushed { found }),
-            PushOutcome::Rejected { refs } => Err(rejected(&repository, &refs)),
+            PushOutcome::Rejected { refs } => {
+                let refused = |name: &String| refs.iter().any(|(other, _)| other == name);
+                let arrived: Vec<String> =
+                    names.into_iter().filter(|name| !found.contains(name) && !refused(name)).collect();
+                Err(partly(rejected(&repository, &refs), &arrived))
+            }
         }
     }
 
@@ -298,6 +303,14 @@ pub(crate) fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) 
         PushRefusal::WithTheOthers => None,
     });
     permanent(format!("push to {}: {}", repository.url, words.join("; ")), hint)
+}
+
+/// What a remote that takes one ref at a time had written before it refused.
+fn partly(failure: Failure, arrived: &[String]) -> Failure {
+    match arrived {
+        [] => failure,
+        _ => Failure { why: format!("{}; {} arrived before", failure.why, arrived.join(", ")), ..failure },
+    }
 }
 
 fn refused(name: &str, refusal: &PushRefusal) -> Option<String> {

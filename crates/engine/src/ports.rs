@@ -333,7 +333,8 @@ pub enum PushOutcome {
     Done,
     /// The remote refused; nothing was written if the remote can push atomically.
     Rejected {
-        /// Each refused ref with the reason in plain words.
+        /// Each ref that is not there, with the reason. Those that were to be pushed and are not among them have arrived: a
+        /// remote that cannot push atomically gets one ref after the other.
         refs: Vec<(String, PushRefusal)>,
     },
 }

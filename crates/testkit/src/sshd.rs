@@ -92,6 +92,21 @@ impl Sshd {
         format!("ssh://{}@127.0.0.1:{}{}", self.user, self.port, path.display())
     }
 
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The address of a path through another port of this machine, behind which it stands. The host's key is the same.
+    pub fn url_through(&self, port: u16, path: &Path) -> String {
+        format!("ssh://{}@127.0.0.1:{port}{}", self.user, path.display())
+    }
+
+    /// An ssh command that gets in through another port.
+    pub fn command_through(&self) -> String {
+        format!("{} -o HostKeyAlias=[127.0.0.1]:{}", self.command(), self.port)
+    }
+
     /// An ssh command that gets in.
     pub fn command(&self) -> String {
         self.command_with("user", "known_hosts")

@@ -171,27 +171,27 @@ impl Push<'_> {
         }
     }
 
-    /// Without atomic pushes: branches before tags, since a tag that went out stays, and a tag without its branch is worse
-    /// than a branch without its tag.
+    /// Without atomic pushes: one ref after the other, so that a failure can say which of them arrived. Branches before tags,
+    /// since a tag that went out stays, and a tag without its branch is worse than a branch without its tag.
     async fn in_turn(&self, pending: &[&RefUpdate], seen: &Seen) -> Result<PushOutcome, PortError> {
         tracing::warn!(
             remote = self.remote.shown,
             "the remote cannot write several refs at once or none: branches are pushed first, then tags"
         );
-        let (tags, others): (Vec<&RefUpdate>, Vec<&RefUpdate>) =
-            pending.iter().partition(|update| update.name.starts_with("refs/tags/"));
-        for group in [others, tags] {
-            if group.is_empty() {
-                continue;
-            }
-            let attempt = self.attempt(&group, false).await;
-            if let PushOutcome::Rejected { mut refs } = self.settle(&group, attempt, seen).await? {
-                let later = pending.iter().filter(|update| {
-                    update.name.starts_with("refs/tags/")
-                        && !group.iter().any(|other| other.name == update.name)
-                });
-                refs.extend(later.map(|update| (update.name.clone(), PushRefusal::WithTheOthers)));
-                return Ok(PushOutcome::Rejected { refs });
+        let mut order = pending.to_vec();
+        order.sort_by_key(|update| update.name.starts_with("refs/tags/"));
+        for (place, update) in order.iter().enumerate() {
+            let one = [*update];
+            let attempt = self.attempt(&one, false).await;
+            let arrived = || partly(&order[..place], &order[place..]);
+            match self.settle(&one, attempt, seen).await {
+                Ok(PushOutcome::Done) => {}
+                Ok(PushOutcome::Rejected { mut refs }) => {
+                    let later = order[place + 1..].iter();
+                    refs.extend(later.map(|update| (update.name.clone(), PushRefusal::WithTheOthers)));
+                    return Ok(PushOutcome::Rejected { refs });
+                }
+                Err(error) => return Err(PortError { why: format!("{}{}", error.why, arrived()), ..error }),
             }
         }
         Ok(PushOutcome::Done)
@@ -239,6 +239,22 @@ impl Push<'_> {
             (true, None) => Err(error),
             (true, Some(reason)) => Err(fault::transient(error.what, in_words(&reason, &words), None)),
         }
+    }
+}
+
+/// Which refs arrived before a failure, and which did not.
+fn partly(arrived: &[&RefUpdate], open: &[&RefUpdate]) -> String {
+    let names = |refs: &[&RefUpdate]| {
+        let names: Vec<&str> = refs.iter().map(|update| update.name.as_str()).collect();
+        names.join(", ")
+    };
+    match arrived {
+        [] => String::new(),
+        _ => format!(
+            " (the remote takes one ref at a time: {} arrived, {} did not)",
+            names(arrived),
+            names(open)
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ mod http;
 mod merge;
 mod pick;
 mod push;
+mod remotes;
 mod sign;
 mod ssh;
 mod verify;
