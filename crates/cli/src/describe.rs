@@ -2,14 +2,15 @@
 
 use tollgate_core::act::Outcome;
 use tollgate_core::event::{
-    ApprovalTarget, Asked, Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent,
-    ReleaseEvent, RunOutcome, Skipped, StepResult, TickResult, WaiverTarget,
+    Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent, RunOutcome,
+    Skipped, StepResult, TickResult,
 };
 use tollgate_core::ids::ItemName;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
 use tollgate_core::plan::PROMOTION;
+use tollgate_core::typed::{approval, asked, waived};
 
 use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
 
@@ -290,30 +291,5 @@ fn environment(entry: &Entry, event: &EnvironmentEvent) -> Described {
             say("✗", BAD, format!("the deployment to {name} was given up; what runs there is not certain"))
         }
         EnvironmentEvent::Verified { version, .. } => detail(format!("{version} is verified in {name}")),
-    }
-}
-
-/// What people call what is approved.
-pub(crate) fn approval(target: &ApprovalTarget) -> String {
-    match target {
-        ApprovalTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
-        ApprovalTarget::Step(_, step) => step.to_string(),
-    }
-}
-
-/// What people call what is waived.
-pub(crate) fn waived(target: &WaiverTarget) -> String {
-    match target {
-        WaiverTarget::Item(of, item) => format!("{} of {}", item, approval(of)),
-        WaiverTarget::Gate(environment, gate) => format!("{environment}/{gate}"),
-        WaiverTarget::Step(_, step) => step.to_string(),
-    }
-}
-
-/// What people call what is asked.
-pub(crate) fn asked(question: &Asked) -> String {
-    match question {
-        Asked::Question(name) => name.to_string(),
-        Asked::Gate(environment, gate, _) => format!("{environment}/{gate}"),
     }
 }

@@ -23,6 +23,7 @@ pub mod plan;
 pub mod publish;
 pub mod signatures;
 pub mod state;
+pub mod typed;
 pub mod version;
 pub mod version_file;
 pub mod view;

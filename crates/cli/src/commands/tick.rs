@@ -7,12 +7,12 @@ use tollgate_core::event::{ApprovalTarget, TickResult};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::ItemName;
 use tollgate_core::model::Handed;
+use tollgate_core::typed::approval;
 use tollgate_core::view::Stimulus;
 
 use super::people::Acting;
 use crate::app::App;
 use crate::args::{Onward, Which};
-use crate::describe::approval;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{BAD, FAINT, GOOD, HEAD, WAITS, line, styled};
