@@ -1,6 +1,6 @@
 //! Events and steps in words.
 
-use tollgate_core::act::Outcome;
+use tollgate_core::act::{Act, Outcome};
 use tollgate_core::event::{
     Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent, RunOutcome,
     Skipped, StepResult, TickResult,
@@ -9,6 +9,7 @@ use tollgate_core::ids::ItemName;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
+use tollgate_core::notices::NoticeEvent;
 use tollgate_core::plan::PROMOTION;
 use tollgate_core::typed::{approval, asked, waived};
 
@@ -163,10 +164,31 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         }
         ReleaseEvent::RunHeld { why, .. } => say("‖", WAITS, format!("{who} holds the run: {why}")),
         ReleaseEvent::RunResumed { .. } => say("▶", NAME, format!("{who} lets the run go on")),
+        ReleaseEvent::Notice(event) => notice(event),
         ReleaseEvent::RunFinished { outcome, .. } => match outcome {
             RunOutcome::Done => say("✓", GOOD, "the run is done"),
             RunOutcome::Aborted { why } => say("✗", BAD, format!("given up: {why}")),
         },
+    }
+}
+
+/// What happens to notices is no news, but for those that nobody gets.
+fn notice(event: &NoticeEvent) -> Described {
+    match event {
+        NoticeEvent::Wanted { about, act: Act::Mail { to, subject, .. }, .. } => {
+            detail(format!("{about}: “{subject}” for {}", to.join(", ")))
+        }
+        NoticeEvent::Wanted { about, .. } => detail(format!("{about} is to be told")),
+        NoticeEvent::Leased { .. } => detail("a notice is being sent"),
+        NoticeEvent::Sent { .. } => detail("a notice was sent"),
+        NoticeEvent::Failed { failure, again_at, .. } => detail(format!(
+            "a notice could not be sent: {}; tried again at {}",
+            failure.why,
+            crate::when::at(*again_at)
+        )),
+        NoticeEvent::Undelivered { subject, why, .. } => {
+            say("!", WAITS, format!("nobody was told “{subject}”: {why}"))
+        }
     }
 }
 

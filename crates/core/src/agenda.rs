@@ -9,6 +9,7 @@ use crate::decide::{Entering, conditions_left, gates_of_step, live_until, nowher
 use crate::gate::GateAnswer;
 use crate::ids::EffectId;
 use crate::model::Probe;
+use crate::notices::{NoticeStatus, Notices};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::{View, later, watch_key};
@@ -57,6 +58,8 @@ pub fn agenda(view: &View, now: Timestamp) -> Agenda {
             agenda.step(Entry { view, run, plan, planned, state, now });
         }
     }
+    // Whatever becomes of its run: people are told all the same.
+    agenda.notices(&view.release.notices);
     agenda
 }
 
@@ -98,6 +101,19 @@ impl Agenda {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The notices that are still to be sent.
+    pub fn notices(&mut self, notices: &Notices) {
+        for notice in notices.pending() {
+            let (act, due, leased) = match &notice.status {
+                NoticeStatus::Wanted { act, due } => (act, *due, None),
+                NoticeStatus::Leased { act } => (act, notice.since, Some(notice.epoch)),
+                NoticeStatus::Sent | NoticeStatus::Undelivered { .. } => continue,
+            };
+            let wanted = TaskWanted { lane: act.lane().into(), due, leased, command: false };
+            self.tasks.insert(notice.id, wanted);
         }
     }
 

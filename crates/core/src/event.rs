@@ -20,6 +20,7 @@ use crate::ids::{
 };
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
 use crate::model::Who;
+use crate::notices::NoticeEvent;
 
 /// The newest version of every kind of event.
 pub const KIND_VERSION: u16 = 1;
@@ -438,6 +439,8 @@ pub enum ReleaseEvent {
         /// How.
         outcome: RunOutcome,
     },
+    /// People are told something.
+    Notice(NoticeEvent),
 }
 
 /// What a probe saw.

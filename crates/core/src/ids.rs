@@ -105,6 +105,7 @@ name!(/** A group of people. */ GroupName, "a group name", "-_.");
 name!(/** A part somebody plays in a run. */ RoleName, "a role name", "-_.");
 name!(/** An outside system. */ ConnectionName, "a connection name", "-_.");
 name!(/** A list of holidays, or a calendar from outside. */ CalendarName, "a calendar's name", "-_.");
+name!(/** A rule by which people are told. */ NoticeName, "the name of a notice", "-_.");
 name!(/** An item of a checklist. */ ItemName, "an item's name", "-_.");
 name!(/** A declared output of a step. */ OutputName, "an output name", "-_");
 name!(

@@ -19,8 +19,8 @@ use crate::expr::Expr;
 use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
 use crate::model::{
-    Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Place, Policy, Probe, Retry,
-    StepKind, Template, Who,
+    Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Patience, Place, Policy, Probe,
+    Retry, StepKind, Template, Who,
 };
 use crate::version::Bump;
 
@@ -190,6 +190,9 @@ pub struct PlannedStep {
     pub outputs: std::collections::BTreeMap<crate::ids::OutputName, Extract>,
     /// See [`crate::model::Step::covers`].
     pub covers: Option<Vec<FacetName>>,
+    /// See [`crate::model::Step::patience`].
+    #[serde(default, skip_serializing_if = "Patience::is_endless")]
+    pub patience: Patience,
     /// See [`crate::model::Step::place`].
     pub place: Place,
 }

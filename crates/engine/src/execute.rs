@@ -13,8 +13,8 @@ use tollgate_core::plan::Plan;
 
 use crate::Engine;
 use crate::ports::{
-    ChildExit, ChildRequest, ChildState, CommitRequest, Mail, MailRoute, PortError, PushOutcome, PushRefusal,
-    RefUpdate, Repository, Sign, TagRequest,
+    ChildExit, ChildRequest, ChildState, CommitRequest, PortError, PushOutcome, PushRefusal, RefUpdate,
+    Repository, Sign, TagRequest,
 };
 use crate::store::NewBlob;
 
@@ -91,7 +91,10 @@ impl Execution<'_> {
             Act::Verify { .. } => self.verify(act).await.into(),
             Act::Run(command) => self.run(command).await,
             Act::Publish(publish) => self.publish(publish).await,
-            Act::Mail { .. } => self.mail(act).await.into(),
+            Act::Mail { .. } => {
+                let folder = self.plan.folder.as_deref().map(PathBuf::from).unwrap_or_default();
+                self.engine.deliver(act, &folder).await.into()
+            }
         }
     }
 
@@ -143,28 +146,6 @@ impl Execution<'_> {
                 Err(partly(rejected(&repository, &refs), &arrived))
             }
         }
-    }
-
-    async fn mail(&self, act: &Act) -> Result<Outcome, Failure> {
-        let Act::Mail { message_id, maildir, from, to, subject, body, at } = act else {
-            return Err(permanent("not a mail", None));
-        };
-        let folder = self.plan.folder.as_deref().map(PathBuf::from).unwrap_or_default().join(maildir);
-        let mail = Mail {
-            message_id: message_id.clone(),
-            at: *at,
-            from: from.clone(),
-            to: to.clone(),
-            subject: subject.clone(),
-            body: body.clone(),
-            via: MailRoute::Maildir(folder),
-        };
-        let mailer = &self.engine.world.mailer;
-        if mailer.delivered(&mail).await.map_err(failure)? == Some(true) {
-            return Ok(Outcome::Sent { found: true });
-        }
-        mailer.deliver(&mail).await.map_err(failure)?;
-        Ok(Outcome::Sent { found: false })
     }
 
     /// Runs a command, or finds what became of it: one id and try is never started twice.

@@ -16,6 +16,7 @@ pub mod inject;
 mod load;
 pub mod looking;
 mod merging;
+mod notifying;
 pub mod planning;
 pub mod ports;
 mod preview;

@@ -320,7 +320,7 @@ fn task_changes(view: &View, before: &Agenda, after: &Agenda, beside: &Beside) -
         if !same {
             // The epoch goes on from the last lease, also after a time in which the act was not wanted: a late result of that
             // lease must never be taken for one of the next.
-            let epoch = view.release.step_of(*id).map_or(0, |(_, _, step)| step.epoch);
+            let epoch = view.release.epoch_of(*id);
             let (lane, due) = (wanted.lane.clone(), wanted.due);
             changes.push(TaskChange::Put(Task {
                 id: *id,

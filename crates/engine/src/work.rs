@@ -22,7 +22,7 @@ use crate::inject::{Fault, Point, fault};
 use crate::ports::{PortError, ProbeRequest};
 use crate::store::{Claim, Commit, Poll, StoreError, Task, TaskChange, Timer, TimerChange};
 use crate::submit::Beside;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, notifying};
 
 /// How many acts and looks go on at the same time.
 const AT_ONCE: usize = 64;
@@ -242,6 +242,9 @@ impl Engine {
             }
             Err(error) => return Err(error),
         };
+        if let Some(act) = notifying::leased(leased.release.notices.get(task.id), epoch) {
+            return self.notice(&service, release, task, &act).await;
+        }
         let Some((plan, act, child)) = leased_act(&leased, task.id, epoch) else { return Ok(()) };
         let executed = self.carry_out(&plan, task.id, child, &act).await?;
         let ended = !executed.report.may_go_on();

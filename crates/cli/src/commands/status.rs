@@ -4,6 +4,7 @@ use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
 use tollgate_core::explain::{Holding, explain};
+use tollgate_core::notices::{Notice, NoticeStatus};
 use tollgate_core::plan::Body;
 use tollgate_core::state::{Run, RunStatus, StepStatus};
 use tollgate_core::view::View;
@@ -35,6 +36,7 @@ struct OneRelease<'a> {
     candidates: &'a [tollgate_core::candidate::Candidate],
     runs: &'a [Run],
     waivers_given: &'a [tollgate_core::state::Waiver],
+    undelivered: Vec<&'a Notice>,
     holds: &'a [Holding],
 }
 
@@ -71,6 +73,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         candidates: &view.release.candidates,
         runs: &view.release.runs,
         waivers_given: &view.release.waivers,
+        undelivered: view.release.notices.undelivered().collect(),
         holds: &holds,
     };
     app.output.data(&one, || {
@@ -90,6 +93,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
                 line(&waiver.why)
             ));
         }
+        text.push_str(&undelivered(view.release.notices.undelivered()));
         if !holds.is_empty() {
             text.push_str(&format!(
                 "\n{} {}\n",
@@ -100,6 +104,18 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         text
     })?;
     Ok(Exit::Done)
+}
+
+/// What nobody was told.
+pub(crate) fn undelivered<'a>(notices: impl Iterator<Item = &'a Notice>) -> String {
+    let one = |notice: &Notice| match &notice.status {
+        NoticeStatus::Undelivered { subject, why } => {
+            let (subject, why) = (line(subject), line(why));
+            format!("{} nobody was told “{subject}”: {why}\n", styled(WAITS, "!"))
+        }
+        _ => String::new(),
+    };
+    notices.map(one).collect()
 }
 
 /// The colour of a state.

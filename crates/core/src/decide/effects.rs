@@ -43,6 +43,9 @@ fn stale(why: &str) -> Refusal {
 impl Deciding {
     /// An executor is about to act. A deployment starts here, so every gate is asked again, now.
     pub(super) fn lease(&mut self, effect: EffectId, epoch: u64) -> Result<(), Refusal> {
+        if self.is_notice(effect) {
+            return self.lease_notice(effect, epoch);
+        }
         let (id, step, plan) = self.wanted(effect)?;
         let (run, state) = self.reached(id, &step)?;
         let active = run.status == RunStatus::Active;
@@ -121,6 +124,9 @@ impl Deciding {
 
     /// An act came to an end.
     pub(super) fn reported(&mut self, effect: EffectId, epoch: u64, report: &Report) -> Result<(), Refusal> {
+        if self.is_notice(effect) {
+            return self.notice_reported(effect, epoch, report);
+        }
         let (run, step, plan) = self.wanted(effect)?;
         let (_, state) = self.reached(run, &step)?;
         let StepStatus::Leased { epoch: current, act, .. } = &state.status else {
@@ -341,7 +347,7 @@ pub(super) fn encoded_bytes<T: serde::Serialize + ?Sized>(value: &T) -> usize {
 }
 
 /// A failure whose texts one event can hold.
-fn bounded(failure: Failure) -> Failure {
+pub(super) fn bounded(failure: Failure) -> Failure {
     let why = clipped(&failure.why, TAIL_MAX_CHARS);
     let hint = failure.hint.as_ref().map(|hint| clipped(hint, TAIL_MAX_CHARS));
     Failure { why, hint, ..failure }

@@ -14,6 +14,7 @@ mod facets;
 mod freeze;
 mod gates;
 mod look;
+mod notices;
 mod people;
 mod policy;
 mod roles;
@@ -56,6 +57,7 @@ pub fn decide(view: View, stimulus: &Stimulus, actor: &Actor, now: Timestamp) ->
     let mut deciding = Deciding { view, entries: Vec::new(), actor: actor.clone(), now };
     deciding.take_in(stimulus)?;
     deciding.advance();
+    deciding.tell();
     Ok(Decision { entries: deciding.entries, after: deciding.view })
 }
 

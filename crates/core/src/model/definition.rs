@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRule, Checklist, Place, PublishSpec, Template, VoteRule, Who};
+use super::{ApprovalRule, Checklist, Patience, Place, PublishSpec, Template, VoteRule, Who};
 use crate::calendar::Zone;
 use crate::changelog::ChangelogRules;
 use crate::commits::CommitRules;
@@ -288,6 +288,9 @@ pub struct Step {
     pub outputs: BTreeMap<OutputName, Extract>,
     /// What its evidence covers; without it, what the kind implies.
     pub covers: Option<Vec<FacetName>>,
+    /// How long people are waited for before they are asked again.
+    #[serde(default, skip_serializing_if = "Patience::is_endless")]
+    pub patience: Patience,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -308,6 +311,7 @@ impl Step {
             otherwise: Otherwise::Ask,
             outputs: BTreeMap::new(),
             covers: None,
+            patience: Patience::default(),
             place: Place::default(),
         }
     }

@@ -5,6 +5,7 @@
 
 mod checklist;
 mod definition;
+mod notify;
 mod policy;
 mod publish;
 mod role;
@@ -12,6 +13,7 @@ mod vote;
 
 pub use checklist::*;
 pub use definition::*;
+pub use notify::*;
 pub use policy::*;
 pub use publish::*;
 pub use role::*;

@@ -6,10 +6,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Checklist, FacetName, MergeHow, Place, Role, Shell, Step, Template, VoteRule};
+use super::{Checklist, FacetName, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, VoteRule};
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
-use crate::ids::{EnvironmentName, GateName, GroupName, PersonName, RoleName, ServiceName, StepId};
+use crate::ids::{
+    EnvironmentName, GateName, GroupName, NoticeName, PersonName, RoleName, ServiceName, StepId,
+};
 use crate::journal::Hash;
 
 /// The rules of a service. They have a life of their own: changed only by adopting another version of them.
@@ -39,6 +41,9 @@ pub struct Policy {
     /// Weekends, holidays and outside calendars that windows ask.
     #[serde(default)]
     pub calendar: Calendar,
+    /// Who is told what happens.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub notify: IndexMap<NoticeName, Notify>,
 }
 
 impl Policy {
@@ -55,6 +60,7 @@ impl Policy {
             waivers: None,
             thaw: None,
             calendar: Calendar::default(),
+            notify: IndexMap::new(),
         }
     }
 
@@ -202,6 +208,9 @@ pub struct Gate {
     /// It only applies when this is true.
     #[serde(rename = "if")]
     pub condition: Option<Expr>,
+    /// How long people are waited for before they are asked again.
+    #[serde(default, skip_serializing_if = "Patience::is_endless")]
+    pub patience: Patience,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -209,7 +218,7 @@ pub struct Gate {
 impl Gate {
     /// A gate that always applies.
     pub fn new(kind: GateKind) -> Self {
-        Self { kind, condition: None, place: Place::default() }
+        Self { kind, condition: None, patience: Patience::default(), place: Place::default() }
     }
 }
 

@@ -212,6 +212,7 @@ impl Unfolding<'_> {
             otherwise: step.otherwise,
             outputs: step.outputs.clone(),
             covers: step.covers.clone(),
+            patience: step.patience.clone(),
             place: step.place,
         });
         Ok(id)

@@ -17,6 +17,7 @@ use crate::ids::{
 };
 use crate::journal::{BlobId, Hash};
 use crate::model::Who;
+use crate::notices::Notices;
 
 /// A release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,9 @@ pub struct ReleaseState {
     pub ticks: Vec<Tick>,
     /// Its waivers, in order; never removed.
     pub waivers: Vec<Waiver>,
+    /// What people were told, or are to be told.
+    #[serde(default)]
+    pub notices: Notices,
 }
 
 /// What a release is.
@@ -428,6 +432,12 @@ impl ReleaseState {
             let found = run.steps.iter().find(|(_, step)| step.status.effect() == Some(effect))?;
             Some((run, found.0, found.1))
         })
+    }
+
+    /// The epoch of the newest lease of an act that is wanted or under way: of a step, or of a notice.
+    pub fn epoch_of(&self, effect: EffectId) -> u64 {
+        let of_step = self.step_of(effect).map(|(_, _, step)| step.epoch);
+        of_step.or_else(|| Some(self.notices.get(effect)?.epoch)).unwrap_or_default()
     }
 
     /// The facets of a candidate that are declared and not set.

@@ -148,6 +148,7 @@ impl ReleaseState {
                 until: *until,
                 runs: self.runs.len() as u32,
             }),
+            ReleaseEvent::Notice(event) => self.notices.apply(at, event),
             _ => self.apply_step(at, actor, event),
         }
     }

@@ -8,6 +8,7 @@ mod deploying;
 mod effects;
 mod gates;
 mod merging;
+mod notices;
 mod policies;
 mod publishing;
 mod random;

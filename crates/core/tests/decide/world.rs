@@ -293,6 +293,11 @@ impl World {
                 let epoch = self.epoch;
                 self.by(version, "tollgate", Stimulus::Lease { effect, epoch }).unwrap();
                 let state = &self.releases[version].state;
+                if state.notices.get(effect).is_some() {
+                    let report = Report::Done(Outcome::Sent { found: false });
+                    self.by(version, "tollgate", Stimulus::Reported { effect, epoch, report }).unwrap();
+                    continue;
+                }
                 let Some((_, _, step)) = state.step_of(effect) else { continue };
                 let StepStatus::Leased { act, .. } = &step.status else { continue };
                 let report = Report::Done(outcome(act));

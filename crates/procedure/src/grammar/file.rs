@@ -2,6 +2,7 @@
 
 use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
+use super::notify::NOTIFY;
 use super::steps::{A_STEP, GATE};
 use super::{
     COMMIT_TYPE, Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping,
@@ -18,7 +19,6 @@ pub(crate) static FILE: Mapping = mapping(
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
     later(&["trains", "together"], "start each release by hand"),
-    later(&["notify"], "use a `message` step"),
     later(&["use"], "write the keys out in this file"),
     elsewhere(&["freezes", "freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
 ]);
@@ -56,6 +56,7 @@ const FILE_KEYS: &[Key] = &[
         "Where a release runs, by name, in the order in which a release goes through them.",
     ),
     key("calendar", Shape::Map(&CALENDAR), "Weekends and holidays, which windows can ask."),
+    key("notify", Shape::Named(NAME, map!(NOTIFY), 0), "Who is told what happens, by name."),
     key("policy", Shape::Map(&POLICY), "Who may change these rules and who may waive one."),
     key("procedures", Shape::Named(NAME, map!(PROCEDURE), 1), "What is done, by name.").required(),
 ];

@@ -14,6 +14,7 @@ macro_rules! map {
 mod changelog;
 mod environments;
 mod file;
+mod notify;
 mod publish;
 mod steps;
 

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use tollgate_core::ids::EnvironmentName;
 use tollgate_core::model::{
-    GitCheck, GitCherryPick, GitMerge, GitVerify, MergeHow, MergeWay, Message, Recipient, Shell, StepKind,
-    Template, Who,
+    GitCheck, GitCherryPick, GitMerge, GitVerify, MergeHow, MergeWay, Message, Shell, StepKind, Template, Who,
 };
 
 use tollgate_core::signatures::Signers;
@@ -13,7 +12,6 @@ use tollgate_core::signatures::Signers;
 use super::Lower;
 use super::scope::Scope;
 use super::steps::Flow;
-use super::values::is_mail;
 use crate::diagnostic::Code;
 use crate::facts;
 use crate::template;
@@ -269,17 +267,7 @@ impl Lower<'_> {
 
     fn message(&mut self, node: &Node, scope: &Scope) -> Option<Message> {
         let via = node.get("via").and_then(|via| self.connection(via));
-        let mut to = Vec::new();
-        for item in node.get("to").map(Node::items).unwrap_or_default() {
-            let Some(text) = self.text(item) else { continue };
-            let person = self.declared.people.keys().any(|person| person.as_str() == text);
-            if is_mail(&text) && !person {
-                to.push(Recipient::Address(text));
-            } else if let Some(who) = self.who(item) {
-                self.has_mail(&who, item);
-                to.push(Recipient::Who(who));
-            }
-        }
+        let to = self.recipients(node.get("to").map(Node::items).unwrap_or_default());
         let subject = self.template_of(node, "subject", scope);
         let body = self.template_of(node, "body", scope);
         if let Some(at) = node.get("subject").filter(|_| subject.as_ref().is_some_and(|s| s.0.contains('\n')))
@@ -289,7 +277,7 @@ impl Lower<'_> {
         Some(Message { via: via?, to, subject: subject?, body: body? })
     }
 
-    fn has_mail(&mut self, who: &Who, node: &Node) {
+    pub(super) fn has_mail(&mut self, who: &Who, node: &Node) {
         let people = self.people_named(who);
         let without = |name: &&_| self.declared.people.get(*name).is_some_and(|person| person.mail.is_none());
         if let Some(person) = people.iter().find(without) {

@@ -11,6 +11,7 @@ mod checklists;
 mod environments;
 mod gates;
 mod kinds;
+mod notify;
 mod order;
 mod people;
 mod procedures;
@@ -115,6 +116,7 @@ pub(crate) fn lower(
     let (environments, uses) = lower.environments(root, &for_all);
     let procedures = lower.procedures(root, &uses);
     let (changes, waivers, thaw) = lower.policy(root);
+    let notify = lower.notify(root);
     lower.unused_questions(root, &procedures, &environments);
 
     let definition = service.map(|service| Definition {
@@ -140,6 +142,7 @@ pub(crate) fn lower(
         waivers,
         thaw,
         calendar: lower.declared.calendar.clone(),
+        notify,
     });
     Lowered { definition, policy, elsewhere }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tollgate_core::ids::{OutputName, QuestionName, StepId};
-use tollgate_core::model::{Each, Extract, Otherwise, Retry, Step, StepKind, Who};
+use tollgate_core::model::{Each, Extract, Otherwise, Patience, Retry, Step, StepKind, Who};
 
 use super::order::Order;
 use super::scope::Scope;
@@ -277,6 +277,7 @@ impl Lower<'_> {
             otherwise,
             outputs,
             covers,
+            patience: Patience::default(),
             place,
         })
     }
