@@ -51,5 +51,8 @@ pub use working::{Calendar, Off};
 pub use yearly::Yearly;
 pub use zone::Zone;
 
+pub(crate) use days::weekday as weekday_word;
+pub(crate) use words::{date as date_word, time as time_word};
+
 /// How far every search goes, in days: ten years.
 pub const HORIZON_DAYS: usize = 3653;

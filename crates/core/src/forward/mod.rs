@@ -1,0 +1,474 @@
+//! Time run forward: the real rules on a virtual clock, with a cast that says what the world would do.
+//!
+//! [`drive`] loops over what a release wants ([`crate::agenda`]), lets a [`Cast`] carry it out, answer and look, and jumps to the
+//! next moment at which something can follow. It decides nothing: every rule is that of [`crate::decide`].
+
+mod outcome;
+pub mod point;
+pub mod scenario;
+pub mod script;
+pub mod verdict;
+mod willing;
+
+pub use outcome::plausible;
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::act::{Act, Report};
+use crate::actor::Actor;
+use crate::agenda::agenda;
+use crate::calendar::Freeze;
+use crate::decide::{PolicyView, decide, freeze, thaw};
+use crate::event::{Entry, EnvironmentEvent, Event, Seen};
+use crate::explain::{Holding, explain};
+use crate::ids::{EffectId, EnvironmentName};
+use crate::journal::StreamId;
+use crate::model::Probe;
+use crate::plan::PlannedStep;
+use crate::state::{PolicyState, StepStatus};
+use crate::view::{Refusal, Stimulus, View, later};
+
+/// What the world would do.
+pub trait Cast {
+    /// What comes of an act that was taken up, and how long it takes.
+    fn act(&mut self, stage: &Stage, step: &PlannedStep, act: &Act) -> Played;
+
+    /// When a probe is looked at next, after it was looked at last; `None` where nothing would change any more.
+    fn look_at(&mut self, stage: &Stage, look: Look<'_>) -> Option<Timestamp>;
+
+    /// What a look sees now.
+    fn see(&mut self, stage: &Stage, look: Look<'_>) -> Seen;
+
+    /// The next moment at which somebody does something, as it looks from here; one that has passed means now.
+    fn next(&mut self, stage: &Stage) -> Option<Timestamp>;
+
+    /// What is done now. Empty where nothing is; then [`Cast::next`] has to name a later moment.
+    fn deeds(&mut self, stage: &Stage) -> Vec<Deed>;
+
+    /// When something that would happen at a moment can: later where Tollgate is not running then.
+    fn awake(&self, at: Timestamp) -> Timestamp {
+        at
+    }
+}
+
+/// What comes of an act.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// How long it takes, from when it was taken up.
+    pub takes: SignedDuration,
+    /// What is reported then.
+    pub report: Report,
+}
+
+/// Something that is looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// How.
+    pub probe: &'a Probe,
+    /// When it was last looked at.
+    pub last: Option<Timestamp>,
+}
+
+/// Something that is done from outside.
+#[derive(Debug, Clone)]
+pub enum Deed {
+    /// Somebody does something to the release.
+    Say {
+        /// Who.
+        actor: Actor,
+        /// What.
+        stimulus: Stimulus,
+    },
+    /// Somebody freezes.
+    Freeze {
+        /// Who.
+        actor: Actor,
+        /// What.
+        freeze: Freeze,
+    },
+    /// Somebody agrees to lift a freeze.
+    Thaw {
+        /// Who.
+        actor: Actor,
+        /// Its number.
+        number: u32,
+    },
+    /// Another release does something to an environment.
+    Elsewhere {
+        /// Which.
+        environment: EnvironmentName,
+        /// What.
+        event: EnvironmentEvent,
+    },
+}
+
+/// Everything at one moment.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// The release, the rules and the environments.
+    pub view: View,
+    /// How the rules stand, with their freezes.
+    pub rules: PolicyState,
+    /// Now.
+    pub now: Timestamp,
+    /// Everything that holds the release now.
+    pub holdings: Vec<Holding>,
+}
+
+impl Stage {
+    /// A stage at a moment.
+    pub fn new(view: View, rules: PolicyState, now: Timestamp) -> Self {
+        Self { view, rules, now, holdings: Vec::new() }
+    }
+}
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Not after this moment.
+    pub until: Timestamp,
+    /// At most so many decisions.
+    pub decisions: u32,
+}
+
+/// Why it went no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// Every run came to its end.
+    Finished,
+    /// Nothing would happen any more.
+    Stuck,
+    /// The last moment was reached.
+    Until,
+    /// The most decisions were taken.
+    Decisions,
+}
+
+/// A piece of time in which nothing happened, and what held the release.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Span {
+    /// From when.
+    pub from: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// What held it.
+    pub holdings: Vec<Holding>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// An event was written.
+    Event(Box<Entry>),
+    /// Something began to hold the release.
+    Holds {
+        /// Since when.
+        at: Timestamp,
+        /// What.
+        holding: Box<Holding>,
+    },
+    /// Somebody was refused.
+    Refused {
+        /// When.
+        at: Timestamp,
+        /// Who.
+        actor: Actor,
+        /// What they tried.
+        what: String,
+        /// Why not.
+        refusal: Refusal,
+    },
+}
+
+impl Told {
+    /// When.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Event(entry) => entry.at,
+            Self::Holds { at, .. } | Self::Refused { at, .. } => *at,
+        }
+    }
+}
+
+/// What came of a run forward.
+#[derive(Debug, Clone)]
+pub struct Driven {
+    /// How everything stands at its end.
+    pub stage: Stage,
+    /// Why it went no further.
+    pub end: End,
+    /// What happened, in order.
+    pub told: Vec<Told>,
+    /// The waits, in order.
+    pub spans: Vec<Span>,
+}
+
+/// Runs a release forward, until it is finished, nothing would happen any more, or a bound is met.
+pub fn drive(stage: Stage, first: Vec<Deed>, cast: &mut dyn Cast, bounds: Bounds) -> Driven {
+    let mut driver = Driver {
+        stage,
+        cast,
+        left: bounds.decisions,
+        epoch: 0,
+        acts: BTreeMap::new(),
+        looks: BTreeMap::new(),
+        told: Vec::new(),
+        spans: Vec::new(),
+    };
+    for deed in first {
+        driver.deed(deed);
+    }
+    let end = driver.run(bounds.until);
+    Driven { stage: driver.stage, end, told: driver.told, spans: driver.spans }
+}
+
+/// An act under way.
+#[derive(Debug)]
+struct UnderWay {
+    ends: Timestamp,
+    epoch: u64,
+    report: Report,
+}
+
+/// A probe that is wanted.
+#[derive(Debug)]
+struct Looking {
+    probe: Probe,
+    last: Option<Timestamp>,
+    next: Option<Timestamp>,
+}
+
+struct Driver<'c> {
+    stage: Stage,
+    cast: &'c mut dyn Cast,
+    left: u32,
+    epoch: u64,
+    acts: BTreeMap<EffectId, UnderWay>,
+    looks: BTreeMap<String, Looking>,
+    told: Vec<Told>,
+    spans: Vec<Span>,
+}
+
+impl Driver<'_> {
+    fn run(&mut self, until: Timestamp) -> End {
+        loop {
+            self.say(&Actor::Tollgate, Stimulus::Wake);
+            while self.left > 0 && self.one() {}
+            if self.left == 0 {
+                return End::Decisions;
+            }
+            if self.stage.view.active().next().is_none() {
+                return End::Finished;
+            }
+            let Some(next) = self.next_moment() else { return End::Stuck };
+            if next > until {
+                return End::Until;
+            }
+            self.pass(next);
+        }
+    }
+
+    /// Time passes.
+    fn pass(&mut self, until: Timestamp) {
+        let holdings = self.stage.holdings.clone();
+        self.spans.push(Span { from: self.stage.now, until, holdings });
+        self.stage.now = until;
+    }
+
+    /// Does one thing that is due now; `false` where nothing is.
+    fn one(&mut self) -> bool {
+        let now = self.stage.now;
+        let due = self.acts.iter().find(|(_, act)| act.ends <= now).map(|(effect, _)| *effect);
+        if let Some(effect) = due
+            && let Some(act) = self.acts.remove(&effect)
+        {
+            let stimulus = Stimulus::Reported { effect, epoch: act.epoch, report: act.report };
+            self.say(&Actor::Tollgate, stimulus);
+            return true;
+        }
+        if self.begin() || self.look() {
+            return true;
+        }
+        self.stage.holdings = explain(&self.stage.view, now);
+        self.tell_holdings();
+        if self.cast.next(&self.stage).is_none_or(|at| self.cast.awake(at) > now) {
+            return false;
+        }
+        let deeds = self.cast.deeds(&self.stage);
+        let any = !deeds.is_empty();
+        for deed in deeds {
+            self.deed(deed);
+        }
+        any
+    }
+
+    /// Takes up an act that is wanted.
+    fn begin(&mut self) -> bool {
+        let now = self.stage.now;
+        let wanted = agenda(&self.stage.view, now).tasks;
+        self.acts.retain(|effect, _| wanted.contains_key(effect));
+        let next = wanted.iter().find(|(effect, task)| match task.leased {
+            Some(_) => !self.acts.contains_key(effect),
+            None => task.due <= now,
+        });
+        let Some((effect, leased)) = next.map(|(effect, task)| (*effect, task.leased)) else { return false };
+        // What is being carried out when this begins goes on from when it was taken up.
+        let epoch = match leased {
+            Some(epoch) => epoch,
+            None => {
+                self.epoch += 1;
+                let before = self.stage.view.release.step_of(effect).map_or(0, |(_, _, step)| step.epoch);
+                let epoch = before.max(self.epoch) + 1;
+                if !self.say(&Actor::Tollgate, Stimulus::Lease { effect, epoch }) {
+                    return false;
+                }
+                epoch
+            }
+        };
+        let found = self.stage.view.release.step_of(effect);
+        let Some((run, id, state)) = found else { return true };
+        let StepStatus::Leased { act, .. } = state.status.clone() else { return true };
+        let (since, plan) = (state.since, self.stage.view.plans.get(&run.id).cloned());
+        let Some(planned) = plan.as_ref().and_then(|plan| plan.step(id)) else { return true };
+        let Played { takes, report } = self.cast.act(&self.stage, planned, &act);
+        self.acts.insert(effect, UnderWay { ends: later(since, takes).max(now), epoch, report });
+        true
+    }
+
+    /// Looks at something that is to be looked at now.
+    fn look(&mut self) -> bool {
+        let now = self.stage.now;
+        let wanted = agenda(&self.stage.view, now).watches;
+        self.looks.retain(|key, _| wanted.contains_key(key));
+        for (key, probe) in wanted {
+            let look = Look { key: &key, probe: &probe, last: None };
+            if !self.looks.contains_key(&key) {
+                let next = self.cast.look_at(&self.stage, look);
+                self.looks.insert(key, Looking { probe, last: None, next });
+            }
+        }
+        let due = self.looks.iter().find(|(_, look)| look.next.is_some_and(|next| next <= now));
+        let Some((key, look)) = due.map(|(key, look)| (key.clone(), look.probe.clone())) else { return false };
+        let last = self.looks.get(&key).and_then(|look| look.last);
+        let seen = self.cast.see(&self.stage, Look { key: &key, probe: &look, last });
+        self.say(&Actor::Tollgate, Stimulus::Observed { key: key.clone(), seen });
+        let next = self.cast.look_at(&self.stage, Look { key: &key, probe: &look, last: Some(now) });
+        let next = next.map(|next| next.max(later(now, SignedDuration::from_secs(1))));
+        self.looks.insert(key, Looking { probe: look, last: Some(now), next });
+        true
+    }
+
+    /// The next moment at which anything can follow.
+    fn next_moment(&mut self) -> Option<Timestamp> {
+        let now = self.stage.now;
+        let agenda = agenda(&self.stage.view, now);
+        let tasks = agenda.tasks.values().filter(|task| task.leased.is_none()).map(|task| task.due);
+        let acts = self.acts.values().map(|act| act.ends);
+        let looks = self.looks.values().filter_map(|look| look.next);
+        let freezes = self.stage.view.freezes.iter().map(|state| state.freeze.end());
+        let all = tasks.chain(acts).chain(looks).chain(freezes).chain(agenda.wake).chain(agenda.closes);
+        let all = all.chain(self.cast.next(&self.stage));
+        let all: Vec<Timestamp> = all.map(|at| self.cast.awake(at)).filter(|at| *at > now).collect();
+        all.into_iter().min()
+    }
+
+    fn deed(&mut self, deed: Deed) {
+        match deed {
+            Deed::Say { actor, stimulus } => {
+                self.say(&actor, stimulus);
+            }
+            Deed::Freeze { actor, freeze: wanted } => {
+                let decision = freeze(&self.policy_view(), wanted, true, &actor, self.stage.now);
+                self.ruled(&actor, "freeze", decision.map(|decision| decision.entries));
+            }
+            Deed::Thaw { actor, number } => {
+                let decision = thaw(&self.policy_view(), number, &actor, self.stage.now);
+                self.ruled(&actor, "thaw", decision.map(|decision| decision.entries));
+            }
+            Deed::Elsewhere { environment, event } => {
+                let stream = StreamId::Environment(self.stage.view.service.clone(), environment);
+                let (at, actor, event) = (self.stage.now, Actor::Tollgate, Event::Environment(event));
+                let entry = Entry { stream, at, actor, event };
+                self.stage.view.apply(&entry);
+                self.told.push(Told::Event(Box::new(entry)));
+                self.say(&Actor::Tollgate, Stimulus::Wake);
+            }
+        }
+    }
+
+    fn policy_view(&self) -> PolicyView {
+        let Stage { view, rules, .. } = &self.stage;
+        PolicyView { service: view.service.clone(), state: rules.clone(), in_force: view.policy.clone() }
+    }
+
+    /// Takes in what was decided about the rules.
+    fn ruled(&mut self, actor: &Actor, what: &str, decided: Result<Vec<Entry>, Refusal>) {
+        match decided {
+            Err(refusal) => self.refused(actor, what.to_owned(), refusal),
+            Ok(entries) => {
+                for entry in entries {
+                    if let Event::Policy(event) = &entry.event {
+                        self.stage.rules.apply(entry.at, &entry.actor, event);
+                    }
+                    self.told.push(Told::Event(Box::new(entry)));
+                }
+                self.stage.view.freezes.clone_from(&self.stage.rules.freezes);
+                self.say(&Actor::Tollgate, Stimulus::Wake);
+            }
+        }
+    }
+
+    /// Decides. `false` where it was refused.
+    fn say(&mut self, actor: &Actor, stimulus: Stimulus) -> bool {
+        self.left = self.left.saturating_sub(1);
+        match decide(self.stage.view.clone(), &stimulus, actor, self.stage.now) {
+            Ok(decision) => {
+                self.stage.view = decision.after;
+                self.told.extend(decision.entries.into_iter().map(Box::new).map(Told::Event));
+                true
+            }
+            Err(refusal) => {
+                if !refusal.is_stale() {
+                    self.refused(actor, point::doing(&stimulus), refusal);
+                }
+                false
+            }
+        }
+    }
+
+    fn refused(&mut self, actor: &Actor, what: String, refusal: Refusal) {
+        let (at, actor) = (self.stage.now, actor.clone());
+        self.told.push(Told::Refused { at, actor, what, refusal });
+    }
+
+    /// Tells what holds the release and did not before.
+    fn tell_holdings(&mut self) {
+        let before = self.spans.last().map(|span| span.holdings.as_slice()).unwrap_or_default();
+        let known = |one: &Holding| {
+            before.iter().any(|other| {
+                (&other.run, &other.step, &other.gate) == (&one.run, &one.step, &one.gate)
+                    && other.hold.what == one.hold.what
+                    && other.hold.on == one.hold.on
+            })
+        };
+        let now = self.stage.now;
+        let new: Vec<Holding> =
+            self.stage.holdings.iter().filter(|one| !known(one) && !self.is_told(one)).cloned().collect();
+        self.told.extend(new.into_iter().map(|holding| Told::Holds { at: now, holding: Box::new(holding) }));
+    }
+
+    /// Whether it was told at this very moment.
+    fn is_told(&self, one: &Holding) -> bool {
+        let at_once = self.told.iter().rev().take_while(|told| told.at() == self.stage.now);
+        let mut held = at_once.filter_map(|told| match told {
+            Told::Holds { holding, .. } => Some(holding),
+            _ => None,
+        });
+        held.any(|other| other.step == one.step && other.gate == one.gate && other.hold.what == one.hold.what)
+    }
+}

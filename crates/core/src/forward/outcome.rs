@@ -1,0 +1,75 @@
+//! What acts plausibly give, where nothing is carried out.
+
+use std::collections::BTreeMap;
+
+use crate::act::{Act, Outcome};
+use crate::ids::ObjectId;
+use crate::journal::Hash;
+use crate::plan::Plan;
+use crate::publish::{Artifact, Digest};
+
+/// What stands for an output that nobody knows.
+pub(super) const OUTPUT: &str = "assumed";
+
+/// What an act that goes well gives. The same act gives the same.
+pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
+    match act {
+        Act::CheckCopy { .. } => Outcome::Fit,
+        Act::EditVersion { base, files, version } => Outcome::Edited {
+            tree: object(&format!("{base} {version}")),
+            files: files.iter().map(|file| file.path.clone()).collect(),
+            notes: None,
+        },
+        Act::EditChangelog { base, spec, version, .. } => Outcome::Edited {
+            tree: object(&format!("{base} notes {version}")),
+            files: vec![spec.file.clone()],
+            notes: Some(plan.changes.iter().map(|change| format!("- {}\n", change.title)).collect()),
+        },
+        Act::Commit { tree, parent, .. } => Outcome::Committed { commit: object(&format!("{tree} {parent}")) },
+        Act::Tag { name, target, .. } => {
+            Outcome::Tagged { object: object(&format!("{name} {target}")), signed: false, found: false }
+        }
+        Act::MergeInto { branch, commit, .. } => {
+            let merged = object(&format!("{branch} {commit}"));
+            let branch = branch.trim_start_matches("refs/heads/").to_owned();
+            Outcome::MergedInto { branch, commit: merged, found: false }
+        }
+        Act::MergeFrom { onto, commit, .. } => {
+            Outcome::Merged { commit: object(&format!("{onto} {commit}")), found: false }
+        }
+        Act::CherryPick { onto, commits, .. } => Outcome::Picked {
+            commit: object(&format!("{onto} {commits:?}")),
+            picked: commits.clone(),
+            contained: Vec::new(),
+            authors: Vec::new(),
+        },
+        Act::Verify { .. } => Outcome::Verified { by: Vec::new(), count: 1 },
+        Act::Push { .. } => Outcome::Pushed { found: Vec::new() },
+        Act::Run(command) => Outcome::Ran {
+            outputs: command.outputs.keys().map(|name| (name.clone(), OUTPUT.to_owned())).collect(),
+            tail: String::new(),
+            output: None,
+            took_ms: 0,
+        },
+        Act::Publish(publish) => Outcome::Published {
+            registry: publish.target.registry(),
+            name: publish.target.name(),
+            version: publish.version.clone(),
+            files: BTreeMap::from([("assumed".into(), artifact(&publish.version))]),
+            component: publish.target.component().cloned(),
+            found: false,
+        },
+        Act::Mail { .. } => Outcome::Sent { found: false },
+    }
+}
+
+/// An object of git that nobody made, told from a text.
+pub(super) fn object(text: &str) -> ObjectId {
+    ObjectId(Hash::of(text).to_string().chars().take(40).collect())
+}
+
+fn artifact(content: &str) -> Artifact {
+    let hash = Hash::of(content);
+    let sha512 = format!("sha512:{hash}{hash}").parse().unwrap_or_else(|_| Digest::sha256(&hash));
+    Artifact { sha256: Digest::sha256(&hash), sha512, bytes: content.len() as u64 }
+}

@@ -1,0 +1,353 @@
+//! Scenarios: what happens on the day that a procedure is tried out, and what is expected of it.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::{DateTime, Weekday};
+use jiff::{SignedDuration, Timestamp};
+
+use super::point::Point;
+use crate::calendar::{Zone, date_word, time_word, weekday_word};
+use crate::event::{Ballot, TickResult};
+use crate::ids::{EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RoleName, StepId};
+use crate::model::Place;
+use crate::version::{Bump, PreLabel};
+
+/// How long people take to answer where nothing is said.
+pub const ANSWER_AFTER: SignedDuration = SignedDuration::from_mins(30);
+/// How long a command takes where nothing is said.
+pub const COMMANDS_TAKE: SignedDuration = SignedDuration::from_mins(5);
+/// How long after its deployment an environment answers with the new version, where nothing is said.
+pub const LIVE_AFTER: SignedDuration = SignedDuration::from_mins(1);
+/// How long a scenario goes on where nothing is said.
+pub const LASTS: SignedDuration = SignedDuration::from_hours(24 * 60);
+
+/// A day on which a procedure is tried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// The zone of its clocks.
+    pub zone: Zone,
+    /// When the release is started.
+    pub start: Timestamp,
+    /// When it ends at the latest.
+    pub until: Timestamp,
+    /// Which procedure; the only one, or `release`, where none is named.
+    pub procedure: Option<ProcedureName>,
+    /// Who starts it; the first who may, where nobody is named.
+    pub by: Option<PersonName>,
+    /// The version before.
+    pub last: Option<String>,
+    /// The version, where it is not told by the commits.
+    pub version: Option<String>,
+    /// How much the version grows, where somebody says so.
+    pub bump: Option<Bump>,
+    /// That it is a pre-release.
+    pub pre: Option<PreLabel>,
+    /// What is released, the oldest first.
+    pub changes: Vec<Commit>,
+    /// How long people take to answer; none where nobody answers by themselves.
+    pub answer_after: Option<SignedDuration>,
+    /// How long a command takes.
+    pub commands_take: SignedDuration,
+    /// What people do, beside answering.
+    pub people: Vec<Part>,
+    /// What is not as it should be.
+    pub world: Vec<Fault>,
+    /// What is expected.
+    pub expect: Vec<Expected>,
+}
+
+impl Scenario {
+    /// A good day: everybody answers, everything goes well.
+    pub fn good_day(start: Timestamp, zone: Zone) -> Self {
+        Self {
+            name: "a good day".into(),
+            zone,
+            start,
+            until: crate::view::later(start, LASTS),
+            procedure: None,
+            by: None,
+            last: None,
+            version: None,
+            bump: None,
+            pre: None,
+            changes: Vec::new(),
+            answer_after: Some(ANSWER_AFTER),
+            commands_take: COMMANDS_TAKE,
+            people: Vec::new(),
+            world: Vec::new(),
+            expect: Vec::new(),
+        }
+    }
+}
+
+/// A commit of a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its message.
+    pub message: String,
+    /// Who of the policy wrote it; none for a stranger.
+    pub author: Option<PersonName>,
+    /// The files that it touches.
+    pub paths: Vec<String>,
+}
+
+/// When somebody does something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// So long after it is asked for; where nothing is asked, after the start.
+    After(SignedDuration),
+    /// At this moment.
+    At(Timestamp),
+}
+
+/// Something that somebody does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// When.
+    pub when: When,
+    /// Who; whoever can, where nobody is named.
+    pub by: Option<PersonName>,
+    /// What.
+    pub does: Does,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// What somebody does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Does {
+    /// Nobody answers this by themselves.
+    Nothing(Point),
+    /// Says yes.
+    Approve(Point),
+    /// Says no.
+    Reject(Point, String),
+    /// Takes their own yes or no back.
+    Revoke(Point),
+    /// Answers a question.
+    Answer(Point, String),
+    /// Votes.
+    Vote(Point, Ballot, Option<String>),
+    /// Answers items of a checklist; all that are open, where none is named.
+    Tick(Point, Vec<ItemName>, TickResult),
+    /// Did a manual step.
+    Done(StepId, BTreeMap<OutputName, String>),
+    /// Lets something pass once.
+    Waive(Point, String),
+    /// Tries a step again.
+    Retry(StepId),
+    /// Says who fills a role.
+    Assign(RoleName, PersonName),
+    /// Stops the run from going on.
+    Hold(String),
+    /// Lets it go on.
+    Resume,
+    /// Gives it up.
+    Abort(String),
+    /// Freezes, until a moment; all environments where none is named.
+    Freeze {
+        /// Why.
+        why: String,
+        /// From when; at once where nothing is said.
+        from: Option<Timestamp>,
+        /// Until when.
+        until: Timestamp,
+        /// Which environments.
+        environments: Vec<EnvironmentName>,
+    },
+    /// Agrees to lift a freeze.
+    Thaw(u32),
+}
+
+impl Does {
+    /// What it is an answer to.
+    pub fn point(&self) -> Option<Point> {
+        match self {
+            Self::Nothing(point)
+            | Self::Approve(point)
+            | Self::Reject(point, _)
+            | Self::Revoke(point)
+            | Self::Answer(point, _)
+            | Self::Vote(point, ..)
+            | Self::Tick(point, ..)
+            | Self::Waive(point, _) => Some(point.clone()),
+            Self::Done(step, _) | Self::Retry(step) => Some(Point::Step(step.clone())),
+            Self::Assign(..)
+            | Self::Hold(_)
+            | Self::Resume
+            | Self::Abort(_)
+            | Self::Freeze { .. }
+            | Self::Thaw(_) => None,
+        }
+    }
+}
+
+/// Something that is not as it should be, or not as long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The act of a step.
+    Step {
+        /// Which.
+        step: StepId,
+        /// How long it takes.
+        takes: Option<SignedDuration>,
+        /// How often it fails before it goes well.
+        fails: u32,
+        /// What it says then.
+        why: String,
+        /// What it gives.
+        outputs: BTreeMap<OutputName, String>,
+    },
+    /// The probe of an environment answers with something else.
+    Probe {
+        /// Which environment.
+        environment: EnvironmentName,
+        /// With what; nothing at all where nothing is said.
+        answers: Option<String>,
+        /// For how long after the deployment; for ever where nothing is said.
+        lasts: Option<SignedDuration>,
+    },
+    /// Tollgate is not running.
+    Down {
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+/// Something that is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// What.
+    pub what: Expectation,
+    /// When.
+    pub limit: Option<Limit>,
+    /// Where it stands in the file.
+    pub place: Place,
+}
+
+/// What is expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// The release is live in an environment.
+    Live(EnvironmentName),
+    /// It never is.
+    NotLive(EnvironmentName),
+    /// It waits for this, at the moment of the limit; at any time where there is none.
+    Waits(Point),
+    /// It ends like this.
+    Ends(Ending),
+    /// Its version is this one.
+    Version(String),
+    /// A step is done.
+    Done(StepId),
+    /// A step is skipped, by a condition or a waiver.
+    Skipped(StepId),
+}
+
+/// How a scenario can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Every step is done or skipped.
+    Done,
+    /// A step failed, and somebody has to say how it goes on.
+    Stuck,
+    /// Something did not come in time.
+    Expired,
+    /// It was given up.
+    Aborted,
+    /// It waits for somebody, or for a time that does not come.
+    Waiting,
+}
+
+impl Ending {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("done", Self::Done),
+        ("stuck", Self::Stuck),
+        ("expired", Self::Expired),
+        ("aborted", Self::Aborted),
+        ("waiting", Self::Waiting),
+    ];
+}
+
+impl std::fmt::Display for Ending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(Self::ALL.iter().find(|(_, ending)| ending == self).map_or("", |(name, _)| name))
+    }
+}
+
+/// When something is expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Before this moment.
+    Before(Timestamp),
+    /// In this minute.
+    At(Timestamp),
+    /// At this moment or after it.
+    After(Timestamp),
+}
+
+/// Reads a moment of a scenario: `2026-11-24 10:00`, `Tue 10:00` and `10:00` for the first one not before `from`, or `+2h30m`
+/// after it; a zone can stand at the end.
+///
+/// # Errors
+///
+/// What is wrong, in a sentence.
+pub fn read_moment(text: &str, zone: &Zone, from: Option<Timestamp>) -> Result<Timestamp, String> {
+    let usage = "write `2026-11-24 10:00`, `Tue 10:00`, `10:00`, or `+2h`";
+    let mut words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let mut zone = zone.clone();
+    let is_zone = |word: &&&str| word.contains('/') || matches!(**word, "UTC" | "AoE");
+    if words.len() > 1
+        && let Some(last) = words.last().filter(is_zone)
+    {
+        zone = Zone::new(last).map_err(|error| error.to_string())?;
+        words.pop();
+    }
+    // The day of the week beside a date is for people, and has to be right.
+    let said = match words.as_slice() {
+        [day, date, _] if date_word(date).is_some() => Some(weekday_word(day).ok_or(usage)?),
+        _ => None,
+    };
+    let words = if said.is_some() { &words[1..] } else { &words[..] };
+    let relative = || from.ok_or_else(|| format!("`{text}` needs a date here; {usage}"));
+    let local = |word: &str| time_word(word).ok_or_else(|| format!("`{word}` is no time of day; {usage}"));
+    match words {
+        [date, time] if date_word(date).is_some() => {
+            let date = date_word(date).ok_or(usage)?;
+            if let Some(said) = said.filter(|said| *said != date.weekday()) {
+                return Err(format!("{date} is a {:?}, and not a {said:?}", date.weekday()));
+            }
+            Ok(zone.first(date.to_datetime(local(time)?)))
+        }
+        [day, time] => {
+            let day = weekday_word(day).ok_or_else(|| format!("`{day}` is no day; {usage}"))?;
+            Ok(next(&zone, relative()?, Some(day), local(time)?))
+        }
+        [length] if length.starts_with('+') => {
+            let span = length.trim_start_matches('+').parse::<SignedDuration>();
+            let span = span.map_err(|_| format!("`{length}` is no length of time; {usage}"))?;
+            Ok(crate::view::later(relative()?, span))
+        }
+        [time] => Ok(next(&zone, relative()?, None, local(time)?)),
+        _ => Err(format!("`{text}` is no moment; {usage}")),
+    }
+}
+
+/// The first moment not before another one at which clocks show this.
+fn next(zone: &Zone, from: Timestamp, day: Option<Weekday>, time: jiff::civil::Time) -> Timestamp {
+    let mut date = zone.date(from);
+    for _ in 0..8 {
+        let at = zone.first(DateTime::from_parts(date, time));
+        if at >= from && day.is_none_or(|day| day == date.weekday()) {
+            return at;
+        }
+        date = date.tomorrow().unwrap_or(date);
+    }
+    from
+}

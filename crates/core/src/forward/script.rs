@@ -1,0 +1,366 @@
+//! Playing a scenario.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::outcome::{OUTPUT, plausible};
+use super::point::Point;
+use super::scenario::{ANSWER_AFTER, Does, Fault, LIVE_AFTER, Part, Scenario, When};
+use super::willing::{Willing, actor, outputs};
+use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive};
+use crate::act::{Act, Failure, FailureClass, Outcome, Report};
+use crate::actor::Actor;
+use crate::calendar::{Freeze, Only, Scope};
+use crate::context::Context;
+use crate::decide::{LineStanding, checklist, expected};
+use crate::event::Seen;
+use crate::explain::Holding;
+use crate::gate::Action;
+use crate::ids::{PersonName, RunId};
+use crate::journal::{BlobId, Hash};
+use crate::model::{Deploy, Policy, Probe};
+use crate::plan::{Body, Plan, PlannedStep};
+use crate::state::{PolicyState, ReleaseState, Run, StepState, StepStatus};
+use crate::view::{Stimulus, View, later, named_uuid, release_id, watch_key};
+
+/// The most decisions of one scenario.
+const DECISIONS_MAX: u32 = 50_000;
+
+/// Plays a scenario with a plan, under the rules of the plan, from its start to its end.
+pub fn play(scenario: &Scenario, plan: Plan) -> Driven {
+    let view = fresh(&plan);
+    let stage = Stage::new(view, PolicyState::default(), scenario.start);
+    let starter = starter(&plan, scenario.by.as_ref());
+    let mut script = Script::new(scenario, starter.clone());
+    let first = vec![starting(plan, starter)];
+    drive(stage, first, &mut script, Bounds { until: scenario.until, decisions: DECISIONS_MAX })
+}
+
+/// A release that was not started, under the rules of its plan, with nothing in any environment.
+pub(super) fn fresh(plan: &Plan) -> View {
+    let service = plan.definition.service.clone();
+    View {
+        release_id: release_id(&service, &plan.version.text),
+        service,
+        release: ReleaseState::default(),
+        plans: BTreeMap::new(),
+        policy: Some(std::sync::Arc::new(plan.policy.clone())),
+        freezes: Vec::new(),
+        environments: plan.policy.environments.keys().map(|name| (name.clone(), Default::default())).collect(),
+        versions: Vec::new(),
+    }
+}
+
+/// Somebody starts a plan.
+pub(super) fn starting(plan: Plan, actor: Actor) -> Deed {
+    let id = plan.id();
+    let stimulus =
+        Stimulus::Start { run: RunId(named_uuid(&id)), plan: std::sync::Arc::new(plan), blob: BlobId(id) };
+    Deed::Say { actor, stimulus }
+}
+
+/// Who starts: whoever is named, or the first who may.
+pub fn starter(plan: &Plan, named: Option<&PersonName>) -> Actor {
+    if let Some(person) = named {
+        return actor(person);
+    }
+    let policy: &Policy = &plan.policy;
+    let rule = plan.definition.procedures.get(&plan.procedure).and_then(|procedure| procedure.start.as_ref());
+    let may = rule.map(|who| policy.members(who)).unwrap_or_default();
+    // Who starts may not approve, and an author neither: the one who is missed least is an author.
+    let all: Vec<&PersonName> = match rule {
+        Some(_) => may.iter().collect(),
+        None => policy.people.keys().collect(),
+    };
+    let author = all.iter().find(|person| plan.authors.contains(**person));
+    match author.or(all.first()) {
+        Some(person) => actor(person),
+        None => Actor::Login("somebody".into()),
+    }
+}
+
+struct Script<'s> {
+    scenario: &'s Scenario,
+    starter: Actor,
+    willing: Willing,
+    /// What people do that has not happened yet, with the moment where that is known.
+    parts: Vec<(&'s Part, Option<Timestamp>)>,
+    scripted: BTreeSet<Point>,
+    failed: BTreeMap<crate::ids::StepId, u32>,
+}
+
+impl<'s> Script<'s> {
+    fn new(scenario: &'s Scenario, starter: Actor) -> Self {
+        let due = |part: &Part| match (part.when, part.does.point()) {
+            (When::At(at), _) => Some(at),
+            (When::After(span), None) => Some(later(scenario.start, span)),
+            (When::After(_), Some(_)) => None,
+        };
+        let parts = scenario.people.iter().filter(|part| !matches!(part.does, Does::Nothing(_)));
+        Self {
+            scenario,
+            starter,
+            willing: Willing::default(),
+            parts: parts.map(|part| (part, due(part))).collect(),
+            scripted: scenario.people.iter().filter_map(|part| part.does.point()).collect(),
+            failed: BTreeMap::new(),
+        }
+    }
+
+    /// What was asked for since it was last looked, with the moment at which it is answered.
+    fn take_in(&mut self, stage: &Stage) {
+        self.willing.take_in(stage);
+        for (part, due) in self.parts.iter_mut().filter(|(_, due)| due.is_none()) {
+            let When::After(span) = part.when else { continue };
+            if stage.holdings.iter().any(|holding| asks(holding, &part.does)) {
+                *due = Some(later(stage.now, span));
+            }
+        }
+    }
+
+    /// When what nobody scripted is answered.
+    fn answers(&self, stage: &Stage) -> impl Iterator<Item = (Timestamp, &Point)> {
+        let left = |point: &&Point| !self.scripted.contains(*point) && !self.willing.is_over(stage, point);
+        let after = self.scenario.answer_after;
+        let all = self.willing.waits().map(|(point, waiting)| (point, waiting.since));
+        all.filter(move |(point, _)| left(point))
+            .filter_map(move |(point, since)| Some((later(since, after?), point)))
+    }
+
+    fn part(&self, stage: &Stage, part: &Part) -> Option<Deed> {
+        let run = stage.view.release.runs.last()?;
+        let holding = stage.holdings.iter().find(|holding| asks(holding, &part.does));
+        let by = match (&part.by, holding.and_then(|holding| first_of(stage, holding))) {
+            (Some(person), _) => actor(person),
+            (None, Some(actor)) => actor,
+            (None, None) => self.starter.clone(),
+        };
+        if let Does::Freeze { why, from, until, environments } = &part.does {
+            let scope = match environments.is_empty() {
+                true => Scope::ALL,
+                false => Scope {
+                    environments: Only::These(environments.iter().cloned().collect()),
+                    ..Scope::ALL
+                },
+            };
+            let author = by.person()?.clone();
+            let freeze = Freeze::new(scope, why, author, from.unwrap_or(stage.now), *until).ok()?;
+            return Some(Deed::Freeze { actor: by, freeze });
+        }
+        if let Does::Thaw(number) = part.does {
+            return Some(Deed::Thaw { actor: by, number });
+        }
+        Some(Deed::Say { actor: by, stimulus: stimulus(stage, run, &part.does)? })
+    }
+
+    fn fault(&self, step: &PlannedStep) -> Option<&'s Fault> {
+        let same = |fault: &&Fault| matches!(fault, Fault::Step { step: id, .. } if *id == step.id);
+        self.scenario.world.iter().find(same)
+    }
+
+    /// From when on a probe is right, and what it answers before that.
+    fn probe(&self, step: &PlannedStep, state: &StepState, plan: &Plan) -> (Option<Timestamp>, Seen) {
+        let here = |fault: &&Fault| {
+            matches!(fault, Fault::Probe { environment, .. } if Some(environment) == step.environment.as_ref())
+        };
+        let before = |value: Option<String>| Seen {
+            problem: value.is_none().then(|| "it does not answer".to_owned()),
+            value,
+        };
+        match self.scenario.world.iter().find(here) {
+            Some(Fault::Probe { answers, lasts, .. }) => {
+                (lasts.map(|span| later(state.opened_at, span)), before(answers.clone()))
+            }
+            _ => {
+                let old = plan.version.previous.as_ref().map(|previous| previous.text.clone());
+                let span = match is_observed(plan, step) {
+                    true => self.scenario.answer_after,
+                    false => Some(LIVE_AFTER),
+                };
+                (span.map(|span| later(state.opened_at, span)), before(old))
+            }
+        }
+    }
+}
+
+impl Cast for Script<'_> {
+    fn act(&mut self, stage: &Stage, step: &PlannedStep, act: &Act) -> Played {
+        let usual = if act.runs_commands() { self.scenario.commands_take } else { SignedDuration::ZERO };
+        let plan = stage.view.active().map(|(_, plan)| plan).find(|plan| plan.step(&step.id).is_some());
+        let done = || match plan {
+            Some(plan) => plausible(plan, act),
+            None => Outcome::Done,
+        };
+        let Some(Fault::Step { takes, fails, why, outputs, .. }) = self.fault(step) else {
+            return Played { takes: usual, report: Report::Done(done()) };
+        };
+        let takes = takes.unwrap_or(usual);
+        let failed = self.failed.entry(step.id.clone()).or_default();
+        if *failed < *fails {
+            *failed += 1;
+            let failure = Failure {
+                class: FailureClass::Permanent,
+                why: why.clone(),
+                hint: None,
+                retry_at: None,
+                output: None,
+            };
+            return Played { takes, report: Report::Failed(failure) };
+        }
+        let mut outcome = done();
+        if let Outcome::Ran { outputs: given, .. } = &mut outcome {
+            given.extend(outputs.clone());
+        }
+        Played { takes, report: Report::Done(outcome) }
+    }
+
+    fn look_at(&mut self, stage: &Stage, look: Look<'_>) -> Option<Timestamp> {
+        let (_, plan, step, state) = looking(&stage.view, look.key)?;
+        let (right, _) = self.probe(step, state, plan);
+        next_look(stage, look, right)
+    }
+
+    fn see(&mut self, stage: &Stage, look: Look<'_>) -> Seen {
+        let Some((run, plan, step, state)) = looking(&stage.view, look.key) else { return nothing() };
+        match self.probe(step, state, plan) {
+            (Some(right), _) if right <= stage.now => right_answer(&stage.view, run, plan, step, look.probe),
+            (_, before) => before,
+        }
+    }
+
+    fn next(&mut self, stage: &Stage) -> Option<Timestamp> {
+        self.take_in(stage);
+        let parts = self.parts.iter().filter_map(|(_, due)| *due);
+        parts.chain(self.answers(stage).map(|(at, _)| at)).min()
+    }
+
+    fn deeds(&mut self, stage: &Stage) -> Vec<Deed> {
+        // The order of the file decides between what happens at the same moment; what is scripted comes first.
+        let due = self.parts.iter().position(|(_, due)| due.is_some_and(|due| self.awake(due) <= stage.now));
+        if let Some(at) = due {
+            let (part, _) = self.parts.remove(at);
+            let deed = self.part(stage, part);
+            // One that says nothing any more makes room for the next.
+            return deed.map_or_else(|| self.deeds(stage), |deed| vec![deed]);
+        }
+        let point = self.answers(stage).find(|(at, _)| self.awake(*at) <= stage.now);
+        let Some(point) = point.map(|(_, point)| point.clone()) else { return Vec::new() };
+        self.willing.act(stage, &point).into_iter().collect()
+    }
+
+    fn awake(&self, at: Timestamp) -> Timestamp {
+        let mut at = at;
+        for fault in &self.scenario.world {
+            if let Fault::Down { from, until } = fault
+                && *from <= at
+                && at < *until
+            {
+                at = *until;
+            }
+        }
+        at
+    }
+}
+
+/// Whether a hold asks for what somebody does.
+fn asks(holding: &Holding, does: &Does) -> bool {
+    if does.point().is_some_and(|point| Point::of(holding).as_ref() != Some(&point)) {
+        return false;
+    }
+    holding.hold.how.iter().any(|action| match does {
+        Does::Approve(_) | Does::Reject(..) => matches!(action, Action::Approve(_)),
+        Does::Revoke(_) => matches!(action, Action::Revoke(_)),
+        Does::Answer(..) => matches!(action, Action::Answer(_)),
+        Does::Vote(..) => matches!(action, Action::Vote(_)),
+        Does::Tick(..) => matches!(action, Action::Tick(_)),
+        Does::Done(..) => matches!(action, Action::Done(..)),
+        Does::Waive(..) => matches!(action, Action::Waive(_)),
+        Does::Retry(_) => matches!(action, Action::Retry(..)),
+        _ => false,
+    })
+}
+
+/// The first who can act on a hold.
+fn first_of(stage: &Stage, holding: &Holding) -> Option<Actor> {
+    let policy = stage.view.policy.as_deref()?;
+    let here = |person: &&PersonName| policy.people.get(*person).is_some_and(|one| !one.is_away(stage.now));
+    holding.hold.who.iter().find(here).map(actor)
+}
+
+fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
+    let id = run.id;
+    Some(match does {
+        Does::Approve(point) => Stimulus::Approve { target: point.target(id)?, note: None },
+        Does::Reject(point, why) => Stimulus::Reject { target: point.target(id)?, why: why.clone() },
+        Does::Revoke(point) => Stimulus::Revoke { target: point.target(id)? },
+        Does::Answer(point, text) => Stimulus::Answer { question: point.asked(run)?, text: text.clone() },
+        Does::Vote(point, ballot, note) => {
+            Stimulus::Vote { target: point.target(id)?, ballot: *ballot, note: note.clone() }
+        }
+        Does::Tick(point, items, result) => {
+            let target = point.target(id)?;
+            let open = || {
+                let lines = checklist(&stage.view, &target, stage.now);
+                lines.into_iter().filter(|line| line.standing == LineStanding::Open).map(|line| line.item)
+            };
+            let items = if items.is_empty() { open().collect() } else { items.clone() };
+            Stimulus::Tick { target, items, result: result.clone(), evidence: Some("https://assumed.example".into()) }
+        }
+        Does::Done(step, given) => {
+            let mut outputs = outputs(stage, id, step);
+            outputs.extend(given.clone());
+            Stimulus::Done { run: id, step: step.clone(), evidence: Some(OUTPUT.into()), outputs }
+        }
+        Does::Waive(point, why) => {
+            Stimulus::Waive { target: point.waiver(id)?, why: why.clone(), until: None }
+        }
+        Does::Retry(step) => Stimulus::Retry { run: id, step: step.clone() },
+        Does::Assign(role, person) => Stimulus::Assign { role: role.clone(), person: person.clone() },
+        Does::Hold(why) => Stimulus::Hold { run: id, why: why.clone() },
+        Does::Resume => Stimulus::Resume { run: id },
+        Does::Abort(why) => Stimulus::Abort { run: id, why: why.clone() },
+        Does::Nothing(_) | Does::Freeze { .. } | Does::Thaw(_) => return None,
+    })
+}
+
+/// The step that looks at a probe.
+pub(super) fn looking<'v>(
+    view: &'v View,
+    key: &str,
+) -> Option<(&'v Run, &'v Plan, &'v PlannedStep, &'v StepState)> {
+    view.active().find_map(|(run, plan)| {
+        plan.steps.iter().find_map(|step| {
+            let Body::Live(Some(probe)) = &step.body else { return None };
+            let state = run.steps.get(&step.id)?;
+            let open = matches!(state.status, StepStatus::Open { .. });
+            (open && watch_key(probe) == key).then_some((run, &**plan, step, state))
+        })
+    })
+}
+
+/// The next look at a probe that is right from a moment on, or never.
+pub(super) fn next_look(stage: &Stage, look: Look<'_>, right: Option<Timestamp>) -> Option<Timestamp> {
+    match (look.last, right) {
+        (None, _) => Some(stage.now),
+        (Some(_), None) => None,
+        (Some(_), Some(right)) => Some(right.max(later(stage.now, look.probe.every))),
+    }
+}
+
+/// What a probe answers when the candidate is live.
+pub(super) fn right_answer(view: &View, run: &Run, plan: &Plan, step: &PlannedStep, probe: &Probe) -> Seen {
+    let value = expected(probe, &Context::of(view, run, plan, Some(step)));
+    Seen { value: Some(value.unwrap_or_else(|_| plan.version.text.clone())), problem: None }
+}
+
+pub(super) fn nothing() -> Seen {
+    Seen { value: None, problem: Some("it does not answer".into()) }
+}
+
+/// Whether others deploy where a step looks.
+pub(super) fn is_observed(plan: &Plan, live: &PlannedStep) -> bool {
+    plan.steps.iter().any(|step| {
+        matches!(step.body, Body::Deploy(Deploy::Observed)) && step.promotion() == live.promotion()
+    })
+}

@@ -1,0 +1,247 @@
+//! What a scenario expects, held against what came of it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::point::Point;
+use super::scenario::{Ending, Expectation, Expected, Limit, Scenario};
+use super::{Driven, Told};
+use crate::calendar::Zone;
+use crate::event::{DeploymentOutcome, EnvironmentEvent, Event, RunOutcome};
+use crate::explain::Holding;
+use crate::ids::{EnvironmentName, StepId};
+use crate::journal::StreamId;
+use crate::model::Place;
+use crate::plan::{Plan, list};
+use crate::state::{RunStatus, StepStatus};
+
+/// What came of one expectation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Verdict {
+    /// What was expected, in words.
+    pub expected: String,
+    /// Whether it is so.
+    pub met: bool,
+    /// What was found instead; empty where it is met.
+    pub found: String,
+    /// Where it stands in the file; nowhere where nothing was written.
+    pub place: Place,
+}
+
+/// How a run forward ended.
+pub fn ending(driven: &Driven) -> Ending {
+    let release = &driven.stage.view.release;
+    let runs = &release.runs;
+    match runs.last().map(|run| &run.status) {
+        Some(RunStatus::Finished { outcome: RunOutcome::Done, .. }) => return Ending::Done,
+        Some(RunStatus::Finished { outcome: RunOutcome::Aborted { .. }, .. }) => return Ending::Aborted,
+        _ => {}
+    }
+    let has = |is: fn(&StepStatus) -> bool| {
+        runs.iter().flat_map(|run| run.steps.values()).any(|step| is(&step.status))
+    };
+    if has(|status| matches!(status, StepStatus::Stuck { .. })) {
+        return Ending::Stuck;
+    }
+    if has(|status| matches!(status, StepStatus::Expired)) {
+        return Ending::Expired;
+    }
+    Ending::Waiting
+}
+
+/// When something went live in an environment.
+pub fn live_at(driven: &Driven, environment: &EnvironmentName) -> Option<Timestamp> {
+    driven.told.iter().find_map(|told| {
+        let Told::Event(entry) = told else { return None };
+        let here = matches!(&entry.stream, StreamId::Environment(_, name) if name == environment);
+        let live = matches!(
+            &entry.event,
+            Event::Environment(EnvironmentEvent::DeploymentEnded { outcome: DeploymentOutcome::Live, .. })
+        );
+        (here && live).then_some(entry.at)
+    })
+}
+
+/// Holds a scenario's expectations against what came of it. One that expects nothing expects that it ends well.
+pub fn judge(scenario: &Scenario, plan: &Plan, driven: &Driven) -> Vec<Verdict> {
+    let judging = Judging { zone: &scenario.zone, plan, driven };
+    let well =
+        Expected { what: Expectation::Ends(Ending::Done), limit: None, place: Place::default() };
+    let all = if scenario.expect.is_empty() { std::slice::from_ref(&well) } else { &scenario.expect };
+    all.iter().map(|one| judging.verdict(one)).collect()
+}
+
+/// A moment for people, in a zone: the day and the minute, and seconds where there are some.
+pub fn clock(zone: &Zone, at: Timestamp) -> String {
+    let local = zone.local(at);
+    let seconds = if local.second() == 0 { "" } else { ":%S" };
+    local.strftime(&format!("%a %Y-%m-%d %H:%M{seconds}")).to_string()
+}
+
+struct Judging<'a> {
+    zone: &'a Zone,
+    plan: &'a Plan,
+    driven: &'a Driven,
+}
+
+impl Judging<'_> {
+    fn verdict(&self, expected: &Expected) -> Verdict {
+        let limit = match expected.limit {
+            Some(Limit::Before(at)) => format!(" before {}", self.clock(at)),
+            Some(Limit::At(at)) => format!(" at {}", self.clock(at)),
+            Some(Limit::After(at)) => format!(" at {} or later", self.clock(at)),
+            None => String::new(),
+        };
+        let what = match &expected.what {
+            Expectation::Live(environment) => format!("{environment} is live"),
+            Expectation::NotLive(environment) => format!("{environment} is not live"),
+            Expectation::Waits(point) => format!("it waits for {point}"),
+            Expectation::Ends(Ending::Waiting) => "it waits in the end".into(),
+            Expectation::Ends(ending) => format!("it ends {ending}"),
+            Expectation::Version(version) => format!("the version is {version}"),
+            Expectation::Done(step) => format!("{step} is done"),
+            Expectation::Skipped(step) => format!("{step} is skipped"),
+        };
+        let found = match &expected.what {
+            Expectation::Live(environment) => self.live(environment, expected.limit),
+            Expectation::NotLive(environment) => self.not_live(environment, expected.limit),
+            Expectation::Waits(point) => self.waits(point, expected.limit),
+            Expectation::Ends(ending) => self.ends(*ending, expected.limit),
+            Expectation::Version(version) => {
+                let text = &self.plan.version.text;
+                (text != version).then(|| format!("it is {text}"))
+            }
+            Expectation::Done(step) => self.step(step, expected.limit, "done"),
+            Expectation::Skipped(step) => self.step(step, expected.limit, "skipped"),
+        };
+        Verdict {
+            expected: format!("{what}{limit}"),
+            met: found.is_none(),
+            found: found.unwrap_or_default(),
+            place: expected.place,
+        }
+    }
+
+    fn clock(&self, at: Timestamp) -> String {
+        clock(self.zone, at)
+    }
+
+    /// What is wrong with the moment of something; nothing where it is as expected.
+    fn late(&self, at: Timestamp, limit: Option<Limit>) -> Option<String> {
+        let fine = match limit {
+            None => true,
+            Some(Limit::Before(limit)) => at < limit,
+            Some(Limit::At(limit)) => {
+                let late = at.duration_since(limit);
+                !late.is_negative() && late < SignedDuration::from_mins(1)
+            }
+            Some(Limit::After(limit)) => at >= limit,
+        };
+        (!fine).then(|| self.clock(at))
+    }
+
+    fn live(&self, environment: &EnvironmentName, limit: Option<Limit>) -> Option<String> {
+        match live_at(self.driven, environment) {
+            Some(at) => self.late(at, limit).map(|at| format!("it is live at {at}")),
+            None => Some(format!("it never is: {}", self.last())),
+        }
+    }
+
+    /// Not live at a moment: live after it, or never.
+    fn not_live(&self, environment: &EnvironmentName, limit: Option<Limit>) -> Option<String> {
+        let at = live_at(self.driven, environment)?;
+        let fine = match limit {
+            Some(Limit::Before(moment) | Limit::At(moment)) => at > moment,
+            Some(Limit::After(_)) | None => false,
+        };
+        (!fine).then(|| format!("it is live at {}", self.clock(at)))
+    }
+
+    fn waits(&self, point: &Point, limit: Option<Limit>) -> Option<String> {
+        let holds = |holdings: &[Holding]| holdings.iter().any(|one| Point::of(one).as_ref() == Some(point));
+        let Some(Limit::Before(at) | Limit::At(at) | Limit::After(at)) = limit else {
+            let ever = self.driven.spans.iter().any(|span| holds(&span.holdings))
+                || holds(&self.driven.stage.holdings);
+            return (!ever).then(|| format!("it never does; it ends so: {}", self.last()));
+        };
+        let stage = &self.driven.stage;
+        let then = self.driven.spans.iter().find(|span| span.from <= at && at < span.until);
+        let holdings = match then {
+            Some(span) => &span.holdings,
+            None if at >= stage.now => &stage.holdings,
+            None => return Some(format!("the release was started at {}", self.started())),
+        };
+        (!holds(holdings)).then(|| match holdings.is_empty() {
+            true => format!("nothing held it then; {}", self.last()),
+            false => format!("it waited for {}", waited(holdings)),
+        })
+    }
+
+    fn started(&self) -> String {
+        let first = self.driven.told.first().map(Told::at);
+        first.map(|at| self.clock(at)).unwrap_or_default()
+    }
+
+    fn ends(&self, wanted: Ending, limit: Option<Limit>) -> Option<String> {
+        if ending(self.driven) != wanted {
+            return Some(self.last());
+        }
+        let at = match wanted {
+            Ending::Waiting => return None,
+            _ => self.driven.told.last().map(Told::at)?,
+        };
+        self.late(at, limit).map(|at| format!("it ends so at {at}"))
+    }
+
+    fn step(&self, id: &StepId, limit: Option<Limit>, wanted: &str) -> Option<String> {
+        let runs = &self.driven.stage.view.release.runs;
+        let Some(state) = runs.iter().find_map(|run| run.steps.get(id)) else {
+            return Some(format!("it is not reached: {}", self.last()));
+        };
+        let is = match &state.status {
+            StepStatus::Done { .. } => "done",
+            StepStatus::Skipped(_) => "skipped",
+            StepStatus::Expired => "expired",
+            StepStatus::Stuck { .. } => "stuck",
+            StepStatus::Open { .. } => "waiting",
+            StepStatus::Wanted { .. } | StepStatus::Leased { .. } => "under way",
+        };
+        match is == wanted {
+            true => self.late(state.since, limit).map(|at| format!("it is {is} at {at}")),
+            false => Some(format!("it is {is}")),
+        }
+    }
+
+    /// How it ended, in a sentence.
+    fn last(&self) -> String {
+        let at = self.driven.told.last().map(Told::at).unwrap_or(self.driven.stage.now);
+        let holdings = &self.driven.stage.holdings;
+        match ending(self.driven) {
+            Ending::Done => format!("it is done at {}", self.clock(at)),
+            Ending::Aborted => format!("it is given up at {}", self.clock(at)),
+            ending @ (Ending::Stuck | Ending::Expired) => {
+                format!("it is {ending} since {}: {}", self.clock(at), why(holdings))
+            }
+            Ending::Waiting if holdings.is_empty() => "it was not started".into(),
+            Ending::Waiting => format!("it waits for {}", waited(holdings)),
+        }
+    }
+}
+
+/// What waits, by its names.
+fn waited(holdings: &[Holding]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for holding in holdings {
+        let name = Point::of(holding).map_or_else(|| holding.hold.what.clone(), |point| point.to_string());
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    list(names)
+}
+
+/// The first thing that somebody has to do something about.
+fn why(holdings: &[Holding]) -> String {
+    holdings.first().map(|one| format!("{}: {}", one.hold.what, one.hold.why)).unwrap_or_default()
+}
