@@ -118,6 +118,8 @@ pub(crate) enum Command {
     Changelog(commands::changelog::ChangelogArgs),
     /// Show what a release would do, step by step
     Plan(commands::plan::PlanArgs),
+    /// Try the procedure out on a virtual clock: a good day, or scenarios
+    Simulate(commands::simulate::SimulateArgs),
     /// Start a release
     Start(commands::start::StartArgs),
     /// Show how releases stand

@@ -77,7 +77,7 @@ pub(crate) fn rules(loaded: &Loaded, name: &str, hint: &str, app: &App) -> Resul
 }
 
 /// Reads a file that cannot be too large, whatever it is.
-fn read(file: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let shown = file.display();
     let unreadable = |error: std::io::Error| format!("{shown} cannot be read: {}", reason(&error));
     if !std::fs::metadata(file).map_err(unreadable)?.is_file() {

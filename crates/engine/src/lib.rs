@@ -22,6 +22,7 @@ pub mod ports;
 mod preview;
 mod publish;
 mod reconcile;
+pub mod rehearsal;
 mod rules;
 mod since;
 pub mod store;

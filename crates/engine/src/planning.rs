@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
-use tollgate_core::model::{Definition, Policy, StepKind};
+use tollgate_core::model::{Definition, Policy, Procedure, StepKind};
 use tollgate_core::plan::{
     Body, Cut, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, list, unfold,
     unfold_promotion,
@@ -115,17 +115,15 @@ impl Engine {
         procedure: &ProcedureName,
         wanted: &Wanted,
     ) -> Result<Plan, EngineError> {
-        let found = definition.procedures.get(procedure).ok_or_else(|| PlanError::NoProcedure {
-            name: procedure.to_string(),
-            known: list(definition.procedures.keys()),
-        })?;
+        let found = procedure_of(definition, procedure)?;
         let format = format_of(definition)?;
         let asked = Asked::of(definition)?;
         let mut survey = self.world.versions(&surveyed.repository, &surveyed.base, &asked).await?;
         survey.used.extend(self.used_versions(&definition.service, &format).await?);
         let pinned = self.pinned(surveyed, &found.steps).await?;
         let brought = self.brought_in(surveyed, &pinned, &asked, &mut survey).await?;
-        let version = self.planned_version(&format, &survey, definition, wanted)?;
+        let proposal = self.world.next_version(definition, &survey, wanted)?;
+        let version = planned_version(&format, proposal, &survey, wanted)?;
         let (changes, authors, strangers) = planned_changes(&survey, policy);
         let changes_total = survey.changes.len() as u64;
         let mut changed_paths = match &version.previous {
@@ -139,64 +137,23 @@ impl Engine {
         };
         let there: BTreeSet<String> = changed_paths.iter().cloned().collect();
         changed_paths.extend(brought.into_iter().filter(|path| !there.contains(path)));
-        let components = definition.components.keys().cloned().collect();
-        let items = Items { changes: &changes, changes_total, components };
-        let steps = unfold(found, policy, &items)?;
-        let usual = self.past_durations(&definition.service, procedure).await?;
-        let mut definition = definition.clone();
-        definition.procedures.retain(|name, _| name == procedure);
-        if let Some(line) = &wanted.line {
-            definition.repository.branch = line.spec.branch.clone();
-        }
-        let date = self.world.today_of(&definition);
-        let mut plan = Plan {
-            procedure: procedure.clone(),
-            definition,
-            policy: policy.clone(),
-            url: surveyed.origin.url.clone(),
-            checkout: surveyed.origin.checkout.as_ref().map(|checkout| checkout.root.display().to_string()),
-            folder: surveyed.origin.folder.clone(),
+        let date = self.world.today_of(definition);
+        let content = Content {
             base: surveyed.base.clone(),
             date,
-            line: wanted.line.as_ref().map(|line| line.name.clone()),
             version,
             changes,
             changes_total,
-            changed_paths: changed_paths.into_iter().take(PATHS_MAX).collect(),
-            pinned,
+            changed_paths,
             authors,
             strangers,
-            steps,
-            cut: Cut::default(),
-            usual,
         };
+        let plan = assemble(&surveyed.origin, definition, policy, procedure, wanted, content)?;
+        let usual = self.past_durations(&definition.service, procedure).await?;
+        let mut plan = Plan { pinned, usual, ..plan };
         self.preflight(surveyed, &plan).await?;
         plan.cut = self.cut(surveyed, &plan).await?;
         Ok(plan)
-    }
-
-    fn planned_version(
-        &self,
-        format: &VersionFormat,
-        survey: &VersionSurvey,
-        definition: &Definition,
-        wanted: &Wanted,
-    ) -> Result<PlannedVersion, PlanningError> {
-        let Proposal { version, bump, because } = self.world.next_version(definition, survey, wanted)?;
-        let tag = format.tag_name(&version).map_err(|error| PlanningError::Version {
-            code: "no-tag",
-            why: error.to_string(),
-            hint: Some("correct `version.format`".into()),
-        })?;
-        Ok(PlannedVersion {
-            text: version.to_string(),
-            tag,
-            previous: survey.previous.clone(),
-            bump,
-            because,
-            chosen: wanted.bump,
-            pre: version.pre_label().map(ToOwned::to_owned),
-        })
     }
 
     /// What would stop the run at once is told before it starts.
@@ -273,6 +230,99 @@ impl Engine {
         let procedure = PROMOTION.parse().map_err(PlanError::Id)?;
         Ok(Plan { procedure, policy: policy.clone(), steps, cut: Cut::default(), ..(*cut).clone() })
     }
+}
+
+/// What is released, found in a repository or told by a scenario.
+pub(crate) struct Content {
+    /// The commit.
+    pub(crate) base: ObjectId,
+    /// The day of the cut.
+    pub(crate) date: jiff::civil::Date,
+    /// The version.
+    pub(crate) version: PlannedVersion,
+    /// The changes that a plan names.
+    pub(crate) changes: Vec<PlannedChange>,
+    /// How many there are.
+    pub(crate) changes_total: u64,
+    /// The files that differ.
+    pub(crate) changed_paths: Vec<String>,
+    /// Who wrote them.
+    pub(crate) authors: BTreeSet<PersonName>,
+    /// How many more wrote them.
+    pub(crate) strangers: u32,
+}
+
+/// The plan of a procedure for some content. Nothing is asked of the world: what it pins of that comes on top.
+pub(crate) fn assemble(
+    origin: &Origin,
+    definition: &Definition,
+    policy: &Policy,
+    procedure: &ProcedureName,
+    wanted: &Wanted,
+    content: Content,
+) -> Result<Plan, PlanError> {
+    let Content { base, date, version, changes, changes_total, changed_paths, authors, strangers } = content;
+    let components = definition.components.keys().cloned().collect();
+    let items = Items { changes: &changes, changes_total, components };
+    let steps = unfold(procedure_of(definition, procedure)?, policy, &items)?;
+    let mut definition = definition.clone();
+    definition.procedures.retain(|name, _| name == procedure);
+    if let Some(line) = &wanted.line {
+        definition.repository.branch = line.spec.branch.clone();
+    }
+    Ok(Plan {
+        procedure: procedure.clone(),
+        definition,
+        policy: policy.clone(),
+        url: origin.url.clone(),
+        checkout: origin.checkout.as_ref().map(|checkout| checkout.root.display().to_string()),
+        folder: origin.folder.clone(),
+        base,
+        date,
+        line: wanted.line.as_ref().map(|line| line.name.clone()),
+        version,
+        changes,
+        changes_total,
+        changed_paths: changed_paths.into_iter().take(PATHS_MAX).collect(),
+        pinned: Default::default(),
+        authors,
+        strangers,
+        steps,
+        cut: Cut::default(),
+        usual: Default::default(),
+    })
+}
+
+/// A procedure by its name.
+fn procedure_of<'d>(definition: &'d Definition, name: &ProcedureName) -> Result<&'d Procedure, PlanError> {
+    definition.procedures.get(name).ok_or_else(|| PlanError::NoProcedure {
+        name: name.to_string(),
+        known: list(definition.procedures.keys()),
+    })
+}
+
+/// A proposed version, with its tag.
+pub(crate) fn planned_version(
+    format: &VersionFormat,
+    proposal: Proposal,
+    survey: &VersionSurvey,
+    wanted: &Wanted,
+) -> Result<PlannedVersion, PlanningError> {
+    let Proposal { version, bump, because } = proposal;
+    let tag = format.tag_name(&version).map_err(|error| PlanningError::Version {
+        code: "no-tag",
+        why: error.to_string(),
+        hint: Some("correct `version.format`".into()),
+    })?;
+    Ok(PlannedVersion {
+        text: version.to_string(),
+        tag,
+        previous: survey.previous.clone(),
+        bump,
+        because,
+        chosen: wanted.bump,
+        pre: version.pre_label().map(ToOwned::to_owned),
+    })
 }
 
 /// The version format of a definition.

@@ -69,38 +69,43 @@ impl World {
         survey: &VersionSurvey,
         wanted: &Wanted,
     ) -> Result<Proposal, PlanningError> {
-        let format = format_of(definition)?;
-        let today = self.today_of(definition);
-        if let (Some(line), Some(last)) = (&wanted.line, &survey.last)
-            && !line.spec.within.holds(last)
-        {
-            let why = format!(
-                "`{}` holds {last} already, and the line `{}` stays within {}",
-                line.spec.branch, line.name, line.spec.within
-            );
-            return Err(refused("outside-line", why, "correct `branch` or `within` of the line"));
-        }
-        let proposal = match &wanted.version {
-            Some(text) => given(&format, text)?,
-            None => proposed(&format, definition, survey, wanted, today)?,
-        };
-        let next = &proposal.version;
-        for last in [&survey.last, &survey.pre].into_iter().flatten() {
-            next.check_follows(last).map_err(|error| {
-                refused("not-higher", error.to_string(), "choose a higher version with `--set-version`")
-            })?;
-        }
-        next.check_date(today).map_err(|error| {
-            refused(
-                "in-future",
-                error.to_string(),
-                "write the day of the release, or leave `--set-version` out",
-            )
+        next_version_on(self.today_of(definition), definition, survey, wanted)
+    }
+}
+
+/// The next version, on a day.
+pub(crate) fn next_version_on(
+    today: Date,
+    definition: &Definition,
+    survey: &VersionSurvey,
+    wanted: &Wanted,
+) -> Result<Proposal, PlanningError> {
+    let format = format_of(definition)?;
+    if let (Some(line), Some(last)) = (&wanted.line, &survey.last)
+        && !line.spec.within.holds(last)
+    {
+        let why = format!(
+            "`{}` holds {last} already, and the line `{}` stays within {}",
+            line.spec.branch, line.name, line.spec.within
+        );
+        return Err(refused("outside-line", why, "correct `branch` or `within` of the line"));
+    }
+    let proposal = match &wanted.version {
+        Some(text) => given(&format, text)?,
+        None => proposed(&format, definition, survey, wanted, today)?,
+    };
+    let next = &proposal.version;
+    for last in [&survey.last, &survey.pre].into_iter().flatten() {
+        next.check_follows(last).map_err(|error| {
+            refused("not-higher", error.to_string(), "choose a higher version with `--set-version`")
         })?;
-        match &wanted.line {
-            Some(line) if !line.spec.within.holds(next) => Err(outside(line, &proposal, wanted)),
-            _ => Ok(proposal),
-        }
+    }
+    next.check_date(today).map_err(|error| {
+        refused("in-future", error.to_string(), "write the day of the release, or leave `--set-version` out")
+    })?;
+    match &wanted.line {
+        Some(line) if !line.spec.within.holds(next) => Err(outside(line, &proposal, wanted)),
+        _ => Ok(proposal),
     }
 }
 

@@ -15,6 +15,7 @@ mod grammar;
 mod lower;
 mod markdown;
 mod render;
+mod scenario;
 mod schema;
 mod template;
 mod tree;
@@ -22,7 +23,8 @@ mod words;
 
 pub use diagnostic::{Code, Diagnostic, Location, Severity, Span};
 pub use render::{Sources, render};
-pub use schema::json_schema;
+pub use scenario::{LoadedScenario, load_scenario};
+pub use schema::{json_schema, scenario_schema};
 pub use template::FILTERS;
 
 use diagnostic::{MAX_DIAGNOSTICS, Report};

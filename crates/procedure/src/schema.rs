@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::grammar::{FILE, Mapping, PEOPLE_FILE, Shape};
+use crate::grammar::{FILE, Mapping, PEOPLE_FILE, SCENARIO, Shape};
 
 /// The JSON Schema (draft 2020-12) of `tollgate.yaml`, for editors.
 ///
@@ -12,15 +12,24 @@ use crate::grammar::{FILE, Mapping, PEOPLE_FILE, Shape};
 /// only found by [`crate::load`].
 pub fn json_schema() -> Value {
     let mut definitions = BTreeMap::new();
-    let mut schema = map_schema(&FILE, &mut definitions);
     define(&PEOPLE_FILE, &mut definitions);
+    whole("tollgate.yaml", &FILE, definitions)
+}
+
+/// The JSON Schema (draft 2020-12) of scenario files, for editors.
+pub fn scenario_schema() -> Value {
+    whole("a scenario of Tollgate", &SCENARIO, BTreeMap::new())
+}
+
+fn whole(title: &str, file: &'static Mapping, mut definitions: Definitions) -> Value {
+    let mut schema = map_schema(file, &mut definitions);
     definitions.insert("duration", duration_schema());
     definitions.insert("address", address_schema());
     let definitions: Map<String, Value> =
         definitions.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     if let Some(object) = schema.as_object_mut() {
         object.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-        object.insert("title".to_owned(), json!("tollgate.yaml"));
+        object.insert("title".to_owned(), json!(title));
         object.insert("$defs".to_owned(), Value::Object(definitions));
     }
     schema
@@ -207,9 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn the_published_schema_is_fresh() {
-        let path = folder("schema/tollgate.schema.json");
-        let fresh = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
+    fn the_published_schemas_are_fresh() {
+        fresh("schema/tollgate.schema.json", json_schema());
+        fresh("schema/scenario.schema.json", scenario_schema());
+    }
+
+    fn fresh(path: &str, schema: Value) {
+        let path = folder(path);
+        let fresh = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         #[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the tests")]
         if std::env::var("UPDATE_SCHEMA").is_ok() {
             std::fs::write(&path, &fresh).unwrap();

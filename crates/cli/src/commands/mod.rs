@@ -14,6 +14,7 @@ pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod promote;
+pub(crate) mod simulate;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod tick;
@@ -35,6 +36,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Version(args) => version::run(app, &args).await,
         Command::Changelog(args) => changelog::run(app, &args).await,
         Command::Plan(args) => plan::run(app, &args).await,
+        Command::Simulate(args) => simulate::run(app, &args),
         Command::Start(args) => start::run(app, &args).await,
         Command::Status(args) => status::run(app, &args).await,
         Command::Why(args) => why::run(app, &args).await,

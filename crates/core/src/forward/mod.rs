@@ -10,7 +10,7 @@ pub mod script;
 pub mod verdict;
 mod willing;
 
-pub use outcome::plausible;
+pub use outcome::{object, plausible};
 
 use std::collections::BTreeMap;
 
@@ -353,7 +353,9 @@ impl Driver<'_> {
             }
         }
         let due = self.looks.iter().find(|(_, look)| look.next.is_some_and(|next| next <= now));
-        let Some((key, look)) = due.map(|(key, look)| (key.clone(), look.probe.clone())) else { return false };
+        let Some((key, look)) = due.map(|(key, look)| (key.clone(), look.probe.clone())) else {
+            return false;
+        };
         let last = self.looks.get(&key).and_then(|look| look.last);
         let seen = self.cast.see(&self.stage, Look { key: &key, probe: &look, last });
         self.say(&Actor::Tollgate, Stimulus::Observed { key: key.clone(), seen });

@@ -25,7 +25,9 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
             files: vec![spec.file.clone()],
             notes: Some(plan.changes.iter().map(|change| format!("- {}\n", change.title)).collect()),
         },
-        Act::Commit { tree, parent, .. } => Outcome::Committed { commit: object(&format!("{tree} {parent}")) },
+        Act::Commit { tree, parent, .. } => {
+            Outcome::Committed { commit: object(&format!("{tree} {parent}")) }
+        }
         Act::Tag { name, target, .. } => {
             Outcome::Tagged { object: object(&format!("{name} {target}")), signed: false, found: false }
         }
@@ -64,7 +66,7 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
 }
 
 /// An object of git that nobody made, told from a text.
-pub(super) fn object(text: &str) -> ObjectId {
+pub fn object(text: &str) -> ObjectId {
     ObjectId(Hash::of(text).to_string().chars().take(40).collect())
 }
 

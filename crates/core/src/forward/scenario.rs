@@ -93,6 +93,25 @@ pub struct Commit {
     pub paths: Vec<String>,
 }
 
+impl Commit {
+    /// Whether it counts where only these paths do: paths, folders or patterns, those after `!` do not. One that names no file
+    /// counts always.
+    pub fn counts(&self, paths: &[String]) -> bool {
+        let touches = |path: &String| {
+            let below = |wanted: &str| path.strip_prefix(wanted.trim_end_matches('/'));
+            let is = |wanted: &str| {
+                below(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    || fast_glob::glob_match(wanted, path)
+            };
+            let (without, with): (Vec<&String>, Vec<&String>) =
+                paths.iter().partition(|wanted| wanted.starts_with('!'));
+            (with.is_empty() || with.iter().any(|wanted| is(wanted)))
+                && !without.iter().any(|wanted| is(wanted.trim_start_matches('!')))
+        };
+        paths.is_empty() || self.paths.is_empty() || self.paths.iter().any(touches)
+    }
+}
+
 /// When somebody does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {

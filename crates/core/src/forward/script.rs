@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::outcome::{OUTPUT, plausible};
 use super::point::Point;
-use super::scenario::{ANSWER_AFTER, Does, Fault, LIVE_AFTER, Part, Scenario, When};
+use super::scenario::{Does, Fault, LIVE_AFTER, Part, Scenario, When};
 use super::willing::{Willing, actor, outputs};
 use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive};
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
@@ -18,7 +18,7 @@ use crate::event::Seen;
 use crate::explain::Holding;
 use crate::gate::Action;
 use crate::ids::{PersonName, RunId};
-use crate::journal::{BlobId, Hash};
+use crate::journal::BlobId;
 use crate::model::{Deploy, Policy, Probe};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{PolicyState, ReleaseState, Run, StepState, StepStatus};
@@ -47,7 +47,12 @@ pub(super) fn fresh(plan: &Plan) -> View {
         plans: BTreeMap::new(),
         policy: Some(std::sync::Arc::new(plan.policy.clone())),
         freezes: Vec::new(),
-        environments: plan.policy.environments.keys().map(|name| (name.clone(), Default::default())).collect(),
+        environments: plan
+            .policy
+            .environments
+            .keys()
+            .map(|name| (name.clone(), Default::default()))
+            .collect(),
         versions: Vec::new(),
     }
 }
@@ -123,9 +128,10 @@ impl<'s> Script<'s> {
     fn answers(&self, stage: &Stage) -> impl Iterator<Item = (Timestamp, &Point)> {
         let left = |point: &&Point| !self.scripted.contains(*point) && !self.willing.is_over(stage, point);
         let after = self.scenario.answer_after;
-        let all = self.willing.waits().map(|(point, waiting)| (point, waiting.since));
+        // A list that says how long its items take is gone over for that long.
+        let all = self.willing.waits().map(|(point, waiting)| (point, later(waiting.since, waiting.takes)));
         all.filter(move |(point, _)| left(point))
-            .filter_map(move |(point, since)| Some((later(since, after?), point)))
+            .filter_map(move |(point, begins)| Some((later(begins, after?), point)))
     }
 
     fn part(&self, stage: &Stage, part: &Part) -> Option<Deed> {
@@ -139,10 +145,9 @@ impl<'s> Script<'s> {
         if let Does::Freeze { why, from, until, environments } = &part.does {
             let scope = match environments.is_empty() {
                 true => Scope::ALL,
-                false => Scope {
-                    environments: Only::These(environments.iter().cloned().collect()),
-                    ..Scope::ALL
-                },
+                false => {
+                    Scope { environments: Only::These(environments.iter().cloned().collect()), ..Scope::ALL }
+                }
             };
             let author = by.person()?.clone();
             let freeze = Freeze::new(scope, why, author, from.unwrap_or(stage.now), *until).ok()?;
@@ -161,9 +166,7 @@ impl<'s> Script<'s> {
 
     /// From when on a probe is right, and what it answers before that.
     fn probe(&self, step: &PlannedStep, state: &StepState, plan: &Plan) -> (Option<Timestamp>, Seen) {
-        let here = |fault: &&Fault| {
-            matches!(fault, Fault::Probe { environment, .. } if Some(environment) == step.environment.as_ref())
-        };
+        let here = |fault: &&Fault| matches!(fault, Fault::Probe { environment, .. } if Some(environment) == step.environment.as_ref());
         let before = |value: Option<String>| Seen {
             problem: value.is_none().then(|| "it does not answer".to_owned()),
             value,
@@ -305,7 +308,12 @@ fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
                 lines.into_iter().filter(|line| line.standing == LineStanding::Open).map(|line| line.item)
             };
             let items = if items.is_empty() { open().collect() } else { items.clone() };
-            Stimulus::Tick { target, items, result: result.clone(), evidence: Some("https://assumed.example".into()) }
+            Stimulus::Tick {
+                target,
+                items,
+                result: result.clone(),
+                evidence: Some("https://assumed.example".into()),
+            }
         }
         Does::Done(step, given) => {
             let mut outputs = outputs(stage, id, step);

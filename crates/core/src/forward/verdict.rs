@@ -66,8 +66,7 @@ pub fn live_at(driven: &Driven, environment: &EnvironmentName) -> Option<Timesta
 /// Holds a scenario's expectations against what came of it. One that expects nothing expects that it ends well.
 pub fn judge(scenario: &Scenario, plan: &Plan, driven: &Driven) -> Vec<Verdict> {
     let judging = Judging { zone: &scenario.zone, plan, driven };
-    let well =
-        Expected { what: Expectation::Ends(Ending::Done), limit: None, place: Place::default() };
+    let well = Expected { what: Expectation::Ends(Ending::Done), limit: None, place: Place::default() };
     let all = if scenario.expect.is_empty() { std::slice::from_ref(&well) } else { &scenario.expect };
     all.iter().map(|one| judging.verdict(one)).collect()
 }
@@ -76,7 +75,7 @@ pub fn judge(scenario: &Scenario, plan: &Plan, driven: &Driven) -> Vec<Verdict> 
 pub fn clock(zone: &Zone, at: Timestamp) -> String {
     let local = zone.local(at);
     let seconds = if local.second() == 0 { "" } else { ":%S" };
-    local.strftime(&format!("%a %Y-%m-%d %H:%M{seconds}")).to_string()
+    local.strftime(&format!("%a %-d %b %H:%M{seconds}")).to_string()
 }
 
 struct Judging<'a> {

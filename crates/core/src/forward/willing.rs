@@ -31,6 +31,8 @@ pub(super) struct Willing {
 pub(super) struct Waiting {
     /// Since when, as far as is known.
     pub(super) since: Timestamp,
+    /// How long it takes by what its file says; nothing where it does not.
+    pub(super) takes: SignedDuration,
     /// Who has acted since then.
     acted: BTreeSet<PersonName>,
     /// Whether somebody has acted whose name is not known.
@@ -42,15 +44,15 @@ impl Willing {
     pub(super) fn take_in(&mut self, stage: &Stage) {
         // What waits already when this begins was asked for when it says; everything else just now.
         let begun = std::mem::replace(&mut self.begun, true);
-        let mut asked: BTreeMap<Point, Timestamp> = BTreeMap::new();
-        for (point, holding) in self::asked(stage) {
-            let since = holding.hold.since.filter(|_| !begun).unwrap_or(stage.now);
-            asked.entry(point).or_insert(since);
-        }
-        self.waits.retain(|point, _| asked.contains_key(point));
-        for (point, since) in asked {
-            let new = || Waiting { since, acted: BTreeSet::new(), anybody: false };
-            self.waits.entry(point).or_insert_with(new);
+        let asked: Vec<(Point, &Holding)> = self::asked(stage).collect();
+        self.waits.retain(|point, _| asked.iter().any(|(other, _)| other == point));
+        for (point, holding) in asked {
+            self.waits.entry(point).or_insert_with(|| Waiting {
+                since: holding.hold.since.filter(|_| !begun).unwrap_or(stage.now),
+                takes: stated(stage, holding).unwrap_or_default(),
+                acted: BTreeSet::new(),
+                anybody: false,
+            });
         }
     }
 
@@ -75,7 +77,9 @@ impl Willing {
     /// Whether anybody is left who could act on it.
     pub(super) fn is_over(&self, stage: &Stage, point: &Point) -> bool {
         let Some(waiting) = self.waits.get(point) else { return true };
-        asked(stage).filter(|(other, _)| other == point).all(|(_, one)| waiting.clone().who(stage, one).is_none())
+        asked(stage)
+            .filter(|(other, _)| other == point)
+            .all(|(_, one)| waiting.clone().who(stage, one).is_none())
     }
 }
 
@@ -83,9 +87,8 @@ impl Waiting {
     /// The next one who can act and has not.
     fn who(&mut self, stage: &Stage, holding: &Holding) -> Option<(Actor, Option<PersonName>)> {
         let policy = stage.view.policy.as_deref()?;
-        let here = |person: &&PersonName| {
-            policy.people.get(*person).is_some_and(|known| !known.is_away(stage.now))
-        };
+        let here =
+            |person: &&PersonName| policy.people.get(*person).is_some_and(|known| !known.is_away(stage.now));
         let left = |person: &&PersonName| !self.acted.contains(*person);
         let hold = &holding.hold;
         if let Some(person) = hold.who.iter().filter(here).find(left).cloned() {
@@ -111,9 +114,8 @@ pub(super) fn actor(person: &PersonName) -> Actor {
 
 /// The holds that people are asked about: those whose first way on is something that moves the run.
 fn asked(stage: &Stage) -> impl Iterator<Item = (Point, &Holding)> {
-    let moves = |holding: &&Holding| {
-        holding.hold.on == WaitsOn::Person && holding.hold.how.iter().any(is_answer)
-    };
+    let moves =
+        |holding: &&Holding| holding.hold.on == WaitsOn::Person && holding.hold.how.iter().any(is_answer);
     stage.holdings.iter().filter(moves).filter_map(|holding| Some((Point::of(holding)?, holding)))
 }
 
@@ -179,13 +181,14 @@ pub(super) fn outputs(stage: &Stage, run: RunId, step: &StepId) -> BTreeMap<Outp
 }
 
 /// How long the items of a checklist take by what its file says; `None` where it says nothing.
-pub(super) fn stated(stage: &Stage, holding: &Holding) -> Option<SignedDuration> {
+fn stated(stage: &Stage, holding: &Holding) -> Option<SignedDuration> {
     let target = holding.hold.how.iter().find_map(|action| match action {
         Action::Tick(target) => Some(target),
         _ => None,
     })?;
     let lines = checklist(&stage.view, target, stage.now);
     let open = lines.iter().filter(|line| line.standing == LineStanding::Open);
-    let total = open.filter_map(|line| line.takes).try_fold(SignedDuration::ZERO, SignedDuration::checked_add)?;
+    let total =
+        open.filter_map(|line| line.takes).try_fold(SignedDuration::ZERO, SignedDuration::checked_add)?;
     (!total.is_zero()).then_some(total)
 }

@@ -16,11 +16,13 @@ mod environments;
 mod file;
 mod notify;
 mod publish;
+mod scenario;
 mod steps;
 
 pub(crate) use environments::PROBE_READS;
 pub(crate) use file::{FILE, PEOPLE_FILE};
 pub(crate) use publish::REGISTRIES;
+pub(crate) use scenario::SCENARIO;
 pub(crate) use steps::STEP_KINDS;
 
 /// What can stand as a value.
@@ -235,6 +237,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         walk_map(&FILE, &mut seen);
         walk_map(&PEOPLE_FILE, &mut seen);
+        walk_map(&SCENARIO, &mut seen);
         assert!(seen.len() > 20);
     }
 }

@@ -1,0 +1,152 @@
+//! Scenario files: a day on which a procedure is tried out.
+
+use super::{Choice, Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, mapping};
+
+/// A scenario file.
+pub(crate) static SCENARIO: Mapping = mapping(
+    "scenario-file",
+    "the scenario",
+    "A day on which a procedure is tried out, and what is expected of it.",
+    KEYS,
+)
+.refused(&[
+    elsewhere(&["steps", "procedures"], "the procedure is read from `tollgate.yaml`"),
+    elsewhere(&["gates", "environments", "policy"], "the rules are read from `tollgate.yaml`"),
+    elsewhere(&["faults"], "what is not as it should be stands under `world`"),
+]);
+
+const KEYS: &[Key] = &[
+    key("tollgate", Shape::Integer(1, 1), "The version of this language.").required(),
+    key("scenario", Shape::Line, "What it is called.").required(),
+    key(
+        "start",
+        Shape::Line,
+        "When the release is started, with the zone of its clocks: `2026-11-23 09:00 Europe/Berlin`.",
+    )
+    .required(),
+    key("until", Shape::Line, "When the scenario ends at the latest; sixty days later if not given."),
+    key("procedure", Shape::Name(NAME), "Which procedure; the only one, or `release`, if not given."),
+    key("by", Shape::Name(PERSON), "Who starts it; somebody who may if not given."),
+    key("last", Shape::Version, "The version before; none if not given."),
+    key("version", Shape::Version, "The version; what the changes ask for if not given."),
+    key("bump", Shape::OneOf(&["major", "minor", "patch"]), "How much the version grows."),
+    key("pre", Shape::Name(NAME), "The label of a pre-release."),
+    key("changes", Shape::List(&CHANGE, 1), "What is released, the oldest first; one feature if not given."),
+    key(
+        "answer-after",
+        Shape::Line,
+        "How long people take to answer what `people` does not tell of, such as `2h`, or `never`; `30m` if not given.",
+    ),
+    key("commands-take", Shape::Duration, "How long a command takes; `5m` if not given."),
+    key("people", Shape::List(map!(PART), 1), "What people do. What stands here is not answered by itself."),
+    key("world", Shape::List(map!(FAULT), 1), "What goes wrong, or takes longer."),
+    key("expect", Shape::List(map!(EXPECTED), 1), "What has to come of it; that it ends well if not given."),
+];
+
+static CHANGE: Shape = Shape::Either(&Shape::Text, map!(COMMIT));
+
+static COMMIT: Mapping = mapping(
+    "scenario-change",
+    "a change",
+    "A commit that is released.",
+    &[
+        key("message", Shape::Text, "Its message.").required(),
+        key("author", Shape::Name(PERSON), "Who wrote it; somebody the policy does not know if not given."),
+        key("paths", Shape::List(&Shape::Line, 1), "The files that it touches."),
+    ],
+);
+
+const PARTS: &[&str] = &[
+    "approve", "reject", "revoke", "answer", "vote", "tick", "done", "waive", "retry", "assign", "hold",
+    "resume", "abort", "freeze", "thaw", "nobody",
+];
+const PART_CHOICE: &[Choice] = &[choice("what somebody does", PARTS)];
+/// What people can do about these has a reason.
+const WITH_REASON: &[&str] = &["reject", "waive", "vote", "tick"];
+
+static PART: Mapping = mapping(
+    "scenario-person",
+    "an entry of `people`",
+    "Something that somebody does: exactly one kind, and when.",
+    &[
+        key("approve", Shape::Line, "Says yes to a gate, as `production/approved`, or to a step."),
+        key("reject", Shape::Line, "Says no to it."),
+        key("revoke", Shape::Line, "Takes back what they said."),
+        key("answer", Shape::Line, "Answers a question or the question of a gate; `with` says what."),
+        key("vote", Shape::Line, "Votes on a gate or a step; `with` says what, `+1` if not given."),
+        key("tick", Shape::Line, "Answers items of a checklist."),
+        key("done", Shape::Line, "Says that a manual step or deployment is done."),
+        key("waive", Shape::Line, "Lets a gate or a step pass once."),
+        key("retry", Shape::Line, "Tries a step again that failed or expired."),
+        key("assign", Shape::Name(NAME), "Says who fills a role; `to` says who."),
+        key("hold", Shape::Line, "Stops the run from going on, and why."),
+        key("resume", Shape::True, "Lets it go on."),
+        key("abort", Shape::Line, "Gives it up, and why."),
+        key("freeze", Shape::Line, "Freezes, and why."),
+        key("thaw", Shape::Integer(1, MANY), "Agrees to lift the freeze of this number."),
+        key("nobody", Shape::Line, "Nobody answers this."),
+        key("by", Shape::Name(PERSON), "Who; somebody who can if not given."),
+        key(
+            "after",
+            Shape::Duration,
+            "How long after it is asked for, or after the start where nothing is asked.",
+        ),
+        key("at", Shape::Line, "When: `2026-11-24 10:00`, `Tue 10:00`, `10:00`, or `+2h` after the start."),
+        key("with", Shape::Line, "The answer or the vote.").with(&["answer", "vote"]),
+        key("to", Shape::Name(PERSON), "Who fills the role.").with(&["assign"]),
+        key("items", Shape::List(&Shape::Name(NAME), 1), "The items; all that are open if not given.")
+            .with(&["tick"]),
+        key(
+            "result",
+            Shape::OneOf(&["passed", "failed", "not-run"]),
+            "What came of them; `passed` if not given.",
+        )
+        .with(&["tick"]),
+        key("outputs", Shape::Named(WORD, &Shape::Line, 1), "What the step gives.").with(&["done"]),
+        key("why", Shape::Line, "Why.").with(WITH_REASON),
+        key("from", Shape::Line, "Its start; when it is declared if not given.").with(&["freeze"]),
+        key("until", Shape::Line, "Its end.").with(&["freeze"]),
+        key("environments", Shape::List(&Shape::Name(NAME), 1), "Which; all if not given.").with(&["freeze"]),
+    ],
+)
+.one_of(PART_CHOICE);
+
+static FAULT: Mapping = mapping(
+    "scenario-fault",
+    "an entry of `world`",
+    "Something that goes wrong, or takes longer.",
+    &[
+        key("step", Shape::Line, "The act of a step, as `build` or `promote-stage/deploy`."),
+        key("probe", Shape::Name(NAME), "The probe of an environment."),
+        key("down", Shape::Line, "Tollgate is not running, from this moment on."),
+        key("takes", Shape::Duration, "How long the act takes.").with(&["step"]),
+        key("fails", Shape::Integer(1, 100), "How often it fails before it goes well.").with(&["step"]),
+        key("why", Shape::Line, "What it says when it fails.").with(&["step"]),
+        key("outputs", Shape::Named(WORD, &Shape::Line, 1), "What it gives.").with(&["step"]),
+        key("answers", Shape::Line, "What it answers instead; nothing at all if not given.").with(&["probe"]),
+        key("for", Shape::Duration, "For how long after the deployment; for ever if not given.")
+            .with(&["probe"]),
+        key("until", Shape::Line, "Until when.").with(&["down"]),
+    ],
+)
+.one_of(&[choice("what it is about", &["step", "probe", "down"])]);
+
+static EXPECTED: Mapping = mapping(
+    "scenario-expectation",
+    "an entry of `expect`",
+    "Something that is expected, and when.",
+    &[
+        key("live", Shape::Name(NAME), "The release is live in this environment."),
+        key("not-live", Shape::Name(NAME), "It is not, or not by then."),
+        key("waits", Shape::Line, "It waits for this gate, question or step, at that moment or ever."),
+        key("ends", Shape::OneOf(&["done", "stuck", "expired", "aborted", "waiting"]), "How it ends."),
+        key("version", Shape::Version, "Its version."),
+        key("done", Shape::Line, "This step is done."),
+        key("skipped", Shape::Line, "This step is skipped."),
+        key("before", Shape::Line, "Before this moment.").with(TIMED),
+        key("at", Shape::Line, "In this minute.").with(TIMED),
+        key("not-before", Shape::Line, "At this moment or later.").with(&["live", "ends", "done", "skipped"]),
+    ],
+)
+.one_of(&[choice("what is expected", &["live", "not-live", "waits", "ends", "version", "done", "skipped"])]);
+const TIMED: &[&str] = &["live", "not-live", "waits", "ends", "done", "skipped"];
