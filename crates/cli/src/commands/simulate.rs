@@ -115,7 +115,6 @@ fn good_day(args: &SimulateArgs, rules: &Rules) -> Result<Scenario, CliError> {
     };
     let mut scenario = Scenario::good_day(start, zone);
     scenario.procedure = args.procedure.as_deref().map(str::parse).transpose()?;
-    scenario.last.clone_from(&rules.definition.version.initial);
     Ok(scenario)
 }
 
@@ -207,7 +206,7 @@ fn tell(zone: &Zone, told: &Told) -> Option<Line> {
         },
         Told::Holds { holding, .. } => ("waits", "●", WAITS, waits(zone, holding)?),
         Told::Refused { actor, what, refusal, .. } => {
-            let text = format!("{actor} cannot {what}: {refusal}");
+            let text = format!("{actor} tries to {what}: {refusal}");
             ("refused", "✗", BAD, text)
         }
     };

@@ -220,7 +220,8 @@ impl Judging<'_> {
             Ending::Done => format!("it is done at {}", self.clock(at)),
             Ending::Aborted => format!("it is given up at {}", self.clock(at)),
             ending @ (Ending::Stuck | Ending::Expired) => {
-                format!("it is {ending} since {}: {}", self.clock(at), why(holdings))
+                let since = holdings.first().and_then(|one| one.hold.since).unwrap_or(at);
+                format!("it is {ending} since {}: {}", self.clock(since), why(holdings))
             }
             Ending::Waiting if holdings.is_empty() => "it was not started".into(),
             Ending::Waiting => format!("it waits for {}", waited(holdings)),
