@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use tollgate_core::ids::ServiceName;
 use tollgate_core::model::{Definition, Policy};
 use tollgate_engine::planning::Surveyed;
@@ -92,17 +94,28 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
+fn no_procedure() -> CliError {
+    CliError::refused("no-procedure", format!("there is no {FILE} here or in any folder above"))
+        .hint("write one with `tollgate init`, or name the service with `--service`")
+}
+
 impl App {
     /// The procedure file of this folder or one above it.
     pub(crate) fn project(&self) -> Result<Project, CliError> {
-        self.find_project()?.ok_or_else(|| {
-            CliError::refused("no-procedure", format!("there is no {FILE} here or in any folder above"))
-                .hint("write one with `tollgate init`, or name the service with `--service`")
-        })
+        self.find_project()?.ok_or_else(no_procedure)
     }
 
-    /// The same; `None` when there is none.
+    /// The same, looked at closely: also what it says and can hardly mean, from a moment on, is among its mistakes.
+    pub(crate) fn examined_project(&self, now: Timestamp) -> Result<Project, CliError> {
+        self.read_project(Some(now))?.ok_or_else(no_procedure)
+    }
+
+    /// The procedure file of this folder or one above it; `None` when there is none.
     pub(crate) fn find_project(&self) -> Result<Option<Project>, CliError> {
+        self.read_project(None)
+    }
+
+    fn read_project(&self, examined: Option<Timestamp>) -> Result<Option<Project>, CliError> {
         let file = match &self.global.file {
             Some(file) => Some(file.clone()),
             None => {
@@ -121,7 +134,10 @@ impl App {
         let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
         let loader = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| reason(&error));
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let loaded = tollgate_procedure::load(&text, &name, &loader);
+        let loaded = match examined {
+            Some(now) => tollgate_procedure::examine(&text, &name, &loader, now),
+            None => tollgate_procedure::load(&text, &name, &loader),
+        };
         Ok(Some(Project { file, text, loaded }))
     }
 

@@ -59,11 +59,13 @@ fn no_page_is_left_out() {
 
 fn load(text: &str) -> Loaded {
     let people = "people: { sam: { mail: sam@example.org } }\ngroups: { ops: [sam] }\n";
-    tollgate_procedure::load(text, "tollgate.yaml", &|path| match path {
+    let loader = |path: &str| match path {
         "people.yaml" => Ok(people.to_owned()),
         "changelog.md.j2" => Ok("## {{ version }}\n".to_owned()),
         _ => Err("it is not there".to_owned()),
-    })
+    };
+    let now = "2026-01-01T00:00Z".parse().expect("a moment");
+    tollgate_procedure::examine(text, "tollgate.yaml", &loader, now)
 }
 
 #[test]

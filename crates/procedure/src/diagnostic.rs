@@ -112,6 +112,30 @@ codes! {
     NotAsked = "answer-not-asked",
     /// Declared and never used.
     Unused = "unused",
+    /// A window that does not open, or never for as long as is asked.
+    NeverOpen = "window-never-open",
+    /// Windows of one environment that are never open at once.
+    NeverTogether = "windows-never-together",
+    /// A deployment that may take longer than its window is ever open.
+    WindowTooShort = "window-too-short",
+    /// Too many people are away at once.
+    PeopleAway = "people-away",
+    /// Nobody who has to act has an account.
+    NoLogin = "no-login",
+    /// An environment that is reached from one in which nothing is verified.
+    Unverified = "unverified",
+    /// An environment that nobody promotes to.
+    NotReached = "environment-not-reached",
+    /// An approval that runs out before it can count.
+    ApprovalTooShort = "approval-too-short",
+    /// A wait that expires before it can be over.
+    TimeoutTooShort = "timeout-too-short",
+    /// A condition that is never true.
+    NeverTrue = "never-true",
+    /// An answer that nothing depends on.
+    AnswerNotUsed = "answer-not-used",
+    /// A time of day with an abbreviation for its zone.
+    ZoneInText = "time-zone-in-text",
 }
 
 impl fmt::Display for Code {

@@ -12,6 +12,7 @@ mod duration;
 pub mod expression;
 pub mod facts;
 mod grammar;
+mod lint;
 mod lower;
 mod markdown;
 mod render;
@@ -28,6 +29,8 @@ pub use schema::{json_schema, scenario_schema};
 pub use template::FILTERS;
 
 use diagnostic::{MAX_DIAGNOSTICS, Report};
+use jiff::Timestamp;
+use lint::Subject;
 use tollgate_core::model::{Definition, Policy};
 
 /// What came of reading a procedure file.
@@ -67,13 +70,39 @@ impl Loaded {
 /// folder of the procedure file; the path never leads out of that folder by itself, and following links is the loader's
 /// business.
 pub fn load(text: &str, file_name: &str, loader: &dyn Fn(&str) -> Result<String, String>) -> Loaded {
+    read(text, file_name, loader, None)
+}
+
+/// Reads a procedure file, and also looks for what it says and can hardly mean, from a moment on.
+///
+/// That takes longer, and what it finds more are warnings.
+pub fn examine(
+    text: &str,
+    file_name: &str,
+    loader: &dyn Fn(&str) -> Result<String, String>,
+    now: Timestamp,
+) -> Loaded {
+    read(text, file_name, loader, Some(now))
+}
+
+fn read(
+    text: &str,
+    file_name: &str,
+    loader: &dyn Fn(&str) -> Result<String, String>,
+    now: Option<Timestamp>,
+) -> Loaded {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut sources = Sources::of(file_name, text);
     let mut report = Report::new(file_name);
     let mut lowered = None;
     if let Some(root) = tree::parse(text, &mut report) {
         check::check(&root, &grammar::FILE, &mut report);
-        lowered = Some(lower::lower(&root, text, &mut report, loader, &mut sources));
+        let made = lower::lower(&root, text, &mut report, loader, &mut sources);
+        if let (Some(definition), Some(policy), false) = (&made.definition, &made.policy, report.has_errors())
+        {
+            lint::lint(&Subject { root: &root, definition, policy }, now, &mut report);
+        }
+        lowered = Some(made);
     }
     let mut diagnostics = report.finish();
     let (mut definition, mut policy) = (None, None);

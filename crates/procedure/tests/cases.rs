@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tollgate_procedure::{Code, Loaded, load};
+use tollgate_procedure::{Code, Loaded, examine};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
@@ -17,7 +17,8 @@ fn load_file(path: &Path) -> Loaded {
     let folder = path.parent().unwrap();
     let loader =
         |name: &str| fs::read_to_string(folder.join(name)).map_err(|_| "there is no such file".to_owned());
-    load(&text, path.file_name().unwrap().to_str().unwrap(), &loader)
+    let now = "2026-01-01T00:00Z".parse().unwrap();
+    examine(&text, path.file_name().unwrap().to_str().unwrap(), &loader, now)
 }
 
 fn cases(folder: &str) -> Vec<PathBuf> {

@@ -2,7 +2,9 @@
 
 use clap::Args;
 use serde::Serialize;
+use tollgate_connect::system::SystemClock;
 use tollgate_engine::agreeing::FileFinding;
+use tollgate_engine::ports::Clock;
 use tollgate_procedure::Diagnostic;
 
 use crate::app::App;
@@ -38,7 +40,7 @@ pub(crate) async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
         app.output.data(&schema, || format!("{schema:#}\n"))?;
         return Ok(Exit::Done);
     }
-    let project = app.project()?;
+    let project = app.examined_project(SystemClock.now())?;
     let diagnostics = &project.loaded.diagnostics;
     let errors = diagnostics.iter().filter(|one| one.is_error()).count();
     let version_files = version_files(app, &project).await?;

@@ -4,12 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::gates::{Entering, of_run, second};
 use super::soak::span_text;
-use crate::calendar::{Answer, Attempt, Because, Calendar, Exempt, Fit, Frozen, Kind, NotNow, Windows};
+use crate::calendar::{
+    Attempt, Because, Calendar, Exempt, Fit, Frozen, Kind, NotNow, Windows, open_together,
+};
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
 use crate::ids::{ComponentName, GateName, PersonName};
 use crate::model::{Fits, GateKind, Policy};
 use crate::plan::PROMOTION;
-use crate::view::later;
 
 impl Entering<'_> {
     /// What it opens by itself, and when.
@@ -20,7 +21,7 @@ impl Entering<'_> {
             None => not_now_text(because),
             Some(long) => format!("{}; {long}{end}", not_now_text(because)),
         };
-        match asked(windows, takes, self.now, self.calendar()) {
+        match windows.ask(takes, self.now, self.calendar()) {
             Fit::Now { finish_by } => GateAnswer::Open(match &long {
                 None => open_text(finish_by),
                 Some(long) => format!("{}, and {long}", open_text(finish_by)),
@@ -63,7 +64,7 @@ impl Entering<'_> {
 
     fn window_closes(&self, windows: &Windows, fits: Option<Fits>) -> Option<Timestamp> {
         let takes = self.takes(fits);
-        let Fit::Now { finish_by } = asked(windows, takes, self.now, self.calendar()) else { return None };
+        let Fit::Now { finish_by } = windows.ask(takes, self.now, self.calendar()) else { return None };
         match takes {
             None => finish_by,
             // What takes exactly as long as is left fits: it is too late just after that.
@@ -85,22 +86,7 @@ impl Entering<'_> {
         if all.len() < 2 {
             return None;
         }
-        let end = later(self.now, SignedDuration::from_hours(24 * 366));
-        let mut at = self.now;
-        while at <= end {
-            let opens =
-                all.iter().map(|(windows, takes)| match asked(windows, *takes, at, self.calendar()) {
-                    Fit::Now { .. } => Some(at),
-                    Fit::At { start, .. } => Some(start),
-                    Fit::Never { .. } => None,
-                });
-            let Some(opens) = opens.collect::<Option<Vec<Timestamp>>>() else { return Some(None) };
-            match opens.into_iter().max() {
-                Some(latest) if latest > at => at = latest,
-                _ => return Some(Some(at)),
-            }
-        }
-        Some(None)
+        Some(open_together(&all, self.now, self.calendar()))
     }
 
     fn shut(&self, name: &GateName, why: String, opens: Option<Timestamp>) -> Hold {
@@ -168,20 +154,6 @@ impl Entering<'_> {
             }
         }
         answers
-    }
-}
-
-/// What windows say at a moment; whether something fits is only asked where it is known how long it takes.
-fn asked(windows: &Windows, takes: Option<SignedDuration>, at: Timestamp, calendar: &Calendar) -> Fit {
-    if let Some(takes) = takes {
-        return windows.fits(at, takes, calendar);
-    }
-    match windows.at(at, calendar) {
-        Answer::Open { until } => Fit::Now { finish_by: until },
-        Answer::Closed { opens_at: Some(start), because } => {
-            Fit::At { start, because: NotNow::Closed(because) }
-        }
-        Answer::Closed { opens_at: None, because } => Fit::Never { because: NotNow::Closed(because) },
     }
 }
 
