@@ -106,6 +106,7 @@ fn plan(
         strangers: 0,
         steps,
         cut: tollgate_core::plan::Cut::default(),
+        respin: None,
         usual: Default::default(),
     }
 }

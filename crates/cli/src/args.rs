@@ -156,6 +156,8 @@ pub(crate) enum Command {
     Resume(commands::people::ResumeArgs),
     /// Give a run up
     Abort(commands::people::AbortArgs),
+    /// Go on with another candidate of a release: new content, a new tag, everything checked anew
+    Respin(commands::respin::RespinArgs),
     /// Move a release that was cut before into an environment
     Promote(commands::promote::PromoteArgs),
     /// Stop what goes to environments for a while, or show what is stopped

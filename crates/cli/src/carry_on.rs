@@ -186,10 +186,19 @@ fn when_line(next: Timestamp, now: Timestamp) -> String {
     format!("{} ({})", when::ago(next, now), when::at(next))
 }
 
+/// Which candidate of a release it is about, and what that is called; empty for the first one.
+pub(crate) fn candidate_of(row: &ReleaseRow) -> String {
+    match (row.candidate, &row.now_as) {
+        (0 | 1, _) => String::new(),
+        (number, None) => format!(" candidate {number}"),
+        (number, Some(version)) => format!(" candidate {number}, now as {version}"),
+    }
+}
+
 /// A release in one line.
 pub(crate) fn summary_line(row: &ReleaseRow) -> String {
     let style = crate::commands::status::style_of(&row.status);
-    let name = styled(HEAD, format!("{} {}", row.service, row.version));
+    let name = styled(HEAD, format!("{} {}{}", row.service, row.version, candidate_of(row)));
     let at = match row.status.as_str() {
         _ if row.at.is_empty() => String::new(),
         // Here it is a reason, not a step.

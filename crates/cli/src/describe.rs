@@ -1,12 +1,13 @@
 //! Events and steps in words.
 
+use std::collections::BTreeMap;
+
 use tollgate_core::act::{Act, Outcome};
 use tollgate_core::event::{
-    Ballot, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent, RunOutcome,
-    Skipped, StepResult, TickResult,
+    Ballot, Deployed, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
+    RunOutcome, Skipped, StepResult, TickResult,
 };
-use tollgate_core::ids::ItemName;
-use tollgate_core::ids::ObjectId;
+use tollgate_core::ids::{ComponentName, ItemName, ObjectId};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
 use tollgate_core::notices::NoticeEvent;
@@ -80,6 +81,10 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::Opened { service, version, tag } => {
             say("▶", NAME, format!("{service} {version} (tag {tag}), started by {who}"))
         }
+        ReleaseEvent::CandidateOpened { candidate, version, base, why: Some(why), .. } => {
+            let what = format!("candidate {candidate}, as {version} from {}", base.short());
+            say("▶", NAME, format!("{what}, wanted by {who}: {why}"))
+        }
         ReleaseEvent::CandidateOpened { candidate, base, .. } => {
             detail(format!("candidate {candidate}, cut from {}", base.short()))
         }
@@ -111,6 +116,9 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
             (None, None) => format!("{step}: it answers without a version"),
         }),
         ReleaseEvent::StepDone { step, result, .. } => done(entry, step.as_str(), result),
+        ReleaseEvent::StepKept { step, because, .. } => {
+            say("✓", GOOD, format!("{step}  kept from the candidate before: {because}"))
+        }
         ReleaseEvent::StepSkipped { step, because, .. } => match because {
             Skipped::Condition { clauses, .. } => {
                 say("−", FAINT, format!("{step} skipped: {}", clauses.join("; ")))
@@ -167,6 +175,9 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::Notice(event) => notice(event),
         ReleaseEvent::RunFinished { outcome, .. } => match outcome {
             RunOutcome::Done => say("✓", GOOD, "the run is done"),
+            RunOutcome::Superseded { by } => {
+                say("↷", WAITS, format!("superseded: candidate {by} takes its place"))
+            }
             RunOutcome::Aborted { why } => say("✗", BAD, format!("given up: {why}")),
         },
     }
@@ -304,7 +315,7 @@ fn environment(entry: &Entry, event: &EnvironmentEvent) -> Described {
         }
         EnvironmentEvent::DeploymentStarted { deploying, .. } => {
             let version = deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();
-            say("▶", NAME, format!("deploying {version} to {name}"))
+            say("▶", NAME, format!("deploying {version}{} to {name}", candidate_of(deploying)))
         }
         EnvironmentEvent::DeploymentEnded { outcome: DeploymentOutcome::Live, .. } => {
             say("●", GOOD, format!("live in {name}"))
@@ -314,4 +325,13 @@ fn environment(entry: &Entry, event: &EnvironmentEvent) -> Described {
         }
         EnvironmentEvent::Verified { version, .. } => detail(format!("{version} is verified in {name}")),
     }
+}
+
+/// Which candidate something is, where it is not the first.
+fn candidate_of(deployed: &BTreeMap<ComponentName, Deployed>) -> String {
+    let candidate = deployed.values().next().and_then(|what| what.candidate);
+    candidate
+        .filter(|candidate| candidate.0 > 1)
+        .map(|candidate| format!(" (candidate {candidate})"))
+        .unwrap_or_default()
 }

@@ -162,6 +162,7 @@ impl Moving {
             }
             ReleaseEvent::StepDone { step, .. }
             | ReleaseEvent::StepSkipped { step, .. }
+            | ReleaseEvent::StepKept { step, .. }
             | ReleaseEvent::StepExpired { step, .. }
             | ReleaseEvent::StepStuck { step, .. }
             | ReleaseEvent::EffectFailed { step, .. } => self.under_way.retain(|other| other.step != *step),

@@ -77,7 +77,9 @@ impl Opened {
             return Ok(by_version);
         }
         let rows = self.engine.releases(&self.service, SEARCH_MAX).await?;
-        let found = rows.iter().find(|row| row.tag == name || row.version == name);
+        let found = rows
+            .iter()
+            .find(|row| row.tag == name || row.version == name || row.also.iter().any(|also| also == name));
         found.map(|row| row.release).ok_or_else(|| {
             let shown = crate::output::line(name);
             CliError::refused("no-release", format!("{} has no release `{shown}`", self.service))

@@ -151,6 +151,13 @@ pub struct Candidate {
     pub number: CandidateNumber,
     /// Since when.
     pub opened_at: Timestamp,
+    /// Its version: that of the release, unless an earlier candidate used it up.
+    pub version: String,
+    /// The name of the tag that it has, or will have.
+    pub tag_name: String,
+    /// Why there is another one, where it is not the first.
+    #[serde(default)]
+    pub why: Option<String>,
     /// The commit it was cut from.
     pub base: ObjectId,
     /// The newest commit made for it; the base before any.

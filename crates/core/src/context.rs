@@ -34,6 +34,10 @@ pub struct Context {
     pub patch: String,
     /// The tag.
     pub tag: String,
+    /// What people call the release: the version of its first candidate.
+    pub release: String,
+    /// Which of the release's candidates it is, from 1.
+    pub candidate: u32,
     /// The version before; empty at the first release.
     pub previous: String,
     /// The candidate's commit.
@@ -69,6 +73,10 @@ impl Context {
         let candidate = view.candidate(run);
         let mut context = Self::planned(plan, step);
         context.starter = run.started_by.to_string();
+        context.candidate = run.candidate.0;
+        if let Some(opened) = &view.release.opened {
+            context.release.clone_from(&opened.version);
+        }
         context.answers = answers(view);
         context.steps = outputs(run, plan, step);
         if let Some(candidate) = candidate {
@@ -105,6 +113,11 @@ impl Context {
             minor: numbers.next().unwrap_or_default(),
             patch: numbers.next().unwrap_or_default(),
             tag: plan.version.tag.clone(),
+            release: match &plan.respin {
+                Some(respin) => respin.release.clone(),
+                None => plan.version.text.clone(),
+            },
+            candidate: plan.respin.as_ref().map_or(1, |respin| respin.before.0 + 1),
             previous: previous.map(|previous| previous.text.clone()).unwrap_or_default(),
             commit: plan.base.to_string(),
             branch: plan.definition.repository.branch.clone(),
@@ -143,6 +156,8 @@ impl Context {
         set("SERVICE", &self.service);
         set("VERSION", &self.version);
         set("TAG", &self.tag);
+        set("RELEASE", &self.release);
+        set("CANDIDATE", &self.candidate.to_string());
         set("PREVIOUS_VERSION", &self.previous);
         set("COMMIT", &self.commit);
         set("BRANCH", &self.branch);

@@ -188,6 +188,13 @@ pub enum ReleaseEvent {
     CandidateOpened {
         /// Which.
         candidate: CandidateNumber,
+        /// Its version.
+        version: String,
+        /// The tag it will have.
+        tag: String,
+        /// Why there is another one, where it is not the first.
+        #[serde(default)]
+        why: Option<String>,
         /// The commit it is cut from.
         base: ObjectId,
         /// The facets it will have.
@@ -296,6 +303,17 @@ pub enum ReleaseEvent {
         result: StepResult,
         /// What it covers.
         covers: Fingerprint,
+    },
+    /// What was done for an earlier candidate counts for this one too.
+    StepKept {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+        /// The run in which it was done.
+        from: RunId,
+        /// Why it counts.
+        because: String,
     },
     /// A step is not done, and this is why.
     StepSkipped {
@@ -625,6 +643,11 @@ pub enum RunOutcome {
     Aborted {
         /// Why.
         why: String,
+    },
+    /// Another candidate of the release took its place.
+    Superseded {
+        /// Which.
+        by: CandidateNumber,
     },
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A run is pinned to its plan: what `plan` shows, what `start` stores and what the run carries out are one value.
 
+mod respin;
 mod unfold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use respin::{Keep, Respin, kept_steps};
 pub use unfold::{Items, unfold, unfold_promotion};
 
 use jiff::SignedDuration;
@@ -19,8 +21,8 @@ use crate::expr::Expr;
 use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
 use crate::model::{
-    Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Patience, Place, Policy, Probe,
-    Retry, StepKind, Template, Who,
+    Again, Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Patience, Place, Policy,
+    Probe, Retry, StepKind, Template, Who,
 };
 use crate::version::Bump;
 
@@ -76,6 +78,9 @@ pub struct Plan {
     /// What the cut changes in the repository.
     #[serde(default)]
     pub cut: Cut,
+    /// What it takes the place of, where it is another candidate of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub respin: Option<Respin>,
     /// How long steps of this procedure usually took before.
     #[serde(default)]
     pub usual: BTreeMap<StepId, SignedDuration>,
@@ -193,6 +198,9 @@ pub struct PlannedStep {
     /// See [`crate::model::Step::patience`].
     #[serde(default, skip_serializing_if = "Patience::is_endless")]
     pub patience: Patience,
+    /// See [`crate::model::Step::again`].
+    #[serde(default, skip_serializing_if = "Again::is_usual")]
+    pub again: Again,
     /// See [`crate::model::Step::place`].
     pub place: Place,
 }
@@ -322,7 +330,9 @@ impl Plan {
                 Some(Act::EditVersion { base, files: self.definition.version.files.clone(), version })
             }
             StepKind::Changelog => {
-                let previous = self.version.previous.as_ref();
+                // Where the file tells of the candidate before already, the section goes on from there.
+                let told = self.respin.as_ref().and_then(|respin| respin.told.as_ref());
+                let previous = told.or(self.version.previous.as_ref());
                 Some(Act::EditChangelog {
                     base,
                     spec: Box::new(self.definition.changelog.clone()?),

@@ -190,6 +190,17 @@ pub enum Stimulus {
         /// Where the plan is kept.
         blob: BlobId,
     },
+    /// Somebody wants another candidate of the release: the runs under way are superseded, and another one starts.
+    Respin {
+        /// The run's id.
+        run: RunId,
+        /// Its plan, which says what it takes the place of.
+        plan: Arc<Plan>,
+        /// Where the plan is kept.
+        blob: BlobId,
+        /// Why.
+        why: String,
+    },
     /// An executor is about to carry out an act.
     Lease {
         /// The act.

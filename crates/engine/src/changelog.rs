@@ -30,6 +30,9 @@ impl Execution<'_> {
         let changes = changes.ok_or_else(|| {
             permanent(format!("the changelog would have more than {CHANGES_MAX} changes"), Some(TOO_MANY))
         })?;
+        let made = self.plan.respin.as_ref().map(|respin| respin.made.as_slice()).unwrap_or_default();
+        let is_made = |change: &Change| made.iter().any(|commit| change.commit == *commit);
+        let changes = changes.into_iter().filter(|change| !is_made(change)).collect();
         let (changes, _) = without_taken_back(changes);
         let format = VersionFormat::new(&self.plan.definition.version.format)
             .map_err(|error| permanent(error.to_string(), None))?;

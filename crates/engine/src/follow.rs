@@ -32,8 +32,17 @@ pub struct ReleaseRow {
     pub release: ReleaseId,
     /// The version.
     pub version: String,
-    /// The tag.
+    /// The tag of its newest candidate.
     pub tag: String,
+    /// Its newest candidate, from 1.
+    #[serde(default)]
+    pub candidate: u32,
+    /// The version of that one, where it is not the release's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now_as: Option<String>,
+    /// What its candidates are or were called, beside the release's own version and tag.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// `running`, `waiting` (for a person), `scheduled` (for a time), `stuck`, `held`, `done` or `aborted`.
     pub status: String,
     /// The newest run's procedure.
@@ -66,6 +75,8 @@ pub(crate) fn release_row(view: &View, now: Timestamp) -> Result<Row, EngineErro
 
 fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
     let opened = view.release.opened.as_ref();
+    let own = opened.map(|opened| &opened.version);
+    let newest = view.release.newest();
     let run = view.release.runs.last();
     let plan = run.and_then(|run| view.plans.get(&run.id));
     let over = run.map_or(0, |run| run.steps.values().filter(|step| step.status.is_over()).count());
@@ -75,7 +86,10 @@ fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
         service: view.service.clone(),
         release: view.release_id,
         version: opened.map(|opened| opened.version.clone()).unwrap_or_default(),
-        tag: opened.map(|opened| opened.tag.clone()).unwrap_or_default(),
+        tag: newest.map(|newest| newest.tag_name.clone()).unwrap_or_default(),
+        candidate: newest.map_or(0, |newest| newest.number.0),
+        now_as: newest.filter(|newest| own != Some(&newest.version)).map(|newest| newest.version.clone()),
+        also: view.release.other_names(),
         status: status.into(),
         procedure: run.map(|run| run.procedure.to_string()).unwrap_or_default(),
         progress: (over as u32, total as u32),

@@ -23,6 +23,7 @@ mod preview;
 mod publish;
 mod reconcile;
 pub mod rehearsal;
+pub mod respin;
 mod rules;
 mod since;
 pub mod store;

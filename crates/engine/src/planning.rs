@@ -14,14 +14,15 @@ use tollgate_core::view::release_id;
 
 use crate::execute::check_working_copy;
 use crate::looking::{Asked, VersionSurvey};
-use crate::ports::{Checkout, Repository};
-use crate::versioning::{Proposal, Wanted};
-use crate::{Engine, EngineError};
+use crate::ports::{Checkout, LocalTag, Repository};
+use crate::respin::{Before, made};
+use crate::versioning::{Proposal, RELEASES_MAX, Wanted};
+use crate::{Engine, EngineError, ReleaseRow};
 
 /// The most changed paths that a plan holds.
 const PATHS_MAX: usize = 20_000;
 /// The longest title of a change, in characters.
-const TITLE_MAX_CHARS: usize = 200;
+pub(crate) const TITLE_MAX_CHARS: usize = 200;
 
 /// Why no plan can be made. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -115,15 +116,43 @@ impl Engine {
         procedure: &ProcedureName,
         wanted: &Wanted,
     ) -> Result<Plan, EngineError> {
+        self.plan_of(surveyed, definition, policy, procedure, wanted, None).await
+    }
+
+    /// The same, also for another candidate of a release.
+    pub(crate) async fn plan_of(
+        &self,
+        surveyed: &Surveyed,
+        definition: &Definition,
+        policy: &Policy,
+        procedure: &ProcedureName,
+        wanted: &Wanted,
+        before: Option<&Before>,
+    ) -> Result<Plan, EngineError> {
         let found = procedure_of(definition, procedure)?;
         let format = format_of(definition)?;
-        let asked = Asked::of(definition)?;
+        let mut asked = Asked::of(definition)?;
+        if let Some(before) = before {
+            // The tags of the release's own candidates are no releases before it.
+            let own = |tag: &LocalTag| before.release.candidates.iter().any(|one| one.tag_name == tag.name);
+            let all = self.world.source.tags(&surveyed.repository).await?;
+            asked.tags = Some(all.into_iter().filter(|tag| !own(tag)).collect());
+        }
         let mut survey = self.world.versions(&surveyed.repository, &surveyed.base, &asked).await?;
         survey.used.extend(self.used_versions(&definition.service, &format).await?);
         let pinned = self.pinned(surveyed, &found.steps).await?;
         let brought = self.brought_in(surveyed, &pinned, &asked, &mut survey).await?;
-        let proposal = self.world.next_version(definition, &survey, wanted)?;
-        let version = planned_version(&format, proposal, &survey, wanted)?;
+        let version = match before {
+            None => {
+                let proposal = self.world.next_version(definition, &survey, wanted)?;
+                planned_version(&format, proposal, &survey, wanted)?
+            }
+            Some(before) => {
+                let made = made(&before.release);
+                survey.changes.retain(|change| !made.iter().any(|commit| change.commit == *commit));
+                self.respun_version(surveyed, definition, &survey, before, wanted).await?
+            }
+        };
         let (changes, authors, strangers) = planned_changes(&survey, policy);
         let changes_total = survey.changes.len() as u64;
         let mut changed_paths = match &version.previous {
@@ -136,7 +165,7 @@ impl Engine {
             None => Vec::new(),
         };
         let there: BTreeSet<String> = changed_paths.iter().cloned().collect();
-        changed_paths.extend(brought.into_iter().filter(|path| !there.contains(path)));
+        changed_paths.extend(brought.iter().filter(|path| !there.contains(*path)).cloned());
         let date = self.world.today_of(definition);
         let content = Content {
             base: surveyed.base.clone(),
@@ -151,9 +180,31 @@ impl Engine {
         let plan = assemble(&surveyed.origin, definition, policy, procedure, wanted, content)?;
         let usual = self.past_durations(&definition.service, procedure).await?;
         let mut plan = Plan { pinned, usual, ..plan };
+        if let Some(before) = before {
+            plan.respin = Some(self.takes_the_place(surveyed, &plan, before, &brought).await?);
+        }
         self.preflight(surveyed, &plan).await?;
         plan.cut = self.cut(surveyed, &plan).await?;
         Ok(plan)
+    }
+
+    /// A candidate of another release may be called like this one already.
+    async fn not_taken(&self, plan: &Plan) -> Result<(), EngineError> {
+        let own = plan.respin.as_ref().map_or(&plan.version.text, |respin| &respin.release);
+        let rows = self.releases(&plan.definition.service, RELEASES_MAX).await?;
+        let called = |row: &&ReleaseRow| {
+            row.version != *own
+                && (row.also.contains(&plan.version.text)
+                    || plan.respin.is_some() && row.version == plan.version.text)
+        };
+        let Some(other) = rows.iter().find(called) else { return Ok(()) };
+        let (version, of) = (&plan.version.text, &other.version);
+        let why = match version == of {
+            true => format!("{version} is another release"),
+            false => format!("{version} is a candidate of the release {of}"),
+        };
+        let hint = Some("choose another version with `--set-version`".into());
+        Err(PlanningError::Version { code: "taken", why, hint }.into())
     }
 
     /// What would stop the run at once is told before it starts.
@@ -162,8 +213,11 @@ impl Engine {
             EngineError::Planning(PlanningError::Repository { code, why, hint })
         };
         let (service, version) = (&plan.definition.service, &plan.version.text);
+        self.not_taken(plan).await?;
         let same = self.view(service, release_id(service, version)).await?;
-        if let Some((run, _)) = same.active().next() {
+        if plan.respin.is_none()
+            && let Some((run, _)) = same.active().next()
+        {
             let why = format!("{version} is under way already (`{}`)", run.procedure);
             return Err(repository(
                 "under-way",
@@ -221,14 +275,21 @@ impl Engine {
         policy: &Policy,
         environment: &EnvironmentName,
     ) -> Result<Plan, EngineError> {
-        let run =
-            release.runs.first().ok_or_else(|| EngineError::Damaged("a release without a run".into()))?;
+        let run = release.newest().and_then(|newest| release.cut_of(newest.number));
+        let run = run.ok_or_else(|| EngineError::Damaged("a release without a run".into()))?;
         let cut = self.plan_blob(&run.plan).await?;
         let components = cut.definition.components.keys().cloned().collect();
         let items = Items { changes: &cut.changes, changes_total: cut.changes_total, components };
         let steps = unfold_promotion(environment, policy, &items)?;
         let procedure = PROMOTION.parse().map_err(PlanError::Id)?;
-        Ok(Plan { procedure, policy: policy.clone(), steps, cut: Cut::default(), ..(*cut).clone() })
+        Ok(Plan {
+            procedure,
+            policy: policy.clone(),
+            steps,
+            cut: Cut::default(),
+            respin: None,
+            ..(*cut).clone()
+        })
     }
 }
 
@@ -289,6 +350,7 @@ pub(crate) fn assemble(
         strangers,
         steps,
         cut: Cut::default(),
+        respin: None,
         usual: Default::default(),
     })
 }

@@ -74,14 +74,19 @@ impl Engine {
     ) -> Result<(ReleaseId, Submitted), EngineError> {
         let service = plan.definition.service.clone();
         let release = release.unwrap_or_else(|| release_id(&service, &plan.version.text));
-        let bytes = serde_json::to_vec(&*plan).map_err(|error| EngineError::Damaged(error.to_string()))?;
-        let salt = self.world.ids.salt();
-        let blob = BlobId::of(&salt, &bytes);
-        let run = RunId(self.world.ids.uuid());
-        let beside = Beside { blobs: vec![NewBlob { salt, bytes }], ..Beside::default() };
+        let (run, blob, beside) = self.new_run(&plan)?;
         let stimulus = Stimulus::Start { run, plan, blob };
         let submitted = self.take_in(&service, release, &stimulus, actor, beside).await?;
         Ok((release, submitted))
+    }
+
+    /// The id of a new run, and its plan as it is kept.
+    pub(crate) fn new_run(&self, plan: &Plan) -> Result<(RunId, BlobId, Beside), EngineError> {
+        let bytes = serde_json::to_vec(plan).map_err(|error| EngineError::Damaged(error.to_string()))?;
+        let salt = self.world.ids.salt();
+        let blob = BlobId::of(&salt, &bytes);
+        let beside = Beside { blobs: vec![NewBlob { salt, bytes }], ..Beside::default() };
+        Ok((RunId(self.world.ids.uuid()), blob, beside))
     }
 
     /// Loads, decides, commits; anew when something moved in between.
@@ -121,7 +126,7 @@ impl Engine {
             match self.commit(commit).await {
                 Ok(()) => {
                     // A new run speaks of environments that the view was not read with.
-                    if !matches!(stimulus, Stimulus::Start { .. })
+                    if !matches!(stimulus, Stimulus::Start { .. } | Stimulus::Respin { .. })
                         && let Some(next) = loaded.after(decision.after.clone(), &written)
                     {
                         self.views.put(key, next);

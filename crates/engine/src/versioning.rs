@@ -12,7 +12,7 @@ use crate::planning::{PlanningError, format_of};
 use crate::{Engine, EngineError, World};
 
 /// The most releases of a service whose versions are looked at, the newest first. Older ones have their tags.
-const RELEASES_MAX: usize = 200;
+pub(crate) const RELEASES_MAX: usize = 200;
 /// The most commits that are named as reasons.
 const REASONS_MAX: usize = 20;
 
@@ -114,7 +114,7 @@ fn refused(code: &'static str, why: String, hint: &str) -> PlanningError {
 }
 
 /// A version that a person named.
-fn given(format: &VersionFormat, text: &str) -> Result<Proposal, PlanningError> {
+pub(crate) fn given(format: &VersionFormat, text: &str) -> Result<Proposal, PlanningError> {
     let shown = || plain_text(text, Lines::Join).chars().take(60).collect::<String>();
     let version = match (format.read_text(text), format.read_tag(text)) {
         (Ok(version), _) | (_, Ok(version)) => version,
@@ -267,8 +267,18 @@ impl Engine {
         if !format.has_counter() && !format.has_pre_releases() {
             return Ok(Vec::new());
         }
+        self.taken_versions(service, format).await
+    }
+
+    /// The same, whether the format counts or not.
+    pub(crate) async fn taken_versions(
+        &self,
+        service: &ServiceName,
+        format: &VersionFormat,
+    ) -> Result<Vec<Version>, EngineError> {
         let mut used = Vec::new();
         for row in self.releases(service, RELEASES_MAX).await? {
+            used.extend(row.also.iter().filter_map(|name| format.parse_text(name)));
             let Some(version) = format.parse_text(&row.version) else { continue };
             // One that was given up before its tag was made can be had again.
             let free = row.status == "aborted"

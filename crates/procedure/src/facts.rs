@@ -49,6 +49,12 @@ pub const IN_TEXTS: &[Fact] = &[
     fact("minor", FactKind::Text, "The second number of the version."),
     fact("patch", FactKind::Text, "The third number of the version."),
     fact("tag", FactKind::Text, "The name of the tag, such as `v1.9.0`."),
+    fact(
+        "release",
+        FactKind::Text,
+        "What the release is called: the version of its first candidate, however many it has.",
+    ),
+    fact("candidate", FactKind::Number, "Which of the release's candidates it is, from 1."),
     fact("previous", FactKind::Text, "The version before; empty at the first release."),
     fact("commit", FactKind::Text, "The commit that is released."),
     fact("branch", FactKind::Text, "The branch that the release's commits go to."),
@@ -95,7 +101,9 @@ pub fn variable(path: &str) -> Option<String> {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
     };
     let name = match path {
-        "service" | "version" | "tag" | "commit" | "branch" | "starter" => shouted(path),
+        "service" | "version" | "tag" | "release" | "candidate" | "commit" | "branch" | "starter" => {
+            shouted(path)
+        }
         "previous" => "PREVIOUS_VERSION".to_owned(),
         "env.name" => "ENVIRONMENT".to_owned(),
         "env.url" => "ENVIRONMENT_URL".to_owned(),

@@ -107,6 +107,12 @@ async fn show(app: &App, opened: &Opened) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+/// Which candidate it is, where it is not the first of its release.
+fn candidate_of(what: &Deployed) -> String {
+    let later = what.candidate.filter(|candidate| candidate.0 > 1);
+    later.map(|candidate| format!(" (candidate {candidate})")).unwrap_or_default()
+}
+
 fn rows(environment: &Environment, now: jiff::Timestamp) -> Vec<Vec<String>> {
     let name = styled(HEAD, &environment.name);
     let state = &environment.state;
@@ -123,17 +129,23 @@ fn rows(environment: &Environment, now: jiff::Timestamp) -> Vec<Vec<String>> {
             vec![
                 name.clone(),
                 component.to_string(),
-                styled(NAME, line(&running.what.version)),
+                format!(
+                    "{}{}",
+                    styled(NAME, line(&running.what.version)),
+                    styled(FAINT, candidate_of(&running.what))
+                ),
                 styled(FAINT, since),
             ]
         })
         .collect();
     if let Some(held) = &state.held {
-        let version = held.deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();
+        let first = held.deploying.values().next();
+        let version = first.map(|what| what.version.clone()).unwrap_or_default();
+        let candidate = first.map(candidate_of).unwrap_or_default();
         rows.push(vec![
             name.clone(),
             String::new(),
-            styled(WAITS, format!("{version} is being deployed")),
+            styled(WAITS, format!("{version}{candidate} is being deployed")),
             styled(FAINT, when::ago(held.since, now)),
         ]);
     }

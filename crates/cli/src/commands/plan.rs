@@ -1,6 +1,7 @@
 //! `tollgate plan`: what a release would do, step by step.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anstyle::Style;
 use clap::Args;
@@ -11,7 +12,7 @@ use tollgate_core::journal::Hash;
 use tollgate_core::model::{Definition, Deploy, MergeWay, Policy, StepKind, VoteRule};
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
 use tollgate_core::version::{Bump, PreLabel};
-use tollgate_engine::planning::Origin;
+use tollgate_engine::planning::{Origin, Surveyed};
 use tollgate_engine::versioning::{Line, Wanted};
 
 use crate::app::{App, Opened};
@@ -103,6 +104,33 @@ pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
 
 /// Makes the plan of a release: from the commit that would be released, under the rules in force.
 pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan, CliError> {
+    let ground = ground(app, opened, what.growth.line.as_ref(), None).await?;
+    let procedure = procedure_of(&ground.committed, what.procedure.as_deref())?;
+    let line = what.growth.line(&ground.local)?;
+    let wanted = what.growth.wanted(what.set_version.as_deref(), line);
+    let Ground { surveyed, committed, in_force, .. } = &ground;
+    Ok(opened.engine.plan(surveyed, &committed.definition, in_force, &procedure, &wanted).await?)
+}
+
+/// What plans are made on: a commit, the procedure in it, and the rules in force.
+pub(crate) struct Ground {
+    /// The repository, and the commit.
+    pub(crate) surveyed: Surveyed,
+    /// What the procedure file of that commit says.
+    pub(crate) committed: Rules,
+    /// The rules in force.
+    pub(crate) in_force: Arc<Policy>,
+    /// What the procedure file here says.
+    local: Definition,
+}
+
+/// The ground of a branch, or of a line's branch: its newest commit, or another one that is named.
+pub(crate) async fn ground(
+    app: &App,
+    opened: &Opened,
+    line: Option<&LineName>,
+    revision: Option<&str>,
+) -> Result<Ground, CliError> {
     let project = app.project()?.of(&opened.service)?;
     let local = project.rules(app)?;
     let in_force = opened.engine.policy(&opened.service).await?.in_force.ok_or_else(|| {
@@ -114,10 +142,13 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     same_repository(opened, &local, &url).await?;
     let folder = Some(project.folder().display().to_string());
     let origin = Origin { url, checkout, folder };
-    let line = what.growth.line(&local.definition)?;
+    let line = Growth { line: line.cloned(), ..Growth::default() }.line(&local.definition)?;
     let branch = line.as_ref().map_or(&local.definition.repository.branch, |line| &line.spec.branch).clone();
     let branch = branch.as_str();
-    let surveyed = opened.engine.survey(&opened.service, origin, branch).await?;
+    let mut surveyed = opened.engine.survey(&opened.service, origin, branch).await?;
+    if let Some(revision) = revision {
+        surveyed = opened.engine.surveyed_at(surveyed, revision).await?;
+    }
     let committed = match app.global.file {
         // A file that was named is meant as it is.
         Some(_) => local.clone(),
@@ -141,9 +172,7 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
         ));
     }
     tell_difference(app, &committed.policy, &in_force);
-    let procedure = procedure_of(&committed, what.procedure.as_deref())?;
-    let wanted = what.growth.wanted(what.set_version.as_deref(), line);
-    Ok(opened.engine.plan(&surveyed, &committed.definition, &in_force, &procedure, &wanted).await?)
+    Ok(Ground { surveyed, committed, in_force, local: local.definition })
 }
 
 /// A service is one repository: another one that has the same service name must not get mixed up with it.
@@ -238,6 +267,7 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>) -> String {
         plan.base.short(),
         plan.definition.repository.branch
     ));
+    text.push_str(&super::respin::head(plan));
     for reason in version.because.iter().take(5) {
         text.push_str(&format!("  {} {}\n", styled(FAINT, "because"), line(reason)));
     }
@@ -264,9 +294,18 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>) -> String {
     text.push_str(&format!(
         "\n{} {}\n",
         styled(FAINT, "carry out exactly this with"),
-        styled(NAME, format!("tollgate start --plan {}", plan.id().short()))
+        styled(NAME, how_to_start(plan))
     ));
     text
+}
+
+/// The command that carries a plan out.
+fn how_to_start(plan: &Plan) -> String {
+    let id = plan.id();
+    match &plan.respin {
+        Some(respin) => format!("tollgate respin {} --plan {} --why REASON", respin.release, id.short()),
+        None => format!("tollgate start --plan {}", id.short()),
+    }
 }
 
 /// What the cut changes: the files line by line, and the refs.

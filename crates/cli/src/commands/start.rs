@@ -44,6 +44,11 @@ pub(crate) async fn run(app: &App, args: &StartArgs) -> Result<Exit, CliError> {
 /// A plan that was shown before: made anew, it has to be the same.
 async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
     let kept = find(app, opened, id)?;
+    if let Some(respin) = &kept.respin {
+        let why = format!("that plan is for another candidate of {}", respin.release);
+        return Err(CliError::refused("respin-plan", why)
+            .hint(format!("carry it out with `tollgate respin {} --plan {id}`", respin.release)));
+    }
     let chosen = kept.version.bump == "given";
     let pre = kept.version.pre.as_ref().filter(|_| !chosen).and_then(|label| label.parse().ok());
     let what = What {
@@ -65,10 +70,10 @@ async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
         .hint("look at the new plan with `tollgate plan`"))
 }
 
-fn find(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
+pub(super) fn find(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
     let unknown = || {
         CliError::refused("no-plan", format!("there is no plan `{}`", crate::output::line(id)))
-            .hint("make one with `tollgate plan`; it tells its id")
+            .hint("make one with `tollgate plan`, or `tollgate respin --dry-run`; it tells its id")
     };
     if id.len() < 6 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(unknown());
@@ -84,7 +89,7 @@ fn find(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
     serde_json::from_slice(&text).map_err(|_| unknown())
 }
 
-fn differences(kept: &Plan, now: &Plan) -> Vec<String> {
+pub(super) fn differences(kept: &Plan, now: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     if kept.base != now.base {
         found.push(format!("the branch is at {} now, not at {}", now.base.short(), kept.base.short()));

@@ -3,6 +3,7 @@
 use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
+use tollgate_core::event::RunOutcome;
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::notices::{Notice, NoticeStatus};
 use tollgate_core::plan::Body;
@@ -81,7 +82,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         text.push_str(&candidates(&view));
         for run in &view.release.runs {
             if let Some(plan) = plans.get(&run.id) {
-                text.push_str(&steps(run, plan));
+                text.push_str(&steps(run, plan, view.release.candidates.len() > 1));
             }
         }
         for waiver in &view.release.waivers {
@@ -135,7 +136,7 @@ fn list(rows: &[ReleaseRow], service: &str, now: jiff::Timestamp) -> String {
     }
     let cells = |row: &ReleaseRow| {
         vec![
-            styled(HEAD, &row.version),
+            format!("{}{}", styled(HEAD, &row.version), styled(FAINT, crate::carry_on::candidate_of(row))),
             styled(style_of(&row.status), &row.status),
             line(&row.at),
             styled(FAINT, format!("{} of {}", row.progress.0, row.progress.1)),
@@ -152,7 +153,13 @@ fn candidates(view: &View) -> String {
             Some(hash) => format!("sealed as {}", hash.short()),
             None => "not sealed".into(),
         };
-        text.push_str(&format!("{} {}: {sealed}\n", styled(FAINT, "candidate"), candidate.number));
+        let own = view.release.opened.as_ref().is_some_and(|opened| opened.version == candidate.version);
+        let version = if own { String::new() } else { format!(" as {}", candidate.version) };
+        let number = candidate.number;
+        text.push_str(&format!("{} {number}{version}: {sealed}\n", styled(FAINT, "candidate")));
+        if let Some(why) = &candidate.why {
+            text.push_str(&format!("  {}  {}\n", styled(FAINT, format!("{:10}", "because")), line(why)));
+        }
         for (facet, value) in &candidate.facets {
             text.push_str(&format!(
                 "  {}  {}\n",
@@ -164,14 +171,18 @@ fn candidates(view: &View) -> String {
     text
 }
 
-fn steps(run: &Run, plan: &tollgate_core::plan::Plan) -> String {
+fn steps(run: &Run, plan: &tollgate_core::plan::Plan, several: bool) -> String {
     let ended = match &run.status {
         RunStatus::Active => String::new(),
         RunStatus::Held { by, why, .. } => format!(", held by {by}: {}", line(why)),
+        RunStatus::Finished { at, outcome: RunOutcome::Superseded { by }, .. } => {
+            format!(", superseded by candidate {by} {}", when::at(*at))
+        }
         RunStatus::Finished { at, .. } => format!(", ended {}", when::at(*at)),
     };
+    let of = if several { format!(" of candidate {}", run.candidate) } else { String::new() };
     let mut text = format!(
-        "{} {} started {} by {}{ended}\n",
+        "{} {}{of} started {} by {}{ended}\n",
         styled(FAINT, "run"),
         styled(NAME, &run.procedure),
         when::at(run.started_at),
@@ -195,6 +206,11 @@ fn steps(run: &Run, plan: &tollgate_core::plan::Plan) -> String {
                     Body::Live(_) => ("▶", NAME, "looking".into()),
                     _ => ("●", WAITS, "waits".into()),
                 },
+            };
+            let kept = state.and_then(|state| state.kept);
+            let word = match kept {
+                Some(candidate) => format!("kept from candidate {candidate}"),
+                None => word,
             };
             let since = state.map(|state| when::short(state.since)).unwrap_or_default();
             vec![

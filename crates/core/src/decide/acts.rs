@@ -275,7 +275,6 @@ impl Beginning<'_> {
             .ok_or_else(|| permanent("the run has no candidate".to_owned(), None))?;
         let mut variables = context.variables();
         variables.insert("TOLLGATE_STEP".into(), self.step.id.to_string());
-        variables.insert("TOLLGATE_CANDIDATE".into(), candidate.number.to_string());
         for (name, template) in &shell.variables {
             variables.insert(name.clone(), context.fill(template)?);
         }

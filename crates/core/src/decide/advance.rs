@@ -79,6 +79,9 @@ impl Deciding {
             Move::Want(effect, attempt, act) => {
                 self.by_rule(ReleaseEvent::EffectWanted { run, step, effect, attempt, act: *act });
             }
+            Move::Keep(from, because) => {
+                self.by_rule(ReleaseEvent::StepKept { run, step, from, because });
+            }
             Move::Finish(result) => self.finish(run, planned, result),
             Move::Live(result) => {
                 self.finish(run, planned, result);

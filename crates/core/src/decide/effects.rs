@@ -188,6 +188,11 @@ impl Deciding {
 
     /// Ends a run that does not reach its end, and gives back what it holds.
     pub(super) fn give_up(&mut self, run: RunId, why: String, by_actor: bool) {
+        self.end_early(run, RunOutcome::Aborted { why }, by_actor);
+    }
+
+    /// The same, however it comes about.
+    pub(super) fn end_early(&mut self, run: RunId, outcome: RunOutcome, by_actor: bool) {
         let Some(plan) = self.view.active().find(|(state, _)| state.id == run).map(|(_, plan)| plan.clone())
         else {
             return;
@@ -195,7 +200,7 @@ impl Deciding {
         for planned in plan.steps.iter().filter(|planned| matches!(planned.body, Body::Deploy(_))) {
             self.end_deployment(run, planned, DeploymentOutcome::GivenUp);
         }
-        let event = ReleaseEvent::RunFinished { run, outcome: RunOutcome::Aborted { why } };
+        let event = ReleaseEvent::RunFinished { run, outcome };
         if by_actor {
             self.by_actor(event);
         } else {

@@ -13,7 +13,7 @@ use crate::context::StepFacts;
 use crate::event::{ApprovalTarget, Asked, Seen, Skipped, StepResult, TickResult};
 use crate::expr::{EvalError, Expr, eval_condition};
 use crate::gate::GateReport;
-use crate::ids::{EffectId, EnvironmentName};
+use crate::ids::{EffectId, EnvironmentName, RunId};
 use crate::journal::Hash;
 use crate::model::{ApprovalRule, Checklist, Deploy, Probe, StepKind, VoteRule};
 use crate::plan::{Body, Plan, PlannedStep};
@@ -44,6 +44,8 @@ pub(super) enum Move {
     Fail(Failure),
     /// An act is wanted.
     Want(EffectId, u32, Box<Act>),
+    /// It was done for an earlier candidate, and that counts: in this run, for this reason.
+    Keep(RunId, String),
     /// It is done.
     Finish(StepResult),
     /// The environment runs the candidate.
@@ -82,6 +84,9 @@ impl<'a> Looking<'a> {
             Condition::Skips(because) => return Move::Skip(because),
             Condition::Broken(failure) => return Move::Fail(failure),
         }
+        if let Some((from, because)) = self.kept() {
+            return Move::Keep(from, because);
+        }
         match &self.planned.body {
             Body::Enter => {
                 let reports = self.gates();
@@ -107,7 +112,7 @@ impl<'a> Looking<'a> {
         }
     }
 
-    fn state(&self) -> Option<&'a StepState> {
+    pub(super) fn state(&self) -> Option<&'a StepState> {
         self.run.steps.get(&self.planned.id)
     }
 

@@ -17,6 +17,7 @@ mod look;
 mod notices;
 mod people;
 mod policy;
+mod respin;
 mod roles;
 mod soak;
 mod start;
@@ -74,6 +75,7 @@ impl Deciding {
     fn take_in(&mut self, stimulus: &Stimulus) -> Result<(), Refusal> {
         match stimulus {
             Stimulus::Start { run, plan, blob } => self.start(*run, plan, *blob),
+            Stimulus::Respin { run, plan, blob, why } => self.respin(*run, plan, *blob, why),
             Stimulus::Lease { effect, epoch } => self.lease(*effect, *epoch),
             Stimulus::Reported { effect, epoch, report } => self.reported(*effect, *epoch, report),
             Stimulus::Observed { key, seen } => {

@@ -14,6 +14,17 @@ use crate::view::Refusal;
 
 impl Deciding {
     pub(super) fn start(&mut self, run: RunId, plan: &Arc<Plan>, blob: BlobId) -> Result<(), Refusal> {
+        self.may_start(run, plan)?;
+        self.same_release(plan)?;
+        let candidate = match plan.procedure.as_str() {
+            PROMOTION => self.candidate_to_promote(plan)?,
+            _ => self.open_candidate(plan)?,
+        };
+        self.begin_run(run, plan, blob, candidate)
+    }
+
+    /// Whether the actor may start a run of a plan at all.
+    pub(super) fn may_start(&self, run: RunId, plan: &Plan) -> Result<(), Refusal> {
         let policy = self.policy()?;
         if plan.policy.hash() != policy.hash() {
             return Err(Refusal::new("moved", "other rules were put in force since this plan was made")
@@ -25,11 +36,18 @@ impl Deciding {
         if self.view.release.run(&run).is_some() {
             return Err(Refusal::new("started", "this run was started already"));
         }
-        self.same_release(plan)?;
-        let candidate = match plan.procedure.as_str() {
-            PROMOTION => self.candidate_to_promote(plan)?,
-            _ => self.open_candidate(plan)?,
-        };
+        self.fits_events(plan)
+    }
+
+    /// Writes down that a run starts.
+    pub(super) fn begin_run(
+        &mut self,
+        run: RunId,
+        plan: &Arc<Plan>,
+        blob: BlobId,
+        candidate: CandidateNumber,
+    ) -> Result<(), Refusal> {
+        let policy = self.policy()?;
         self.by_actor(ReleaseEvent::RunStarted {
             run,
             procedure: plan.procedure.clone(),
@@ -43,16 +61,26 @@ impl Deciding {
         Ok(())
     }
 
-    /// A plan is for one version of one service, of a size that the journal can tell.
-    fn same_release(&self, plan: &Plan) -> Result<(), Refusal> {
-        let same = plan.definition.service == self.view.service
-            && self.view.release.opened.as_ref().is_none_or(|opened| opened.version == plan.version.text);
+    /// A plan is of a size that the journal can tell.
+    fn fits_events(&self, plan: &Plan) -> Result<(), Refusal> {
         let components = plan.definition.components.len();
         if components > COMPONENTS_MAX {
             let why =
                 format!("a service has at most {COMPONENTS_MAX} components, and this one has {components}");
             return Err(Refusal::new("too-large", why));
         }
+        Ok(())
+    }
+
+    /// A plan is for one version of one service: that of the release, or of the candidate that it promotes.
+    fn same_release(&self, plan: &Plan) -> Result<(), Refusal> {
+        let version = &plan.version.text;
+        let newest = self.view.release.newest().map(|candidate| &candidate.version);
+        let is_promotion = plan.procedure.as_str() == PROMOTION;
+        let opened = self.view.release.opened.as_ref();
+        let same = plan.definition.service == self.view.service
+            && opened
+                .is_none_or(|opened| opened.version == *version || is_promotion && newest == Some(version));
         if same {
             return Ok(());
         }
@@ -70,10 +98,23 @@ impl Deciding {
             let why = format!("`{}` of this release is under way and goes there itself", run.procedure);
             return Err(Refusal::new("under-way", why).hint("see what it waits for with `tollgate why`"));
         }
-        let sealed = self.view.release.candidates.iter().rev().find(|candidate| candidate.sealed.is_some());
-        sealed.map(|candidate| candidate.number).ok_or_else(|| {
+        let newest = self.view.release.newest().ok_or_else(|| {
             Refusal::new("not-sealed", "this release has no sealed candidate that could be promoted")
-        })
+        })?;
+        if newest.version != plan.version.text {
+            let why = "the release has another candidate since this plan was made";
+            return Err(Refusal::new("moved", why).hint("try it once more"));
+        }
+        match newest.sealed {
+            Some(_) => Ok(newest.number),
+            None => {
+                let why = format!(
+                    "candidate {} of this release is not sealed: it cannot be promoted",
+                    newest.number
+                );
+                Err(Refusal::new("not-sealed", why))
+            }
+        }
     }
 
     /// Opens the release, or the next candidate of one whose earlier candidates never got as far as a tag.
@@ -115,14 +156,25 @@ impl Deciding {
                 tag: plan.version.tag.clone(),
             });
         }
+        Ok(self.begin_candidate(plan, None))
+    }
+
+    /// Opens the next candidate.
+    pub(super) fn begin_candidate(&mut self, plan: &Plan, why: Option<String>) -> CandidateNumber {
         let candidate = CandidateNumber(self.view.release.candidates.len() as u32 + 1);
-        let (base, declared) = (plan.base.clone(), plan.declared());
-        self.by_actor(ReleaseEvent::CandidateOpened { candidate, base, declared });
+        self.by_actor(ReleaseEvent::CandidateOpened {
+            candidate,
+            version: plan.version.text.clone(),
+            tag: plan.version.tag.clone(),
+            why,
+            base: plan.base.clone(),
+            declared: plan.declared(),
+        });
         let procedure =
             FacetValue { hash: plan.id(), shown: format!("{} ({})", plan.procedure, plan.id().short()) };
         let facets = BTreeMap::from([(Facet::Procedure, procedure)]);
         self.by_rule(ReleaseEvent::FacetsSet { candidate, facets });
-        Ok(candidate)
+        candidate
     }
 }
 

@@ -117,6 +117,7 @@ fn of_target(target: &ApprovalTarget) -> String {
 pub(super) fn doing(stimulus: &Stimulus) -> String {
     match stimulus {
         Stimulus::Start { plan, .. } => format!("start `{}`", plan.procedure),
+        Stimulus::Respin { plan, .. } => format!("respin as {}", plan.version.text),
         Stimulus::Approve { target, .. } => format!("approve {}", of_target(target)),
         Stimulus::Reject { target, .. } => format!("reject {}", of_target(target)),
         Stimulus::Revoke { target } => format!("revoke {}", of_target(target)),

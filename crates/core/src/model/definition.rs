@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRule, Checklist, Patience, Place, PublishSpec, Template, VoteRule, Who};
+use super::{Again, ApprovalRule, Checklist, Patience, Place, PublishSpec, Template, VoteRule, Who};
 use crate::calendar::Zone;
 use crate::changelog::ChangelogRules;
 use crate::commits::CommitRules;
@@ -291,6 +291,9 @@ pub struct Step {
     /// How long people are waited for before they are asked again.
     #[serde(default, skip_serializing_if = "Patience::is_endless")]
     pub patience: Patience,
+    /// Whether it is done again for another candidate of the release.
+    #[serde(default, skip_serializing_if = "Again::is_usual")]
+    pub again: Again,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -312,6 +315,7 @@ impl Step {
             outputs: BTreeMap::new(),
             covers: None,
             patience: Patience::default(),
+            again: Again::default(),
             place: Place::default(),
         }
     }

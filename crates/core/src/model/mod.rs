@@ -8,6 +8,7 @@ mod definition;
 mod notify;
 mod policy;
 mod publish;
+mod respin;
 mod role;
 mod vote;
 
@@ -16,6 +17,7 @@ pub use definition::*;
 pub use notify::*;
 pub use policy::*;
 pub use publish::*;
+pub use respin::*;
 pub use role::*;
 pub use vote::*;
 

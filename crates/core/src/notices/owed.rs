@@ -110,6 +110,8 @@ fn happened(view: &View, entry: &Entry) -> Option<Owed> {
         ReleaseEvent::RunFinished { run, outcome } => {
             let (state, plan) = of_run(view, *run)?;
             let given_up = match outcome {
+                // The start of the next one tells of it.
+                RunOutcome::Superseded { .. } => return None,
                 RunOutcome::Done => None,
                 RunOutcome::Aborted { why } => Some((by.clone(), why.clone())),
             };

@@ -38,7 +38,9 @@ pub(super) fn told(subject: &str, paragraphs: &[String]) -> Told {
 
 fn title(view: &View) -> String {
     let version = view.release.opened.as_ref().map(|opened| opened.version.as_str()).unwrap_or_default();
-    format!("{} {version}", view.service)
+    let later = view.release.newest().filter(|newest| newest.number.0 > 1);
+    let candidate = later.map(|newest| format!(" candidate {}", newest.number)).unwrap_or_default();
+    format!("{} {version}{candidate}", view.service)
 }
 
 fn typed(view: &View) -> Typed<'_> {
@@ -85,6 +87,11 @@ pub(super) fn started(view: &View, run: &Run, plan: &Plan) -> Told {
     let title = title(view);
     let subject = format!("{title} was started by {}", name(&run.started_by));
     let mut paragraphs = vec![format!("{} started `{}` of {title}.", name(&run.started_by), plan.procedure)];
+    if let (Some(candidate), Some(respin)) = (view.candidate(run), &plan.respin) {
+        let why = candidate.why.as_deref().unwrap_or_default();
+        let version = &candidate.version;
+        paragraphs.push(format!("It is {version} now, in place of candidate {}: {why}", respin.before));
+    }
     paragraphs.push(content(plan));
     paragraphs.push(all_of_it(view));
     told(&subject, &paragraphs)

@@ -213,6 +213,7 @@ impl Unfolding<'_> {
             outputs: step.outputs.clone(),
             covers: step.covers.clone(),
             patience: step.patience.clone(),
+            again: step.again.clone(),
             place: step.place,
         });
         Ok(id)
@@ -256,7 +257,14 @@ impl Unfolding<'_> {
         scope: &Scope,
     ) -> Result<StepId, PlanError> {
         let outputs = if id == "deploy" { step.outputs.clone() } else { Default::default() };
-        let own = Step { id: StepId::new(id)?, name: None, condition: None, outputs, ..step.clone() };
+        let own = Step {
+            id: StepId::new(id)?,
+            name: None,
+            condition: None,
+            outputs,
+            again: Default::default(),
+            ..step.clone()
+        };
         self.leaf(&own, body, after, None, scope)
     }
 }

@@ -10,4 +10,4 @@ pub use policy::*;
 pub use release::*;
 
 /// The version of the shape of the states, for snapshots: raised with every change of them.
-pub const STATE_VERSION: u16 = 3;
+pub const STATE_VERSION: u16 = 4;

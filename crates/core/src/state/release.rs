@@ -18,6 +18,7 @@ use crate::ids::{
 use crate::journal::{BlobId, Hash};
 use crate::model::Who;
 use crate::notices::Notices;
+use crate::plan::PROMOTION;
 
 /// A release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +135,9 @@ pub struct StepState {
     pub ended: u32,
     /// How it stands.
     pub status: StepStatus,
+    /// The candidate that it was done for, where that was an earlier one.
+    #[serde(default)]
+    pub kept: Option<CandidateNumber>,
     /// The last failures of its act, at most five.
     pub failures: Vec<(Timestamp, Failure)>,
     /// How many tries failed since somebody last asked for one.
@@ -361,6 +365,30 @@ impl ReleaseState {
         self.candidates.iter().find(|candidate| candidate.number == number)
     }
 
+    /// The newest candidate.
+    pub fn newest(&self) -> Option<&Candidate> {
+        self.candidates.last()
+    }
+
+    /// The newest run that cut a candidate, or goes on from its cut.
+    pub fn cut_of(&self, candidate: CandidateNumber) -> Option<&Run> {
+        let mut runs = self.runs.iter().rev();
+        runs.find(|run| run.candidate == candidate && run.procedure.as_str() != PROMOTION)
+    }
+
+    /// What its candidates are called beside its own version and tag: versions and tags, without doubles.
+    pub fn other_names(&self) -> Vec<String> {
+        let own = self.opened.as_ref();
+        let mut names: Vec<String> = Vec::new();
+        for name in self.candidates.iter().flat_map(|candidate| [&candidate.version, &candidate.tag_name]) {
+            let known = own.is_some_and(|own| *name == own.version || *name == own.tag);
+            if !known && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
     /// The first tag that was made for it. Such a tag is never used again, whatever becomes of the release.
     pub fn made_tag(&self) -> Option<&MadeTag> {
         self.candidates.iter().find_map(|candidate| candidate.tag.as_ref())
@@ -385,6 +413,21 @@ impl ReleaseState {
     /// Whether its version is used up, whatever becomes of it: it may be out in the world.
     pub fn is_burnt(&self) -> bool {
         self.made_tag().is_some() || self.is_tagging() || self.published_in().is_some()
+    }
+
+    /// Whether the version of the newest candidate is used up.
+    pub fn is_used_up(&self) -> bool {
+        let Some(newest) = self.newest() else { return false };
+        let runs = || {
+            self.runs.iter().filter(|run| run.candidate == newest.number).flat_map(|run| run.steps.values())
+        };
+        let published = |step: &StepState| {
+            matches!(
+                &step.status,
+                StepStatus::Done { result: StepResult::Act(Outcome::Published { .. }), .. }
+            ) || matches!(&step.status, StepStatus::Leased { act: Act::Publish(_) | Act::Tag { .. }, .. })
+        };
+        newest.tag.is_some() || runs().any(published)
     }
 
     fn steps(&self) -> impl Iterator<Item = &StepState> {

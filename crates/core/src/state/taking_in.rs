@@ -43,6 +43,7 @@ impl ReleaseState {
             since: at,
             epoch: 0,
             ended: 0,
+            kept: None,
             status: StepStatus::Open { seen: None, right: 0 },
             failures: Vec::new(),
             failed_tries: 0,
@@ -63,22 +64,27 @@ impl ReleaseState {
                     by: actor.clone(),
                 });
             }
-            ReleaseEvent::CandidateOpened { candidate, base, declared } => self.candidates.push(Candidate {
-                number: *candidate,
-                opened_at: at,
-                base: base.clone(),
-                commit: base.clone(),
-                tree: None,
-                branch: None,
-                enriched: false,
-                picked_from: std::collections::BTreeSet::new(),
-                tag: None,
-                notes: None,
-                digests: BTreeMap::new(),
-                declared: declared.clone(),
-                facets: BTreeMap::new(),
-                sealed: None,
-            }),
+            ReleaseEvent::CandidateOpened { candidate, version, tag, why, base, declared } => {
+                self.candidates.push(Candidate {
+                    number: *candidate,
+                    opened_at: at,
+                    version: version.clone(),
+                    tag_name: tag.clone(),
+                    why: why.clone(),
+                    base: base.clone(),
+                    commit: base.clone(),
+                    tree: None,
+                    branch: None,
+                    enriched: false,
+                    picked_from: std::collections::BTreeSet::new(),
+                    tag: None,
+                    notes: None,
+                    digests: BTreeMap::new(),
+                    declared: declared.clone(),
+                    facets: BTreeMap::new(),
+                    sealed: None,
+                })
+            }
             ReleaseEvent::FacetsSet { candidate, facets } => {
                 if let Some(candidate) = self.candidate_mut(*candidate) {
                     candidate.facets.extend(facets.clone());
@@ -277,6 +283,15 @@ impl ReleaseState {
                 let (by, result, covers) = (actor.clone(), result.clone(), covers.clone());
                 self.set(run, step, at, StepStatus::Done { by, result, covers });
             }
+            ReleaseEvent::StepKept { run, step, from, .. } => {
+                let Some(earlier) = self.run(from) else { return };
+                let Some(done) = earlier.steps.get(step) else { return };
+                let (kept, status) = (done.kept.unwrap_or(earlier.candidate), done.status.clone());
+                self.set(run, step, at, status);
+                if let Some(state) = self.step_mut(run, step) {
+                    state.kept = Some(kept);
+                }
+            }
             ReleaseEvent::StepSkipped { run, step, because } => {
                 self.set(run, step, at, StepStatus::Skipped(because.clone()));
             }
@@ -296,7 +311,6 @@ impl ReleaseState {
     /// What the result of a step changes in the candidate.
     fn content(&mut self, run: &RunId, result: &StepResult) {
         let Some(number) = self.run(run).map(|run| run.candidate) else { return };
-        let tag = self.opened.as_ref().map(|opened| opened.tag.clone());
         let Some(candidate) = self.candidate_mut(number) else { return };
         match result {
             StepResult::Branch(branch) => candidate.branch = Some(branch.clone()),
@@ -322,7 +336,7 @@ impl ReleaseState {
                 candidate.picked_from.extend(authors.iter().cloned());
             }
             StepResult::Act(Outcome::Tagged { object, .. }) => {
-                candidate.tag = tag.map(|name| MadeTag { name, object: object.clone() });
+                candidate.tag = Some(MadeTag { name: candidate.tag_name.clone(), object: object.clone() });
             }
             StepResult::Act(Outcome::Published { component: Some(component), files, .. }) => {
                 if let Some(image) = files.values().next() {

@@ -9,7 +9,7 @@ use tollgate_core::ids::EnvironmentName;
 use tollgate_core::model::*;
 use tollgate_core::plan::*;
 
-use crate::world::{commit, hours, mins, n, secs};
+use crate::world::{World, commit, hours, mins, n, secs};
 
 pub(crate) fn text(text: &str) -> Template {
     Template(text.into())
@@ -290,6 +290,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         strangers: 0,
         steps,
         cut: Cut::default(),
+        respin: None,
         usual: Default::default(),
     }
 }
@@ -298,11 +299,40 @@ pub(crate) fn plan(version: &str, steps: Vec<Step>, policy: &Policy) -> Plan {
     plan_of(version, definition(steps), policy)
 }
 
+/// The plan of another candidate of a release, of another commit, with these files changed since the candidate before.
+pub(crate) fn respun(world: &World, of: &Plan, version: &str, base: &str, changed: &[&str]) -> Plan {
+    let release = of.respin.as_ref().map_or(&of.version.text, |respin| &respin.release).clone();
+    let state = &world.releases[&release].state;
+    let newest = state.newest().unwrap();
+    let before = state.cut_of(newest.number).unwrap();
+    let changed_paths: Vec<String> = changed.iter().map(|path| (*path).to_owned()).collect();
+    let version = PlannedVersion { text: version.into(), tag: format!("v{version}"), ..of.version.clone() };
+    let mut plan = Plan { base: commit(base), version, respin: None, ..of.clone() };
+    let (keeps, again) = kept_steps(&plan, before, of, &changed_paths);
+    plan.respin = Some(Respin {
+        release,
+        before: newest.number,
+        version: newest.version.clone(),
+        run: before.id,
+        revision: None,
+        base: newest.base.clone(),
+        commit: newest.commit.clone(),
+        merges_others: false,
+        changed_paths,
+        since: changes(1),
+        made: Vec::new(),
+        told: None,
+        keeps,
+        again,
+    });
+    plan
+}
+
 /// The plan of an ad-hoc promotion of the release that a plan was for.
 pub(crate) fn promotion(of: &Plan, environment: &str, policy: &Policy) -> Plan {
     let items = Items { changes: &of.changes, changes_total: of.changes_total, components: Vec::new() };
     let steps = unfold_promotion(&n(environment), policy, &items).unwrap();
-    Plan { procedure: n(PROMOTION), policy: policy.clone(), steps, ..of.clone() }
+    Plan { procedure: n(PROMOTION), policy: policy.clone(), steps, respin: None, ..of.clone() }
 }
 
 pub(crate) fn is_nothing(result: &StepResult) -> bool {

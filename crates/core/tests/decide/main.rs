@@ -13,6 +13,7 @@ mod policies;
 mod publishing;
 mod random;
 mod release;
+mod respins;
 mod roles;
 mod soak;
 mod votes;

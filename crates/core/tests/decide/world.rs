@@ -167,6 +167,16 @@ impl World {
         Ok(run)
     }
 
+    /// Another candidate of a release.
+    pub(crate) fn respin(&mut self, release: &str, plan: &Plan, who: &str) -> Result<RunId, Refusal> {
+        self.runs += 1;
+        let run = run_id(self.runs);
+        let (plan, blob, why) = (Arc::new(plan.clone()), BlobId(plan.id()), "it failed on stage".to_owned());
+        self.by(release, who, Stimulus::Respin { run, plan, blob, why })?;
+        self.releases.get_mut(release).unwrap().runs.push(run);
+        Ok(run)
+    }
+
     pub(crate) fn wake(&mut self, version: &str) -> Vec<Entry> {
         self.by(version, "tollgate", Stimulus::Wake).unwrap()
     }

@@ -140,6 +140,8 @@ pub(crate) static STEP: Mapping = mapping(
         OUTPUTS,
         COVERS,
         VALID,
+        PER,
+        KEEPS,
     ],
 )
 .one_of(STEP_CHOICE)
@@ -173,6 +175,8 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         ELSE.with(HOOK_SINGLE_KINDS),
         COVERS,
         VALID,
+        PER,
+        KEEPS,
     ],
 )
 .one_of(HOOK_CHOICE)
@@ -299,6 +303,23 @@ const COVERS: Key =
         .with(&["manual", "ask", "approval", "vote", "checklist"]);
 const VALID: Key = key("valid", Shape::Duration, "How long an approval counts.").with(&["approval"]);
 
+/// The kinds whose results can count for another candidate.
+const KEPT_KINDS: &[&str] = &["shell", "manual", "checklist", "hand-over", "message"];
+const PER: Key = key(
+    "per",
+    Shape::OneOf(&["candidate", "release"]),
+    "Whether it is done for each candidate of a release, or once; `candidate` if not given.",
+)
+.with(KEPT_KINDS);
+const KEEPS: Key = key(
+    "keeps",
+    Shape::Either(&KEPT, &KEPT_LIST),
+    "What may be another one in the next candidate without its being done again.",
+)
+.with(KEPT_KINDS);
+static KEPT_LIST: Shape = Shape::List(&KEPT, 1);
+static KEPT: Shape = Shape::OneOf(&["source", "tag", "digest", "notes", "version.files"]);
+
 static SAME_AS: Mapping = mapping(
     "same-as",
     "`by`",
@@ -317,7 +338,7 @@ const LATER_STEPS: &[Refused] = &[
     later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
     later(&["schema.rehearse", "schema.migrate", "rollback", "load-test", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
-    later(&["per", "keeps", "soft", "undo"], "remove it"),
+    later(&["soft", "undo"], "remove it"),
     later(&["where"], "every step runs on the machine that runs Tollgate"),
     elsewhere(&["via"], "`via` stands inside `message`"),
     later(&["due"], "use `timeout` for how long it may take"),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tollgate_core::ids::{OutputName, QuestionName, StepId};
-use tollgate_core::model::{Each, Extract, Otherwise, Patience, Retry, Step, StepKind, Who};
+use tollgate_core::model::{
+    Again, Each, Extract, FacetName, Keeps, Otherwise, Patience, Per, Retry, Step, StepKind, Who,
+};
 
 use super::order::Order;
 use super::scope::Scope;
@@ -163,6 +165,18 @@ fn done_by_people(step: &Node, each: bool) -> bool {
         || !each && ["manual", "approval", "hand-over"].iter().any(|kind| step.get(kind).is_some())
 }
 
+/// What a word under `keeps` names; what is none was reported by the grammar.
+fn kept(word: &str) -> Option<Keeps> {
+    Some(match word {
+        "source" => Keeps::Facet(FacetName::Source),
+        "tag" => Keeps::Facet(FacetName::Tag),
+        "digest" => Keeps::Facet(FacetName::Digest),
+        "notes" => Keeps::Facet(FacetName::Notes),
+        "version.files" => Keeps::VersionFiles,
+        _ => return None,
+    })
+}
+
 /// The one key of a step that says what it does.
 fn kind_of(step: &Node) -> Option<&Entry> {
     step.entries().iter().find(|entry| STEP_KINDS.contains(&entry.key.as_str()))
@@ -263,6 +277,7 @@ impl Lower<'_> {
             _ => Otherwise::Ask,
         };
         let covers = node.get("covers").map(super::approvals::facets);
+        let again = self.again(node);
         let place = place(node.span);
         Some(Step {
             id: id?,
@@ -278,6 +293,7 @@ impl Lower<'_> {
             outputs,
             covers,
             patience: Patience::default(),
+            again,
             place,
         })
     }
@@ -349,6 +365,25 @@ impl Lower<'_> {
                 (!items.is_empty()).then_some(Each::List(items))
             }
         }
+    }
+
+    /// Whether it is done again for another candidate.
+    fn again(&mut self, node: &Node) -> Again {
+        let per = match node.get("per").and_then(Node::text) {
+            Some("release") => Per::Release,
+            _ => Per::Candidate,
+        };
+        let Some(entry) = node.entry("keeps") else { return Again { per, keeps: Vec::new() } };
+        if per == Per::Release {
+            let message = "what is done once for a release has nothing to keep";
+            self.report.error(Code::KeyConflict, entry.key_span, message).hint("remove `keeps` or `per`");
+        }
+        let one = entry.value.text().into_iter();
+        let named = one.chain(entry.value.items().iter().filter_map(Node::text));
+        let mut keeps: Vec<Keeps> = named.filter_map(kept).collect();
+        keeps.sort_unstable();
+        keeps.dedup();
+        Again { per, keeps }
     }
 
     fn retry(&mut self, node: &Node) -> Retry {

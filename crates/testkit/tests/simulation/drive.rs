@@ -40,6 +40,7 @@ pub(crate) enum Meanwhile {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ended {
     pub(crate) done: u32,
+    pub(crate) superseded: u32,
     pub(crate) aborted: u32,
     pub(crate) events: u64,
     pub(crate) impatient: u32,
@@ -182,7 +183,8 @@ impl Sim {
             self.prepare_meanwhile();
         }
         match self.chance.below(100) {
-            0..45 => self.work(true).await,
+            0..43 => self.work(true).await,
+            43..45 => self.respin().await,
             45..62 => self.pass_time().await,
             62..84 => self.somebody().await,
             84..87 => self.late().await,
@@ -395,6 +397,45 @@ impl Sim {
             let surveyed = desk.survey(&definition.service, origin, "main").await?;
             let wanted = Wanted::exactly(&version);
             desk.plan(&surveyed, &definition, &policy, &named(PROCEDURE), &wanted).await
+        };
+        world.finish(planning).await
+    }
+
+    /// Somebody wants another candidate of a release, most often after others have mended something.
+    pub(crate) async fn respin(&mut self) {
+        let releases: Vec<ReleaseId> = self.oracle.releases.keys().copied().collect();
+        let Some(release) = self.chance.pick(&releases).copied() else { return };
+        if self.oracle.releases[&release].runs.len() > 30 {
+            return;
+        }
+        if self.chance.percent(80) {
+            self.others_commit();
+        }
+        let by = people::anybody(&mut self.chance);
+        let result = match self.plan_respin(release).await {
+            Ok(plan) => {
+                let plan = Arc::new(plan);
+                self.oracle.plans.insert(plan.id(), plan.clone());
+                self.desk.clone().respin(plan, release, "it was wrong", &by).await.map(drop)
+            }
+            Err(error) => Err(error),
+        };
+        self.told(&format!("{by}: respin {release}"), result);
+        self.catch_up();
+    }
+
+    async fn plan_respin(&mut self, release: ReleaseId) -> Result<Plan, EngineError> {
+        let policy = self.oracle.in_force().ok_or(EngineError::Crashed)?;
+        let (desk, definition) = (self.desk.clone(), self.team.definition.clone());
+        let world = self.world.clone();
+        let checkout = world.state().git.checkout.clone();
+        let planning = async {
+            let folder = Some("/sim".into());
+            let origin = Origin { url: "sim://repository".into(), checkout, folder };
+            let view = desk.view(&definition.service, release).await?;
+            let before = desk.before_respin(&view).await?;
+            let surveyed = desk.survey(&definition.service, origin, "main").await?;
+            desk.plan_respin(&surveyed, &definition, &policy, &before, None).await
         };
         world.finish(planning).await
     }

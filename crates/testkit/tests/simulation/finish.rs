@@ -187,6 +187,9 @@ impl Sim {
             for run in &state.runs {
                 match &run.status {
                     RunStatus::Finished { outcome: RunOutcome::Done, .. } => self.ended.done += 1,
+                    RunStatus::Finished { outcome: RunOutcome::Superseded { .. }, .. } => {
+                        self.ended.superseded += 1;
+                    }
                     _ => self.ended.aborted += 1,
                 }
             }

@@ -167,6 +167,9 @@ impl Oracle {
             }
             self.order(&state, run, event);
         }
+        for wrong in crate::respins::judge(self, id, &state, event) {
+            self.violation(wrong);
+        }
         match event {
             ReleaseEvent::RunFinished { run, outcome: tollgate_core::event::RunOutcome::Done } => {
                 if let Some((run, plan)) = state.run(run).and_then(|run| Some((run, self.plan(run)?.clone())))
@@ -215,6 +218,7 @@ impl Oracle {
             ReleaseEvent::StepOpened { step, .. }
             | ReleaseEvent::EffectWanted { step, .. }
             | ReleaseEvent::StepDone { step, .. }
+            | ReleaseEvent::StepKept { step, .. }
             | ReleaseEvent::StepSkipped { step, .. } => step,
             _ => return,
         };
@@ -372,6 +376,7 @@ fn run_of(event: &ReleaseEvent) -> Option<RunId> {
         | ReleaseEvent::Seen { run, .. }
         | ReleaseEvent::StepDone { run, .. }
         | ReleaseEvent::StepSkipped { run, .. }
+        | ReleaseEvent::StepKept { run, .. }
         | ReleaseEvent::StepExpired { run, .. }
         | ReleaseEvent::StepRetried { run, .. }
         | ReleaseEvent::RunHeld { run, .. }

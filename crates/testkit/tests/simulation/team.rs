@@ -9,11 +9,11 @@ use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
-    AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component, Connection,
-    Definition, Deploy, Each, Environment, Extract, Filled, Fits, Gate, GateKind, GitCheck, GitCherryPick,
-    GitMerge, Handed, Majority, MergeHow, MergeWay, Message, Otherwise, Person, Policy, Probe, ProbeRead,
-    Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell, SignOff, Step, StepKind, Template,
-    VersionFileSpec, VersionSpec, VoteRule, Who,
+    Again, AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component,
+    Connection, Definition, Deploy, Each, Environment, Extract, FacetName, Filled, Fits, Gate, GateKind,
+    GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message, Otherwise, Per,
+    Person, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell,
+    SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
@@ -310,6 +310,24 @@ impl Making<'_> {
         }
     }
 
+    /// What stays when there is another candidate.
+    fn again(&mut self) -> Again {
+        let all = [
+            Keeps::VersionFiles,
+            Keeps::Facet(FacetName::Source),
+            Keeps::Facet(FacetName::Notes),
+            Keeps::Facet(FacetName::Digest),
+        ];
+        match self.chance.below(6) {
+            0 => Again { per: Per::Release, keeps: Vec::new() },
+            1 => {
+                let keeps = all.into_iter().filter(|_| self.chance.percent(50)).collect();
+                Again { per: Per::Candidate, keeps }
+            }
+            _ => Again::default(),
+        }
+    }
+
     fn modify(&mut self, step: &mut Step) {
         let grouped = matches!(step.kind, StepKind::Parallel { .. } | StepKind::Phase { .. });
         step.condition = self.maybe(8, Self::condition);
@@ -328,6 +346,9 @@ impl Making<'_> {
                 1 => Each::Components,
                 _ => Each::List(vec!["one".into(), "two".into()]),
             });
+        }
+        if matches!(step.kind, StepKind::Shell(_) | StepKind::Manual { .. } | StepKind::Message(_)) {
+            step.again = self.again();
         }
         if let StepKind::Shell(shell) = &step.kind
             && self.chance.percent(30)
