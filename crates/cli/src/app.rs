@@ -23,6 +23,7 @@ use tollgate_store::{OpenOptions, SqliteStore};
 use crate::Global;
 use crate::error::{CliError, reason};
 use crate::output::Output;
+use crate::project::Reader;
 
 /// What every command has at hand.
 pub(crate) struct App {
@@ -112,7 +113,10 @@ impl App {
         let folder = self.state_folder(&service)?;
         let store = Arc::new(SqliteStore::open(folder.join("state.db"), options)?);
         let places = Places { work: folder.clone(), holder: format!("process {}", std::process::id()) };
-        let mut engine = Engine::new(store.clone(), world(&folder)?, places).with_faults(faults()?);
+        let reader = Reader { app: App { global: self.global.clone(), output: self.output } };
+        let mut engine = Engine::new(store.clone(), world(&folder)?, places)
+            .with_faults(faults()?)
+            .with_procedures(Arc::new(reader));
         if let Some(observer) = observer {
             engine = engine.with_observer(observer);
         }

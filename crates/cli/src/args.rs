@@ -164,6 +164,10 @@ pub(crate) enum Command {
     Freeze(commands::freeze::FreezeArgs),
     /// Agree to lift a freeze before its end
     Thaw(commands::freeze::ThawArgs),
+    /// Show what starts by itself, and when
+    Trains(commands::trains::TrainsArgs),
+    /// Leave departures of a train out, start a missed one, or tell its day
+    Train(commands::trains::TrainArgs),
     /// Show what is where, or tell it
     Env(commands::env::EnvArgs),
     /// Show the rules in force, or put others in force

@@ -36,11 +36,11 @@ pub(crate) enum Weight {
     News,
 }
 
-fn say(mark: &'static str, style: anstyle::Style, text: impl Into<String>) -> Described {
+pub(crate) fn say(mark: &'static str, style: anstyle::Style, text: impl Into<String>) -> Described {
     Described { mark, style, text: text.into(), weight: Weight::News }
 }
 
-fn detail(text: impl Into<String>) -> Described {
+pub(crate) fn detail(text: impl Into<String>) -> Described {
     Described { mark: "·", style: FAINT, text: text.into(), weight: Weight::Detail }
 }
 
@@ -56,6 +56,7 @@ pub(crate) fn describe(entry: &Entry) -> Described {
     match &entry.event {
         Event::Release(event) => release(entry, event),
         Event::Environment(event) => environment(entry, event),
+        Event::Train(event) => crate::trains::describe(entry, event),
         Event::Policy(event) => match event {
             PolicyEvent::Proposed { hash, .. } => {
                 say("●", WAITS, format!("{} proposed policy {}", entry.actor, hash.short()))

@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod project;
 mod resolve;
+mod trains;
 mod when;
 
 use std::process::ExitCode;

@@ -1,7 +1,5 @@
 //! The procedure file, and where it is.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +8,7 @@ use jiff::Timestamp;
 use tollgate_core::ids::ServiceName;
 use tollgate_core::model::{Definition, Policy};
 use tollgate_engine::planning::Surveyed;
+use tollgate_engine::ports::{FileLoader, Procedures};
 use tollgate_engine::{Engine, EngineError};
 use tollgate_procedure::Loaded;
 
@@ -20,6 +19,8 @@ use crate::exit::Exit;
 /// The name of the procedure file.
 pub(crate) const FILE: &str = "tollgate.yaml";
 
+/// How many mistakes of a file are told where nobody sees it.
+const MISTAKES_MAX: usize = 5;
 /// The largest procedure file that is read.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 
@@ -168,30 +169,38 @@ pub(crate) async fn load_from_commit(
     engine: &Engine,
     surveyed: &Surveyed,
 ) -> Result<Option<Loaded>, EngineError> {
-    let Some(text) = engine.surveyed_file(surveyed, FILE).await? else { return Ok(None) };
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let mut files: BTreeMap<String, Result<String, String>> = BTreeMap::new();
-    loop {
-        let missing: RefCell<BTreeSet<String>> = RefCell::default();
-        let loader = |path: &str| {
-            files.get(path).cloned().unwrap_or_else(|| {
-                missing.borrow_mut().insert(path.to_owned());
-                Err("it is being read".into())
-            })
-        };
-        let loaded = tollgate_procedure::load(&text, FILE, &loader);
-        let missing = missing.into_inner();
-        if missing.is_empty() {
-            return Ok(Some(loaded));
-        }
-        // The files that it names are read from the same commit, and it is loaded anew.
-        for path in missing {
-            let found = engine.surveyed_file(surveyed, &path).await?;
-            let content = match found {
-                Some(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()),
-                None => Err(format!("it is not in commit {}", surveyed.base.short())),
-            };
-            files.insert(path, content);
-        }
+    engine.procedure_of(surveyed, |text, files| tollgate_procedure::load(text, FILE, files)).await
+}
+
+/// Reads procedure files for the engine, which starts trains without anybody there.
+pub(crate) struct Reader {
+    pub(crate) app: App,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+impl Procedures for Reader {
+    fn read(&self, text: &str, files: FileLoader<'_>) -> Result<Definition, String> {
+        let loaded = tollgate_procedure::load(text, FILE, files);
+        loaded.definition.ok_or_else(|| {
+            let errors: Vec<String> = loaded
+                .diagnostics
+                .iter()
+                .filter(|one| one.is_error())
+                .take(MISTAKES_MAX)
+                .map(|one| format!("line {}: {}", one.place.line, one.message))
+                .collect();
+            errors.join("; ")
+        })
+    }
+
+    fn folder(&self, service: &ServiceName) -> Option<PathBuf> {
+        let project = self.app.find_project().ok().flatten()?;
+        let own = project.loaded.definition.as_ref().is_some_and(|definition| definition.service == *service);
+        own.then(|| project.folder())
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::PersonName;
+use crate::ids::{PersonName, TrainName};
 
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +17,8 @@ pub enum Actor {
     },
     /// An account of the operating system that belongs to nobody in the policy.
     Login(String),
-    /// A schedule of the procedure.
-    Schedule,
+    /// A train: nobody in person. The rules in force say that it starts its procedure.
+    Schedule(TrainName),
     /// Tollgate itself, following its rules.
     Tollgate,
 }
@@ -51,7 +51,7 @@ impl std::fmt::Display for Actor {
         match self {
             Self::Person { name, .. } => name.fmt(f),
             Self::Login(login) => write!(f, "{login} (not in the policy)"),
-            Self::Schedule => f.write_str("the schedule"),
+            Self::Schedule(train) => write!(f, "schedule {train}"),
             Self::Tollgate => f.write_str("Tollgate"),
         }
     }

@@ -21,6 +21,7 @@ use crate::ids::{
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
 use crate::model::Who;
 use crate::notices::NoticeEvent;
+use crate::train::TrainEvent;
 
 /// The newest version of every kind of event.
 pub const KIND_VERSION: u16 = 1;
@@ -34,6 +35,8 @@ pub enum Event {
     Environment(EnvironmentEvent),
     /// Of a release's stream.
     Release(ReleaseEvent),
+    /// Of a train's stream.
+    Train(TrainEvent),
 }
 
 /// An event with who did it, when, and where it goes.
@@ -679,6 +682,7 @@ impl Entry {
             Event::Policy(event) => parts(event),
             Event::Environment(event) => parts(event),
             Event::Release(event) => parts(event),
+            Event::Train(event) => parts(event),
         };
         let actor = serde_json::to_string(&self.actor).unwrap_or_default();
         NewEvent { at: self.at, kind, kind_version: KIND_VERSION, actor, data }
@@ -695,6 +699,7 @@ impl Entry {
             StreamId::Policy(_) => Event::Policy(whole(event)?),
             StreamId::Environment(..) => Event::Environment(whole(event)?),
             StreamId::Release(..) => Event::Release(whole(event)?),
+            StreamId::Train(..) => Event::Train(whole(event)?),
             StreamId::Checkpoint => {
                 return Err(DecodeError::Unknown { kind: event.kind.clone(), version: event.kind_version });
             }
@@ -710,6 +715,8 @@ fn parts(event: &impl Serialize) -> (String, String) {
         Ok(serde_json::Value::Object(map)) => {
             map.into_iter().next().map(|(kind, data)| (kind, data.to_string())).unwrap_or_default()
         }
+        // One that holds nothing.
+        Ok(serde_json::Value::String(kind)) => (kind, "null".into()),
         _ => Default::default(),
     }
 }

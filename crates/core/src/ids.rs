@@ -98,6 +98,7 @@ name!(/** A deployable part of a service. */ ComponentName, "a component name", 
 name!(/** Where a release runs. */ EnvironmentName, "an environment name", "-_.");
 name!(/** A line of older versions that is still maintained. */ LineName, "the name of a line", "-_.");
 name!(/** A procedure of a service. */ ProcedureName, "a procedure name", "-_.");
+name!(/** What starts a procedure by itself. */ TrainName, "a train's name", "-_.");
 name!(/** A gate of an environment, or one that holds for all of them. */ GateName, "a gate name", "-_.");
 name!(/** A question that is asked once a release. */ QuestionName, "a question name", "-_");
 name!(/** A person, by the key under `people`. */ PersonName, "a person's name", "-_.@+");

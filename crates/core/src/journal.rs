@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::ids::{EnvironmentName, ReleaseId, ServiceName};
+use crate::ids::{EnvironmentName, ReleaseId, ServiceName, TrainName};
 
 /// A SHA-256 hash, printed as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl From<Hash> for String {
     }
 }
 
-/// A stream of the journal. The text form (`policy/S`, `environment/S/E`, `release/S/ID`, `checkpoint`) is its key in the store.
+/// A stream of the journal. The text form (`policy/S`, `environment/S/E`, `release/S/ID`, `train/S/T`, `checkpoint`) is its key in the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum StreamId {
@@ -93,6 +93,8 @@ pub enum StreamId {
     Environment(ServiceName, EnvironmentName),
     /// One release with its candidates and runs.
     Release(ServiceName, ReleaseId),
+    /// The departures of one train of a service.
+    Train(ServiceName, TrainName),
     /// The heads of all other streams.
     Checkpoint,
 }
@@ -108,6 +110,7 @@ impl fmt::Display for StreamId {
             Self::Policy(service) => write!(f, "policy/{service}"),
             Self::Environment(service, environment) => write!(f, "environment/{service}/{environment}"),
             Self::Release(service, release) => write!(f, "release/{service}/{release}"),
+            Self::Train(service, train) => write!(f, "train/{service}/{train}"),
             Self::Checkpoint => f.write_str("checkpoint"),
         }
     }
@@ -129,6 +132,11 @@ impl FromStr for StreamId {
                 .ok()
                 .zip(release.parse().ok())
                 .map(|(service, release)| Self::Release(service, release)),
+            ["train", service, train] => service
+                .parse()
+                .ok()
+                .zip(train.parse().ok())
+                .map(|(service, train)| Self::Train(service, train)),
             _ => None,
         };
         parsed.ok_or_else(|| StreamIdError(text.chars().filter(|c| !c.is_control()).take(80).collect()))
@@ -234,6 +242,7 @@ mod tests {
             "policy/balrog",
             "environment/balrog/stage",
             "release/balrog/0190a3f0-0000-7000-8000-000000000001",
+            "train/balrog/weekly",
         ] {
             assert_eq!(text.parse::<StreamId>().map(|id| id.to_string()), Ok(text.to_owned()));
         }

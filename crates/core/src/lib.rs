@@ -26,6 +26,7 @@ pub mod plan;
 pub mod publish;
 pub mod signatures;
 pub mod state;
+pub mod train;
 pub mod typed;
 pub mod version;
 pub mod version_file;

@@ -2,6 +2,7 @@
 
 use tollgate_core::journal::{Hash, StreamId};
 use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState};
+use tollgate_core::train::TrainState;
 use tollgate_core::view::View;
 
 use crate::follow::{RELEASE_ROW, ReleaseRow};
@@ -25,6 +26,7 @@ impl Engine {
                     StreamId::Policy(_) => self.replays::<PolicyState>(&head.stream).await?,
                     StreamId::Environment(..) => self.replays::<EnvironmentState>(&head.stream).await?,
                     StreamId::Release(..) => self.replays::<ReleaseState>(&head.stream).await?,
+                    StreamId::Train(..) => self.replays::<TrainState>(&head.stream).await?,
                     StreamId::Checkpoint => true,
                 };
                 if !same {
@@ -74,7 +76,7 @@ impl Engine {
                 };
                 Ok(if right { None } else { missing("the list of releases shows something else") })
             }
-            StreamId::Environment(..) | StreamId::Checkpoint => Ok(None),
+            StreamId::Environment(..) | StreamId::Train(..) | StreamId::Checkpoint => Ok(None),
         }
     }
 

@@ -28,6 +28,7 @@ mod rules;
 mod since;
 pub mod store;
 mod submit;
+mod trains;
 mod verifying;
 pub mod versioning;
 pub mod whole;
@@ -49,12 +50,13 @@ pub use guessing::Guess;
 pub use reconcile::Repair;
 pub use rules::{AdoptOutcome, PolicyInForce};
 pub use submit::Submitted;
+pub use trains::{Gone, TrainStanding};
 pub use work::{Idle, WorkEnd};
 
 use crate::cache::Cache;
 use crate::inject::Inject;
 use crate::load::LoadedView;
-use crate::ports::{Clock, Depot, Ids, Mailer, Prober, Registries, Repository, Runner, Source};
+use crate::ports::{Clock, Depot, Ids, Mailer, Prober, Procedures, Registries, Repository, Runner, Source};
 use crate::store::Store;
 
 /// Everything outside that the engine acts on.
@@ -121,6 +123,7 @@ pub struct Engine {
     pub places: Places,
     inject: Arc<dyn Inject>,
     observer: Option<Observer>,
+    procedures: Option<Arc<dyn Procedures>>,
     plans: Cache<BlobId, Arc<Plan>, BLOBS_MAX>,
     policies: Cache<BlobId, Arc<Policy>, BLOBS_MAX>,
     views: Cache<StreamId, LoadedView, VIEWS_MAX>,
@@ -144,6 +147,7 @@ impl Engine {
             places,
             inject: Arc::new(inject::Never),
             observer: None,
+            procedures: None,
             plans: Cache::default(),
             policies: Cache::default(),
             views: Cache::default(),
@@ -160,6 +164,12 @@ impl Engine {
     #[must_use]
     pub fn with_observer(self, observer: Observer) -> Self {
         Self { observer: Some(observer), ..self }
+    }
+
+    /// The same with somebody who reads procedure files: without, no train departs by itself.
+    #[must_use]
+    pub fn with_procedures(self, procedures: Arc<dyn Procedures>) -> Self {
+        Self { procedures: Some(procedures), ..self }
     }
 
     fn now(&self) -> Timestamp {

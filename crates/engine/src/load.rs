@@ -11,6 +11,7 @@ use tollgate_core::journal::{BlobId, StreamId, StreamVersion};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
 use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, RunStatus, STATE_VERSION};
+use tollgate_core::train::TrainState;
 use tollgate_core::view::View;
 
 use crate::cache::Cache;
@@ -18,7 +19,7 @@ use crate::store::{BlobRead, Commit, StreamRead};
 use crate::{BLOBS_MAX, Engine, EngineError};
 
 /// A snapshot is written when so many events stand after the last one.
-const SNAPSHOT_EVERY: u64 = 32;
+pub(crate) const SNAPSHOT_EVERY: u64 = 32;
 
 /// A state and what is needed to write the next snapshot of it.
 #[derive(Debug, Clone)]
@@ -97,6 +98,13 @@ impl Replay for EnvironmentState {
 impl Replay for PolicyState {
     fn take_in(&mut self, entry: &Entry) {
         if let Event::Policy(event) = &entry.event {
+            self.apply(entry.at, &entry.actor, event);
+        }
+    }
+}
+impl Replay for TrainState {
+    fn take_in(&mut self, entry: &Entry) {
+        if let Event::Train(event) = &entry.event {
             self.apply(entry.at, &entry.actor, event);
         }
     }

@@ -1,6 +1,7 @@
 //! The ports to the world, in our own words. Refusals that are to be expected are values, not errors.
 
 mod merging;
+mod procedures;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 pub use merging::*;
+pub use procedures::{FileLoader, Procedures};
 use serde::{Deserialize, Serialize};
 pub use tollgate_core::act::FailureClass;
 use tollgate_core::ids::EffectId;

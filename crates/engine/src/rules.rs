@@ -74,7 +74,10 @@ impl Engine {
     }
 
     /// How the rules of a service stand, read at once.
-    async fn rules(&self, service: &ServiceName) -> Result<(PolicyView, StreamVersion), EngineError> {
+    pub(crate) async fn rules(
+        &self,
+        service: &ServiceName,
+    ) -> Result<(PolicyView, StreamVersion), EngineError> {
         let loaded: Loaded<PolicyState> = self.load(&StreamId::Policy(service.clone())).await?;
         let in_force = match &loaded.state.adopted {
             Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
@@ -88,13 +91,18 @@ impl Engine {
         let bytes = serde_json::to_vec(wanted).map_err(|error| EngineError::Damaged(error.to_string()))?;
         let salt = self.world.ids.salt();
         let blob = BlobId::of(&salt, &bytes);
-        self.ruling(&wanted.service, vec![NewBlob { salt, bytes }], |view, now| {
+        let outcome = self.ruling(&wanted.service, vec![NewBlob { salt, bytes }], |view, now| {
             let decision = adopt_policy(view, wanted, blob, actor, now)?;
             let (adopted, signed, needed) = (decision.adopted, decision.signed, decision.needed);
             let outcome = AdoptOutcome { adopted, signed, needed };
             Ok(Ruling { entries: decision.entries, felt: adopted, outcome })
-        })
-        .await
+        });
+        let outcome = outcome.await?;
+        if outcome.adopted {
+            // What departed by the rules before, and since when it departs by these: before others come after them.
+            self.reschedule(&wanted.service).await?;
+        }
+        Ok(outcome)
     }
 
     /// Somebody stops what a freeze covers. `sure` is the second yes for one that looks like a typing mistake.

@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::Actor;
 use tollgate_core::agenda::{Agenda, agenda};
 use tollgate_core::decide::decide;
-use tollgate_core::event::{Entry, EnvironmentEvent, Event};
-use tollgate_core::ids::{EffectId, ReleaseId, RunId, ServiceName};
+use tollgate_core::event::{Entry, EnvironmentEvent, Event, ReleaseEvent};
+use tollgate_core::ids::{EffectId, ReleaseId, RunId, ServiceName, TrainName};
 use tollgate_core::journal::{BlobId, StreamId, StreamVersion};
 use tollgate_core::plan::Plan;
 use tollgate_core::state::STATE_VERSION;
+use tollgate_core::train::TrainEvent;
 use tollgate_core::view::{Decision, Refusal, Stimulus, View, release_id};
 
 use crate::inject::{Fault, Point, fault};
@@ -51,6 +52,24 @@ pub(crate) struct Beside {
     pub(crate) finished: Option<(EffectId, u64)>,
     /// A timer that fired.
     pub(crate) fired: Option<String>,
+    /// What is written down of the train whose departure this is.
+    pub(crate) train: Option<Boarding>,
+}
+
+/// A departure, written down in one with the run that it starts: only if nobody was faster with the train.
+#[derive(Debug, Clone)]
+pub(crate) struct Boarding {
+    /// The train's stream, at the version that was read.
+    pub(crate) read: (StreamId, StreamVersion),
+    /// The departure.
+    pub(crate) event: TrainEvent,
+}
+
+impl Boarding {
+    fn entry(&self, actor: &Actor, at: Timestamp) -> Entry {
+        let (stream, event) = (self.read.0.clone(), Event::Train(self.event.clone()));
+        Entry { stream, at, actor: actor.clone(), event }
+    }
 }
 
 impl Engine {
@@ -72,9 +91,23 @@ impl Engine {
         release: Option<ReleaseId>,
         actor: &Actor,
     ) -> Result<(ReleaseId, Submitted), EngineError> {
+        let run = RunId(self.world.ids.uuid());
+        self.start_run(plan, release, run, actor, None).await
+    }
+
+    /// The same for a run of this id; of a train, in one with its departure.
+    pub(crate) async fn start_run(
+        &self,
+        plan: Arc<Plan>,
+        release: Option<ReleaseId>,
+        run: RunId,
+        actor: &Actor,
+        train: Option<Boarding>,
+    ) -> Result<(ReleaseId, Submitted), EngineError> {
         let service = plan.definition.service.clone();
         let release = release.unwrap_or_else(|| release_id(&service, &plan.version.text));
-        let (run, blob, beside) = self.new_run(&plan)?;
+        let (_, blob, beside) = self.new_run(&plan)?;
+        let beside = Beside { train, ..beside };
         let stimulus = Stimulus::Start { run, plan, blob };
         let submitted = self.take_in(&service, release, &stimulus, actor, beside).await?;
         Ok((release, submitted))
@@ -121,7 +154,14 @@ impl Engine {
                 Err(_) if guessed => continue,
                 Err(refusal) => return Err(refusal.into()),
             };
-            let commit = self.commit_of(&loaded, &before, &decision, &beside, now).await?;
+            let mut commit = self.commit_of(&loaded, &before, &decision, &beside, now).await?;
+            let mut entries = decision.entries;
+            if let Some(boarding) = &beside.train {
+                let entry = boarding.entry(actor, now);
+                commit.read.push(boarding.read.clone());
+                commit.append.extend(appends(std::slice::from_ref(&entry)));
+                entries.push(entry);
+            }
             let written = Written::by(&commit);
             match self.commit(commit).await {
                 Ok(()) => {
@@ -132,11 +172,17 @@ impl Engine {
                         self.views.put(key, next);
                     }
                     if let Some(observer) = &self.observer
-                        && !decision.entries.is_empty()
+                        && !entries.is_empty()
                     {
-                        observer(&decision.entries);
+                        observer(&entries);
                     }
-                    return Ok(Submitted { entries: decision.entries, view: decision.after });
+                    return Ok(Submitted { entries, view: decision.after });
+                }
+                // A departure that somebody else took up is not started a second time.
+                Err(EngineError::Store(StoreError::Conflict { stream, .. }))
+                    if beside.train.as_ref().is_some_and(|boarding| boarding.read.0 == stream) =>
+                {
+                    return Err(Refusal::new("stale", "the train has moved on").into());
                 }
                 Err(EngineError::Store(StoreError::Conflict { .. })) => {}
                 Err(EngineError::Store(StoreError::Fenced { .. })) => {
@@ -227,12 +273,20 @@ impl Engine {
                 )
             )
         };
-        if !entries.iter().any(opens) {
-            return Ok(Vec::new());
+        let mut nudges = Vec::new();
+        if entries.iter().any(opens) {
+            let own = view.stream();
+            let others = self.unfinished_streams(Some(&view.service)).await?;
+            nudges
+                .extend(others.into_iter().filter(|stream| *stream != own).map(|stream| nudge(stream, now)));
         }
-        let own = view.stream();
-        let others = self.unfinished_streams(Some(&view.service)).await?;
-        Ok(others.into_iter().filter(|stream| *stream != own).map(|stream| nudge(stream, now)).collect())
+        // A train can wait for the end of a run.
+        let ends = |entry: &Entry| matches!(entry.event, Event::Release(ReleaseEvent::RunFinished { .. }));
+        if let (Some(policy), true) = (&view.policy, entries.iter().any(ends)) {
+            let stream = |name: &TrainName| StreamId::Train(view.service.clone(), name.clone());
+            nudges.extend(policy.trains.keys().map(|name| nudge(stream(name), now)));
+        }
+        Ok(nudges)
     }
 
     /// The releases with a run that is not finished: those of a service, or all.
@@ -264,7 +318,8 @@ impl Engine {
         let read = self.store.read(std::slice::from_ref(&timer.stream)).await?;
         let read = read.into_iter().map(|read| (read.stream, read.version)).collect();
         let now = self.now();
-        let waiting = self.unfinished_streams(Some(service)).await?;
+        let mut waiting = self.unfinished_streams(Some(service)).await?;
+        waiting.extend(self.train_streams(service).await?);
         let mut timers: Vec<TimerChange> = waiting.into_iter().map(|stream| nudge(stream, now)).collect();
         timers.push(TimerChange::Clear { stream: timer.stream.clone(), name: timer.name.clone() });
         match self.commit(Commit { read, timers, ..Commit::default() }).await {
@@ -301,7 +356,7 @@ fn snapshot(before: &View, after: &View, append: &Append) -> Result<Option<Snaps
             Some(state) => serde_json::to_string(state),
             None => return Ok(None),
         },
-        StreamId::Policy(_) | StreamId::Checkpoint => return Ok(None),
+        StreamId::Policy(_) | StreamId::Train(..) | StreamId::Checkpoint => return Ok(None),
     };
     let Some((_, version)) = before.versions.iter().find(|(read, _)| *read == append.stream) else {
         return Ok(None);

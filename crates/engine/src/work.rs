@@ -22,6 +22,7 @@ use crate::inject::{Fault, Point, fault};
 use crate::ports::{PortError, ProbeRequest};
 use crate::store::{Claim, Commit, Poll, StoreError, Task, TaskChange, Timer, TimerChange};
 use crate::submit::Beside;
+use crate::trains::BRANCH_POLL;
 use crate::{Engine, EngineError, notifying};
 
 /// How many acts and looks go on at the same time.
@@ -63,6 +64,7 @@ pub enum WorkEnd {
 enum Piece {
     Effect(EffectId),
     Poll(String),
+    Train(StreamId),
 }
 
 /// What this process is at, so that nothing is begun twice.
@@ -72,6 +74,7 @@ struct UnderWay {
     /// The acts, and whether each runs a command.
     effects: HashMap<EffectId, bool>,
     polls: HashSet<String>,
+    trains: HashSet<StreamId>,
 }
 
 impl UnderWay {
@@ -95,6 +98,9 @@ impl UnderWay {
             Piece::Poll(key) => {
                 self.polls.remove(key);
             }
+            Piece::Train(stream) => {
+                self.trains.remove(stream);
+            }
         }
     }
 }
@@ -107,6 +113,14 @@ impl Engine {
         loop {
             let now = self.now();
             self.fire(now).await?;
+            for timer in self.due_trains(now).await? {
+                if under_way.pieces.len() < AT_ONCE && under_way.trains.insert(timer.stream.clone()) {
+                    let engine = self.clone();
+                    let piece =
+                        async move { (Piece::Train(timer.stream.clone()), engine.train(timer).await) };
+                    under_way.pieces.spawn(piece);
+                }
+            }
             // Holding the lock, whatever is claimed and not ours was left by a process that died.
             for task in self.store.due_tasks(now, true, BATCH).await? {
                 if under_way.begins(&task) {
@@ -157,6 +171,9 @@ impl Engine {
         let now = self.now();
         let mut done = self.store.due_timers(now, BATCH).await?.len();
         self.fire(now).await?;
+        for timer in self.due_trains(now).await? {
+            self.train(timer).await?;
+        }
         for task in self.store.due_tasks(now, true, BATCH).await? {
             self.clone().effect(task).await?;
             done += 1;
@@ -172,21 +189,38 @@ impl Engine {
     async fn fire(self: &Arc<Self>, now: Timestamp) -> Result<(), EngineError> {
         loop {
             let due = self.store.due_timers(now, BATCH).await?;
-            let count = due.len();
-            for timer in due {
+            let (count, mut fired) = (due.len(), false);
+            // A departure takes a while: trains go on beside the rest.
+            for timer in due.into_iter().filter(|timer| !matches!(timer.stream, StreamId::Train(..))) {
+                fired = true;
                 self.wake(timer).await?;
             }
-            if count < BATCH {
+            if count < BATCH || !fired {
                 return Ok(());
             }
         }
+    }
+
+    /// The timers of trains whose time has come, one a train.
+    async fn due_trains(&self, now: Timestamp) -> Result<Vec<Timer>, EngineError> {
+        let mut due = self.store.due_timers(now, BATCH).await?;
+        due.retain(|timer| matches!(timer.stream, StreamId::Train(..)));
+        // What tells of something new comes first: it is taken away before anything is read.
+        due.sort_by(|one, other| (&one.stream, &one.name).cmp(&(&other.stream, &other.name)));
+        due.dedup_by(|one, other| one.stream == other.stream);
+        Ok(due)
+    }
+
+    async fn train(&self, timer: Timer) -> Result<(), EngineError> {
+        let carried = self.carry_train(&timer).await;
+        self.left_alone(&timer.stream, carried).await
     }
 
     async fn wake(&self, timer: Timer) -> Result<(), EngineError> {
         let (service, release) = match &timer.stream {
             StreamId::Release(service, release) => (service, release),
             StreamId::Policy(service) => return self.nudge_all(service, &timer).await,
-            StreamId::Environment(..) | StreamId::Checkpoint => return Ok(()),
+            StreamId::Environment(..) | StreamId::Train(..) | StreamId::Checkpoint => return Ok(()),
         };
         let beside = Beside { fired: Some(timer.name.clone()), ..Beside::default() };
         let woken = self.take_in(service, *release, &Stimulus::Wake, &Actor::Tollgate, beside).await;
@@ -195,6 +229,9 @@ impl Engine {
 
     /// Looks at the world for all who wait for the same fact.
     async fn look(self: Arc<Self>, poll: Poll) -> Result<(), EngineError> {
+        if poll.key.starts_with(BRANCH_POLL) {
+            return self.look_at_branch(&poll).await;
+        }
         let probe: Probe = match serde_json::from_str(&poll.spec) {
             Ok(probe) => probe,
             Err(error) => {
@@ -316,7 +353,7 @@ impl Engine {
     }
 
     /// A release that a newer version wrote is left alone, not failed: what is due of it is put off.
-    async fn left_alone(
+    pub(crate) async fn left_alone(
         &self,
         release: &StreamId,
         result: Result<(), EngineError>,

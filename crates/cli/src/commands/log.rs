@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use tollgate_core::event::Entry;
-use tollgate_core::ids::EnvironmentName;
+use tollgate_core::ids::{EnvironmentName, TrainName};
 use tollgate_core::journal::{Hash, Record, StreamId};
 use tollgate_core::plan::list;
 
@@ -26,6 +26,9 @@ pub(crate) struct LogArgs {
     /// The log of the policy instead
     #[arg(long, conflicts_with_all = ["release", "environment"])]
     policy: bool,
+    /// The log of a train instead
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["release", "environment", "policy"])]
+    train: Option<TrainName>,
     /// Everything, not only what is of interest to most
     #[arg(short, long)]
     all: bool,
@@ -44,10 +47,11 @@ struct Line {
 
 pub(crate) async fn run(app: &App, args: &LogArgs) -> Result<Exit, CliError> {
     let opened = app.look(app.service()?)?;
-    let stream = match (&args.environment, args.policy) {
+    let stream = match (&args.environment, &args.train) {
         (Some(name), _) => StreamId::Environment(opened.service.clone(), name.parse::<EnvironmentName>()?),
-        (None, true) => StreamId::Policy(opened.service.clone()),
-        (None, false) => opened.release_or_last(args.release.as_deref()).await?.1.stream(),
+        (None, Some(name)) => StreamId::Train(opened.service.clone(), name.clone()),
+        (None, None) if args.policy => StreamId::Policy(opened.service.clone()),
+        (None, None) => opened.release_or_last(args.release.as_deref()).await?.1.stream(),
     };
     let records = opened.engine.records(&stream, 1, usize::MAX).await?;
     if records.is_empty() {

@@ -19,6 +19,7 @@ pub(crate) mod simulate;
 pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod tick;
+pub(crate) mod trains;
 pub(crate) mod version;
 pub(crate) mod watch;
 pub(crate) mod why;
@@ -60,6 +61,8 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Promote(args) => promote::run(app, &args).await,
         Command::Freeze(args) => freeze::freeze(app, &args).await,
         Command::Thaw(args) => freeze::thaw(app, &args).await,
+        Command::Trains(args) => trains::list(app, &args).await,
+        Command::Train(args) => trains::run(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
         Command::Policy(args) => policy::run(app, &args).await,
         Command::Audit(args) => audit::run(app, &args).await,

@@ -60,6 +60,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         for state in &freezes {
             app.output.say(super::freeze::shown(state, now).trim_end());
         }
+        opened.tell_trains(&app.output).await?;
         return Ok(Exit::Done);
     };
     let (release, view) = opened.release(Some(named)).await?;

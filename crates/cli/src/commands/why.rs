@@ -57,6 +57,7 @@ pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
         }
         text
     })?;
+    opened.tell_trains(&app.output).await?;
     Ok(Exit::Done)
 }
 

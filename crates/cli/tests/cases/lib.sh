@@ -77,6 +77,20 @@ changelog_of() {
     tollgate policy adopt > /dev/null
 }
 
+# A repository `shop` with a train that departs at a time told from now.
+on_train() {
+    project trains && sed -i "s/@TIME@/$(date -u -d "$1" +%H:%M)/" tollgate.yaml
+    commit "chore: a train" && git push -q 2> /dev/null
+}
+
+# As if the rules had been put in force so long ago, and nothing had run since.
+adopted_before() {
+    local seconds=$(($(date +%s) - $(date -d "$1 ago" +%s)))
+    sql "update record set at = at - $seconds * 1000000000 where kind = 'adopted'" \
+        "delete from record where stream in (select id from stream where name like 'train/%')" \
+        "delete from stream where name like 'train/%'" "delete from timer where stream like 'train/%'"
+}
+
 # Releases, and shows the changelog that was pushed.
 changelog_after() {
     tollgate start > ../started 2>&1 || cat ../started

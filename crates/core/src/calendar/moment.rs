@@ -55,6 +55,16 @@ impl Moment {
         self.from == Base::Release
     }
 
+    /// The zone that it names, if it names one.
+    pub fn zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
+    }
+
+    /// Whether it has a time of day.
+    pub fn has_time(&self) -> bool {
+        self.time.is_some()
+    }
+
     /// The day, where the release is on `release`. Nothing when there is no working day in ten years.
     pub fn day(&self, release: Date, calendar: &Calendar) -> Option<Date> {
         let from = match self.from {

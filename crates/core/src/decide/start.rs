@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Deciding;
+use crate::actor::Actor;
 use crate::candidate::{Facet, FacetValue};
 use crate::event::{ReleaseEvent, RunOutcome};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
+use crate::model::Policy;
 use crate::plan::{COMPONENTS_MAX, PROMOTION, Plan};
 use crate::state::{Run, RunStatus};
 use crate::view::Refusal;
@@ -32,7 +34,10 @@ impl Deciding {
         }
         let rule =
             plan.definition.procedures.get(&plan.procedure).and_then(|procedure| procedure.start.as_ref());
-        self.allowed(plan, rule, &format!("start `{}`", plan.procedure))?;
+        match self.by_train(&policy, plan)? {
+            true => {}
+            false => self.allowed(plan, rule, &format!("start `{}`", plan.procedure))?,
+        }
         if self.view.release.run(&run).is_some() {
             return Err(Refusal::new("started", "this run was started already"));
         }
@@ -59,6 +64,16 @@ impl Deciding {
         self.view.plans.insert(run, plan.clone());
         self.fill_roles(run);
         Ok(())
+    }
+
+    /// Whether a train starts it. The rules in force say what trains there are: whoever agreed to them agreed to its starts.
+    fn by_train(&self, policy: &Policy, plan: &Plan) -> Result<bool, Refusal> {
+        let Actor::Schedule(name) = &self.actor else { return Ok(false) };
+        if policy.trains.get(name).is_some_and(|train| train.runs == plan.procedure) {
+            return Ok(true);
+        }
+        let why = format!("the policy in force has no train `{name}` that starts `{}`", plan.procedure);
+        Err(Refusal::new("not-allowed", why))
     }
 
     /// A plan is of a size that the journal can tell.

@@ -10,6 +10,7 @@ mod policy;
 mod publish;
 mod respin;
 mod role;
+mod train;
 mod vote;
 
 pub use checklist::*;
@@ -19,6 +20,7 @@ pub use policy::*;
 pub use publish::*;
 pub use respin::*;
 pub use role::*;
+pub use train::*;
 pub use vote::*;
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Checklist, FacetName, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, VoteRule};
+use super::{
+    Checklist, FacetName, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, Trains, VoteRule,
+};
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
 use crate::ids::{
@@ -44,6 +46,9 @@ pub struct Policy {
     /// Who is told what happens.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub notify: IndexMap<NoticeName, Notify>,
+    /// What starts procedures by itself.
+    #[serde(default, skip_serializing_if = "Trains::is_empty")]
+    pub trains: Trains,
 }
 
 impl Policy {
@@ -61,6 +66,7 @@ impl Policy {
             thaw: None,
             calendar: Calendar::default(),
             notify: IndexMap::new(),
+            trains: Trains::new(),
         }
     }
 

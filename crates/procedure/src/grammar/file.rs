@@ -4,6 +4,7 @@ use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
 use super::notify::NOTIFY;
 use super::steps::{A_STEP, GATE};
+use super::trains::{START, TRAIN};
 use super::{
     COMMIT_TYPE, Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping,
 };
@@ -18,7 +19,7 @@ pub(crate) static FILE: Mapping = mapping(
 .refused(&[
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
-    later(&["trains", "together"], "start each release by hand"),
+    later(&["together"], "start each release by hand"),
     later(&["use"], "write the keys out in this file"),
     elsewhere(&["freezes", "freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
 ]);
@@ -57,6 +58,7 @@ const FILE_KEYS: &[Key] = &[
     ),
     key("calendar", Shape::Map(&CALENDAR), "Weekends and holidays, which windows can ask."),
     key("notify", Shape::Named(NAME, map!(NOTIFY), 0), "Who is told what happens, by name."),
+    key("trains", Shape::Named(NAME, map!(TRAIN), 0), "What starts a procedure by itself, by name."),
     key("policy", Shape::Map(&POLICY), "Who may change these rules and who may waive one."),
     key("procedures", Shape::Named(NAME, map!(PROCEDURE), 1), "What is done, by name.").required(),
 ];
@@ -332,19 +334,16 @@ static PROCEDURE: Mapping = mapping(
     "a procedure",
     "What is done, in order.",
     &[
-        key("start", Shape::Map(&START), "What starts it; anybody who is known if not given."),
+        key(
+            "start",
+            Shape::Map(&START),
+            "Who may start it, and what starts it by itself; anybody who is known if not given.",
+        ),
         key("steps", Shape::List(&A_STEP, 1), "The steps, one after the other.").required(),
     ],
 )
 .refused(&[
     elsewhere(&["gates"], "gates stand on environments, or at the top of the file for all of them"),
-    later(&["overlap", "target", "together", "borrow"], "start one run after the other"),
+    elsewhere(&["overlap"], "it stands under `start`, or on a train"),
+    later(&["target", "together", "borrow"], "start one run after the other"),
 ]);
-
-static START: Mapping = mapping(
-    "start",
-    "`start`",
-    "What starts a procedure.",
-    &[key("by", Shape::Who, "Who may start it.").required()],
-)
-.refused(&[later(&["push", "every", "milestone"], "a person starts it, with `by`")]);

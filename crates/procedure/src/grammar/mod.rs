@@ -18,12 +18,14 @@ mod notify;
 mod publish;
 mod scenario;
 mod steps;
+mod trains;
 
 pub(crate) use environments::PROBE_READS;
 pub(crate) use file::{FILE, PEOPLE_FILE};
 pub(crate) use publish::REGISTRIES;
 pub(crate) use scenario::SCENARIO;
 pub(crate) use steps::STEP_KINDS;
+pub(crate) use trains::DEPARTS;
 
 /// What can stand as a value.
 #[derive(Debug, Clone, Copy)]

@@ -68,12 +68,12 @@ impl Lower<'_> {
     }
 
     /// A text that is read by its own type.
-    fn parsed<T: std::str::FromStr<Err = CalendarError>>(&mut self, node: &Node) -> Option<T> {
+    pub(super) fn parsed<T: std::str::FromStr<Err = CalendarError>>(&mut self, node: &Node) -> Option<T> {
         let text = self.text(node)?;
         self.sound(text.parse(), node)
     }
 
-    fn sound<T>(&mut self, read: Result<T, CalendarError>, node: &Node) -> Option<T> {
+    pub(super) fn sound<T>(&mut self, read: Result<T, CalendarError>, node: &Node) -> Option<T> {
         read.map_err(|error| self.report.error(Code::BadValue, node.span, error.to_string())).ok()
     }
 }

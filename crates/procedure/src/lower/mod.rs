@@ -20,6 +20,7 @@ mod roles;
 mod scope;
 mod service;
 mod steps;
+mod trains;
 mod values;
 mod version;
 mod votes;
@@ -118,6 +119,7 @@ pub(crate) fn lower(
     let (changes, waivers, thaw) = lower.policy(root);
     let notify = lower.notify(root);
     lower.unused_questions(root, &procedures, &environments);
+    let trains = lower.trains(root, service.as_ref(), &procedures);
 
     let definition = service.map(|service| Definition {
         service: service.name,
@@ -143,6 +145,7 @@ pub(crate) fn lower(
         thaw,
         calendar: lower.declared.calendar.clone(),
         notify,
+        trains,
     });
     Lowered { definition, policy, elsewhere }
 }

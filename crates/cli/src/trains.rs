@@ -1,0 +1,260 @@
+//! Trains in words.
+
+use jiff::Timestamp;
+use tollgate_core::calendar::Zone;
+use tollgate_core::event::Entry;
+use tollgate_core::journal::StreamId;
+use tollgate_core::model::{Departs, Train};
+use tollgate_core::train::{Because, Doubtful, Fate, MailEnd, Prospect, Slot, TrainEvent};
+use tollgate_engine::TrainStanding;
+
+use crate::app::Opened;
+use crate::describe::{Described, detail, say};
+use crate::error::CliError;
+use crate::output::{BAD, FAINT, GOOD, HEAD, NAME, WAITS, count, line, styled, wrapped};
+use crate::when;
+
+/// A moment as the people of a train see it: by the clocks of its zone.
+pub(crate) fn local(at: Timestamp, zone: Option<&Zone>) -> String {
+    match zone {
+        Some(zone) => format!("{} {zone}", zone.local(at).strftime("%a %Y-%m-%d %H:%M")),
+        None => when::at(at),
+    }
+}
+
+/// A departure, by what names it.
+fn departure(slot: &Slot, zone: Option<&Zone>) -> String {
+    match slot {
+        Slot::At(at) => local(*at, zone),
+        Slot::Commit(commit) => format!("commit {}", commit.short()),
+    }
+}
+
+/// When a train departs, as the procedure file says it.
+pub(crate) fn timetable(departs: &Departs, branch: &str) -> String {
+    match departs {
+        Departs::Every(times) => times.to_string(),
+        Departs::Push => format!("for each new commit on `{branch}`"),
+        Departs::Date { moment } => moment.to_string(),
+    }
+}
+
+/// An event of a train.
+pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
+    let name = match &entry.stream {
+        StreamId::Train(_, name) => name.to_string(),
+        other => other.to_string(),
+    };
+    let who = &entry.actor;
+    let of = |slot: &Slot| format!("`{name}`, {}", departure(slot, None));
+    match event {
+        TrainEvent::Scheduled { timetable: table, .. } => {
+            say("●", NAME, format!("`{name}` departs {}", timetable(&table.departs, &table.branch)))
+        }
+        TrainEvent::Withdrawn => say("−", WAITS, format!("`{name}` departs no more")),
+        TrainEvent::DateTold { date } => say("●", NAME, format!("{who} told the day of `{name}`: {date}")),
+        TrainEvent::HeadSeen { commit, why } => {
+            detail(format!("`{name}` does not depart for commit {}: {why}", commit.short()))
+        }
+        TrainEvent::SkipOrdered { until, why } => say(
+            "−",
+            WAITS,
+            format!("{who} leaves out what departs of `{name}` until {}: {why}", when::at(*until)),
+        ),
+        TrainEvent::SkipLifted => {
+            say("●", NAME, format!("{who} leaves out no departure of `{name}` any more"))
+        }
+        TrainEvent::Announced { slot, prospect, .. } => {
+            say("●", NAME, format!("{} is announced: {}", of(slot), would(prospect)))
+        }
+        TrainEvent::MailBegun { .. } => detail(format!("the mail about `{name}` is about to go out")),
+        TrainEvent::MailTried { why, again_at, .. } => {
+            say("↻", WAITS, format!("the mail about `{name}`: {why}; tried again at {}", when::at(*again_at)))
+        }
+        TrainEvent::MailEnded { slot, end } => match end {
+            MailEnd::Sent => detail(format!("the mail about {} is out", of(slot))),
+            MailEnd::InDoubt => say(
+                "✗",
+                BAD,
+                format!("whether the mail about {} went out is not known; it is not sent again", of(slot)),
+            ),
+            MailEnd::TooLate => {
+                say("−", WAITS, format!("{} departed before the mail about it went out", of(slot)))
+            }
+            MailEnd::Failed(why) => {
+                say("✗", BAD, format!("the mail about {} did not go out: {why}", of(slot)))
+            }
+        },
+        TrainEvent::Due { slot, .. } => detail(format!("{} is due", of(slot))),
+        TrainEvent::Tried { slot, why, again_at } => {
+            say("↻", WAITS, format!("{}: {why}; tried again at {}", of(slot), when::at(*again_at)))
+        }
+        TrainEvent::Queued { slot, behind } => {
+            say("●", WAITS, format!("{} waits until {behind} has ended", of(slot)))
+        }
+        TrainEvent::Asked { slot, doubt } => {
+            say("✗", BAD, format!("{} did not start: {}", of(slot), doubtful(doubt)))
+        }
+        TrainEvent::Departed { slot, version, .. } => {
+            say("▶", NAME, format!("{} departed: {version}", of(slot)))
+        }
+        TrainEvent::Empty { slot, why, .. } => say("−", FAINT, format!("{} departed empty: {why}", of(slot))),
+        TrainEvent::Skipped { slot, because } => {
+            say("−", WAITS, format!("{} is left out: {}", of(slot), left_out(because)))
+        }
+    }
+}
+
+fn doubtful(doubt: &Doubtful) -> String {
+    match doubt {
+        Doubtful::Missed => "nothing ran at its time".to_owned(),
+        Doubtful::Failed(why) => why.clone(),
+    }
+}
+
+fn left_out(because: &Because) -> String {
+    match because {
+        Because::Ordered { by, why } => format!("{by} said so: {why}"),
+        Because::Answered { why } => why.clone(),
+        Because::Late => "it was missed".to_owned(),
+        Because::Overtaken { by } => format!("the departure of {} took its place", departure(by, None)),
+        Because::UnderWay { version } => format!("{version} was under way"),
+        Because::Withdrawn => "the train was withdrawn".to_owned(),
+    }
+}
+
+/// What would be released.
+pub(crate) fn would(prospect: &Prospect) -> String {
+    match (&prospect.version, &prospect.problem) {
+        (Some(version), _) => {
+            let after = prospect.previous.as_ref().map(|one| format!(" after {one}")).unwrap_or_default();
+            let commit = prospect.commit.as_ref().map(|commit| format!(" up to {}", commit.short()));
+            let changes = count(prospect.changes, "commit");
+            format!("{version}{after}, {changes}{}", commit.unwrap_or_default())
+        }
+        (None, Some(problem)) => format!("nothing as things stand: {problem}"),
+        (None, None) => "nothing as things stand".to_owned(),
+    }
+}
+
+/// The commands by which a departure that is asked about is answered.
+fn answers(name: &str) -> [String; 2] {
+    [format!("tollgate train start {name}"), format!("tollgate train skip {name} --why REASON")]
+}
+
+/// How trains stand beside releases: a line each, and what is asked.
+pub(crate) fn beside(standings: &[TrainStanding], now: Timestamp) -> Vec<String> {
+    let mut lines = Vec::new();
+    for standing in standings {
+        let Some(train) = &standing.train else { continue };
+        let name = styled(HEAD, &standing.name);
+        let zone = train.departs.zone();
+        match standing.state.open.as_ref().and_then(|open| Some((open, open.waits()?))) {
+            Some((open, waits)) => {
+                lines.push(format!(
+                    "{} {name} {}: {}",
+                    styled(WAITS, "●"),
+                    departure(&open.slot, zone),
+                    line(&waits)
+                ));
+                let [start, skip] = answers(standing.name.as_str());
+                lines.push(format!("    {} or {}", styled(NAME, start), styled(NAME, skip)));
+            }
+            None => {
+                let (departs, when) = upcoming(standing, train, now);
+                let departs = if departs { "departs " } else { "" };
+                lines.push(format!("{} {name} {departs}{when}", styled(FAINT, "→")));
+            }
+        }
+    }
+    lines
+}
+
+/// The next departure of a train, and whether there is one.
+fn upcoming(standing: &TrainStanding, train: &Train, now: Timestamp) -> (bool, String) {
+    let zone = train.departs.zone();
+    match standing.to_come.iter().find(|(_, skipped)| skipped.is_none()) {
+        Some((at, _)) => {
+            let away = styled(FAINT, format!("({})", when::ago(*at, now)));
+            (true, format!("{} {away}", local(*at, zone)))
+        }
+        None => match &train.departs {
+            Departs::Date { .. } if standing.state.told.is_none() => {
+                (false, "waits for a day to be told".to_owned())
+            }
+            Departs::Push => (true, timetable(&train.departs, &train.branch)),
+            _ => (false, "departs no more, as things stand".to_owned()),
+        },
+    }
+}
+
+/// A train with everything about it.
+pub(crate) fn whole(standing: &TrainStanding, prospect: Option<&Prospect>, now: Timestamp) -> String {
+    let Some(train) = &standing.train else { return String::new() };
+    let (zone, state) = (train.departs.zone(), &standing.state);
+    let mut text = format!(
+        "{} {} {}\n",
+        styled(HEAD, &standing.name),
+        styled(FAINT, format!("starts `{}`:", train.runs)),
+        timetable(&train.departs, &train.branch)
+    );
+    let mut row = |label: &str, what: String| {
+        text.push_str(&format!("    {}  {what}\n", styled(FAINT, format!("{label:8}"))));
+    };
+    row("next", upcoming(standing, train, now).1);
+    for (at, skipped) in &standing.to_come {
+        if let Some(why) = skipped {
+            row("left out", format!("{}: {}", local(*at, zone), line(why)));
+        }
+    }
+    if let Some(heads_up) = &train.heads_up {
+        let before = format!("{} before", when::length(heads_up.before));
+        let told = state.announced.as_ref().filter(|told| told.slot.at().is_some_and(|at| at > now));
+        row(
+            "heads-up",
+            match told {
+                Some(told) => format!("given {}: {}", when::ago(told.at, now), line(&would(&told.prospect))),
+                None => before,
+            },
+        );
+    }
+    if let Some(prospect) = prospect {
+        row("releases", line(&would(prospect)));
+    }
+    if let Some(past) = state.past.last() {
+        row("last", format!("{}: {}", departure(&past.slot, zone), line(&fate(&past.fate))));
+    }
+    if let Some(open) = &state.open {
+        let waits = open.waits().unwrap_or_else(|| "it is due".to_owned());
+        text.push_str(&format!("{} {}\n", styled(WAITS, "●"), departure(&open.slot, zone)));
+        text.push_str(&wrapped(&line(&waits), 4));
+        for answer in answers(standing.name.as_str()) {
+            text.push_str(&format!("    {}\n", styled(NAME, answer)));
+        }
+    }
+    text
+}
+
+fn fate(fate: &Fate) -> String {
+    match fate {
+        Fate::Departed { version } => format!("departed, {version}"),
+        Fate::Empty { why } => format!("departed empty: {why}"),
+        Fate::Skipped(because) => format!("left out: {}", left_out(because)),
+    }
+}
+
+impl Opened {
+    /// Says how the trains stand, beside releases.
+    pub(crate) async fn tell_trains(&self, output: &crate::output::Output) -> Result<(), CliError> {
+        let standings = self.engine.trains(&self.service).await?;
+        for line in beside(&standings, self.engine.world.clock.now()) {
+            output.say(line);
+        }
+        Ok(())
+    }
+}
+
+/// The mark of what went well.
+pub(crate) fn done(text: impl std::fmt::Display) -> String {
+    format!("{} {text}\n", styled(GOOD, "✓"))
+}

@@ -1,0 +1,37 @@
+//! Trains: what starts a procedure by itself.
+//!
+//! A departure is named by its slot: the moment that the timetable gives, or the commit that was pushed. Each slot is taken up
+//! once and comes to one end: it departed, there was nothing to release, or it was left out for a reason. Nothing that
+//! was missed starts late in silence.
+//!
+//! Each train has a stream of its own, beside the policy that says what trains there are: a departure then contends with
+//! nothing but its own train, and a policy stream that grew with every departure would make every release look again.
+
+mod decide;
+mod event;
+mod people;
+mod state;
+
+pub use decide::{TrainView, announcement_due, awaited, follows, next_look, pushed, tried};
+pub use event::{Because, Doubtful, MailEnd, Prospect, Slot, Timetable, TrainEvent};
+pub use people::{answerable, lift_skips, skip, skip_open, tell_date};
+pub use state::{Announcement, Departure, Fate, Mailing, Past, SkipOrder, Standing, TrainState};
+
+use crate::ids::{RunId, ServiceName, TrainName};
+use crate::journal::Hash;
+use crate::view::named_uuid;
+
+/// The id of the run that a departure starts: the same however often and by however many it is started.
+pub fn run_of(service: &ServiceName, train: &TrainName, slot: &Slot) -> RunId {
+    let slot = slot.key();
+    let parts = ["departure", service.as_str(), train.as_str(), &slot];
+    RunId(named_uuid(&Hash::of_parts(parts.map(str::as_bytes))))
+}
+
+/// The Message-ID of the mail that tells of a departure beforehand.
+pub fn message_id_of(service: &ServiceName, train: &TrainName, slot: &Slot) -> String {
+    let slot = slot.key();
+    let parts = ["heads-up", service.as_str(), train.as_str(), &slot];
+    let id = named_uuid(&Hash::of_parts(parts.map(str::as_bytes)));
+    format!("{id}@{service}.tollgate.invalid")
+}

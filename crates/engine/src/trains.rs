@@ -1,0 +1,289 @@
+//! Trains: departures taken up in time, announced, started, and asked about where they were missed.
+//!
+//! A train waits as a row: a timer on its stream. Whoever carries the state on takes up what is due; the core says what
+//! follows, and the start of a run is written down in one transaction with its departure.
+
+mod asked;
+mod departing;
+mod planning;
+mod pushed;
+mod telling;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tollgate_core::actor::Actor;
+use tollgate_core::event::{Entry, Event};
+use tollgate_core::ids::{ServiceName, TrainName};
+use tollgate_core::journal::{StreamId, StreamVersion};
+use tollgate_core::model::{Departs, Policy, Train};
+use tollgate_core::state::STATE_VERSION;
+use tollgate_core::train::{
+    TrainEvent, TrainState, TrainView, announcement_due, awaited, follows, next_look,
+};
+
+use crate::load::{Loaded, SNAPSHOT_EVERY};
+use crate::store::{Commit, PollChange, Snapshot, StoreError, Timer, TimerChange};
+use crate::submit::{NUDGE, WAKE, appends};
+use crate::{Engine, EngineError};
+
+pub use departing::Gone;
+pub(crate) use pushed::BRANCH_POLL;
+
+/// How often a decision is taken anew because something it read has changed, or goes on because more follows.
+const ROUNDS_MAX: u32 = 1_000;
+/// How long a train is left alone by a process that cannot read procedure files.
+const NOT_HERE: SignedDuration = SignedDuration::from_mins(10);
+/// How many departures to come are listed.
+const TO_COME_MAX: usize = 5;
+/// How many streams are listed at a time.
+const PAGE: usize = 500;
+
+/// How a train stands, for people.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainStanding {
+    /// Its name.
+    pub name: TrainName,
+    /// What it is, by the rules in force; nothing where they have none of this name any more.
+    pub train: Option<Train>,
+    /// The next departures, with why each is left out where it is.
+    pub to_come: Vec<(Timestamp, Option<String>)>,
+    /// How it stands.
+    pub state: TrainState,
+}
+
+/// A train as it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedTrain {
+    service: ServiceName,
+    name: TrainName,
+    policy: Arc<Policy>,
+    since: Timestamp,
+    state: TrainState,
+    version: StreamVersion,
+    policy_version: StreamVersion,
+    tail: u64,
+}
+
+impl LoadedTrain {
+    fn stream(&self) -> StreamId {
+        StreamId::Train(self.service.clone(), self.name.clone())
+    }
+
+    fn train(&self) -> Option<&Train> {
+        self.policy.trains.get(&self.name)
+    }
+
+    pub(crate) fn view(&self) -> TrainView<'_> {
+        TrainView {
+            train: self.train(),
+            since: self.since,
+            calendar: &self.policy.calendar,
+            state: self.state.clone(),
+        }
+    }
+
+    fn read(&self) -> Vec<(StreamId, StreamVersion)> {
+        vec![(StreamId::Policy(self.service.clone()), self.policy_version), (self.stream(), self.version)]
+    }
+}
+
+impl Engine {
+    /// How the trains of a service stand: those of the rules in force.
+    pub async fn trains(&self, service: &ServiceName) -> Result<Vec<TrainStanding>, EngineError> {
+        let mut standings = Vec::new();
+        let rules = self.rules(service).await?.0;
+        for name in rules.in_force.iter().flat_map(|policy| policy.trains.keys()) {
+            let loaded = self.load_train(service, name).await?;
+            standings.push(self.standing(&loaded));
+        }
+        Ok(standings)
+    }
+
+    fn standing(&self, loaded: &LoadedTrain) -> TrainStanding {
+        // What is due and was not taken up yet is shown as it would be taken up now.
+        let (mut view, now) = (loaded.view(), self.now());
+        for event in follows(&view, now) {
+            view.state.apply(now, &Actor::Tollgate, &event);
+        }
+        let skipped = |at| view.state.skipped(at).map(|order| order.why.clone());
+        let to_come = view.to_come().take(TO_COME_MAX).map(|at| (at, skipped(at))).collect();
+        let (name, train) = (loaded.name.clone(), loaded.train().cloned());
+        TrainStanding { name, train, to_come, state: view.state }
+    }
+
+    /// The streams of the trains that a service has, or had.
+    pub(crate) async fn train_streams(&self, service: &ServiceName) -> Result<Vec<StreamId>, EngineError> {
+        let rules = self.rules(service).await?.0;
+        let named = rules.in_force.iter().flat_map(|policy| policy.trains.keys());
+        let stream = |name: &TrainName| StreamId::Train(service.clone(), name.clone());
+        let mut streams: BTreeSet<StreamId> = named.map(stream).collect();
+        let (prefix, mut after) = (format!("train/{service}/"), None);
+        loop {
+            let heads = self.store.heads(&prefix, after.as_ref(), PAGE).await?;
+            after = heads.last().filter(|_| heads.len() == PAGE).map(|head| head.stream.clone());
+            streams.extend(heads.into_iter().map(|head| head.stream));
+            if after.is_none() {
+                return Ok(streams.into_iter().collect());
+            }
+        }
+    }
+
+    async fn load_train(&self, service: &ServiceName, name: &TrainName) -> Result<LoadedTrain, EngineError> {
+        let (rules, policy_version) = self.rules(service).await?;
+        let loaded: Loaded<TrainState> = self.load(&StreamId::Train(service.clone(), name.clone())).await?;
+        let since = rules.state.adopted.as_ref().map_or(Timestamp::UNIX_EPOCH, |adopted| adopted.at);
+        let policy = rules.in_force.unwrap_or_else(|| Arc::new(Policy::new(service.clone())));
+        let (service, name) = (service.clone(), name.clone());
+        let Loaded { state, version, tail } = loaded;
+        Ok(LoadedTrain { service, name, policy, since, state, version, policy_version, tail })
+    }
+
+    /// Writes down what happened to a train. `None` when it, or the rules, have moved on since they were read.
+    async fn write_train(
+        &self,
+        loaded: &LoadedTrain,
+        events: &[TrainEvent],
+        actor: &Actor,
+    ) -> Result<Option<LoadedTrain>, EngineError> {
+        let (stream, now) = (loaded.stream(), self.now());
+        let entry = |event: &TrainEvent| Entry {
+            stream: stream.clone(),
+            at: now,
+            actor: actor.clone(),
+            event: Event::Train(event.clone()),
+        };
+        let entries: Vec<Entry> = events.iter().map(entry).collect();
+        let mut next = loaded.clone();
+        events.iter().for_each(|event| next.state.apply(now, actor, event));
+        next.version.0 += events.len() as u64;
+        next.tail += events.len() as u64;
+        let mut commit = Commit { read: loaded.read(), append: appends(&entries), ..Commit::default() };
+        if next.tail >= SNAPSHOT_EVERY {
+            let state = serde_json::to_string(&next.state)
+                .map_err(|error| EngineError::Damaged(error.to_string()))?;
+            let (stream, version) = (stream.clone(), next.version);
+            commit.snapshots.push(Snapshot { stream, version, state, state_version: STATE_VERSION });
+            next.tail = 0;
+        }
+        commit.polls = self.branch_polls(loaded, &next)?;
+        let due = next_look(&next.view(), now).unwrap_or(now);
+        commit.timers.push(TimerChange::Set(Timer { stream, name: WAKE.into(), due }));
+        match self.commit(commit).await {
+            Ok(()) => {
+                if let Some(observer) = &self.observer {
+                    observer(&entries);
+                }
+                Ok(Some(next))
+            }
+            Err(EngineError::Store(StoreError::Conflict { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Who looks at which branch follows the timetable.
+    fn branch_polls(
+        &self,
+        before: &LoadedTrain,
+        after: &LoadedTrain,
+    ) -> Result<Vec<PollChange>, EngineError> {
+        let branch = |loaded: &LoadedTrain| {
+            let timetable = loaded.state.timetable.as_ref();
+            timetable.filter(|table| table.departs == Departs::Push).map(|table| table.branch.clone())
+        };
+        let (was, is) = (branch(before), branch(after));
+        let mut changes = Vec::new();
+        if was == is {
+            return Ok(changes);
+        }
+        if let Some(branch) = was {
+            let key = pushed::key(&before.service, &branch);
+            changes.push(PollChange::Unsubscribe { key, stream: before.stream() });
+        }
+        if let Some(branch) = is {
+            changes.push(pushed::subscription(&after.service, &branch, after.stream(), self.now())?);
+        }
+        Ok(changes)
+    }
+
+    /// After other rules were put in force: what the trains had to do by the rules before, and by which they depart now.
+    pub(crate) async fn reschedule(&self, service: &ServiceName) -> Result<(), EngineError> {
+        for stream in self.train_streams(service).await? {
+            let StreamId::Train(service, name) = &stream else { continue };
+            for _ in 0..ROUNDS_MAX {
+                let loaded = match self.load_train(service, name).await {
+                    // A newer version wrote it: that one goes on with it.
+                    Err(EngineError::Decode { .. }) => break,
+                    loaded => loaded?,
+                };
+                let events = follows(&loaded.view(), self.now());
+                if events.is_empty() {
+                    break;
+                }
+                self.write_train(&loaded, &events, &Actor::Tollgate).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does for a train whatever is due: takes departures up, tells people, starts releases.
+    pub(crate) async fn carry_train(&self, timer: &Timer) -> Result<(), EngineError> {
+        let StreamId::Train(service, name) = &timer.stream else { return Ok(()) };
+        if timer.name == NUDGE {
+            // Before anything is read: whoever tells of something in between tells of it anew.
+            let (stream, due) = (timer.stream.clone(), self.now());
+            let clear = TimerChange::Clear { stream: stream.clone(), name: NUDGE.into() };
+            let wake = TimerChange::Set(Timer { stream, name: WAKE.into(), due });
+            self.commit(Commit { timers: vec![clear, wake], ..Commit::default() }).await?;
+        }
+        for _ in 0..ROUNDS_MAX {
+            let loaded = self.load_train(service, name).await?;
+            let (view, now) = (loaded.view(), self.now());
+            let events = follows(&view, now);
+            if !events.is_empty() {
+                self.write_train(&loaded, &events, &Actor::Tollgate).await?;
+                continue;
+            }
+            if self.procedures.is_none() && view.train.is_some() {
+                let next = next_look(&view, now).map(|next| next.max(now + NOT_HERE));
+                return self.look_again(&loaded, next).await;
+            }
+            if let Some(at) = announcement_due(&view, now) {
+                self.announce(&loaded, at).await?;
+                continue;
+            }
+            if self.mail_heads_up(&loaded, now).await? {
+                continue;
+            }
+            if let Some(open) = awaited(&view, now)
+                && self.depart_by_itself(&loaded, open).await?
+            {
+                continue;
+            }
+            return self.look_again(&loaded, next_look(&view, now)).await;
+        }
+        Ok(())
+    }
+
+    /// Sets when a train is looked at again, if it has not moved on.
+    async fn look_again(&self, loaded: &LoadedTrain, due: Option<Timestamp>) -> Result<(), EngineError> {
+        let (stream, name) = (loaded.stream(), WAKE.to_owned());
+        let change = match due {
+            // Never at once: whatever could be done now was done.
+            Some(due) => {
+                let due = due.max(self.now() + SignedDuration::from_secs(1));
+                TimerChange::Set(Timer { stream, name, due })
+            }
+            None => TimerChange::Clear { stream, name },
+        };
+        let commit = Commit { read: loaded.read(), timers: vec![change], ..Commit::default() };
+        match self.commit(commit).await {
+            // The timer that fired is still there.
+            Err(EngineError::Store(StoreError::Conflict { .. })) => Ok(()),
+            other => other,
+        }
+    }
+}

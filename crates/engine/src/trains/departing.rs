@@ -1,0 +1,210 @@
+//! Starting what departs.
+
+use tollgate_core::act::FailureClass;
+use tollgate_core::actor::Actor;
+use tollgate_core::ids::{ReleaseId, RunId};
+use tollgate_core::model::{Overlap, Train};
+use tollgate_core::plan::Plan;
+use tollgate_core::state::StepStatus;
+use tollgate_core::train::{
+    Because, Departure, Doubtful, Slot, Standing, TrainEvent, answerable, run_of, tried,
+};
+use tollgate_core::view::{Refusal, Stimulus, release_id};
+
+use super::LoadedTrain;
+use crate::planning::PlanningError;
+use crate::submit::Boarding;
+use crate::{Engine, EngineError, ReleaseRow};
+
+/// What became of a departure that a person started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gone {
+    /// It started this release.
+    Departed(ReleaseId),
+    /// There was nothing to release: why.
+    Empty(String),
+}
+
+/// What stands before a departure.
+enum Way {
+    Free,
+    /// Behind a run of this version.
+    Behind(String),
+    /// It is left out, for a run of this version.
+    LeftOut(String),
+}
+
+impl Engine {
+    /// Starts a departure whose time has come, or says why not yet. Whether something was written down.
+    pub(super) async fn depart_by_itself(
+        &self,
+        loaded: &LoadedTrain,
+        open: &Departure,
+    ) -> Result<bool, EngineError> {
+        let Some(train) = loaded.train().cloned() else { return Ok(false) };
+        let schedule = Actor::Schedule(loaded.name.clone());
+        let (slot, now) = (open.slot.clone(), self.now());
+        let event = match self.way(loaded, &train, &slot).await? {
+            Way::LeftOut(version) => TrainEvent::Skipped { slot, because: Because::UnderWay { version } },
+            Way::Behind(behind) => {
+                if matches!(&open.standing, Standing::Queued { behind: same, .. } if *same == behind) {
+                    return Ok(false);
+                }
+                TrainEvent::Queued { slot, behind }
+            }
+            Way::Free if matches!(open.standing, Standing::Queued { .. }) => {
+                TrainEvent::Due { slot, since: now }
+            }
+            Way::Free => match self.plan_departure(loaded, &train).await {
+                Ok(plan) => match self.board(loaded, &slot, plan, &schedule).await {
+                    Ok(_) => return Ok(true),
+                    // Somebody was faster, or put other rules in force meanwhile: it is looked at anew.
+                    Err(EngineError::Refused(refusal)) if ["stale", "moved"].contains(&refusal.code) => {
+                        return Ok(true);
+                    }
+                    Err(error) => stopped(open, error, self.now())?,
+                },
+                Err(error) => stopped(open, error, self.now())?,
+            },
+        };
+        self.write_train(loaded, &[event], &Actor::Tollgate).await?;
+        Ok(true)
+    }
+
+    /// A person starts a departure that is open: they answer what was asked.
+    pub(super) async fn depart_by_hand(
+        &self,
+        loaded: &LoadedTrain,
+        actor: &Actor,
+    ) -> Result<Gone, EngineError> {
+        let view = loaded.view();
+        let slot = answerable(&view, &loaded.name)?.slot.clone();
+        let train = loaded.train().cloned().ok_or_else(|| {
+            Refusal::new("no-train", format!("the policy in force has no train `{}`", loaded.name))
+        })?;
+        match self.plan_departure(loaded, &train).await {
+            Ok(plan) => Ok(Gone::Departed(self.board(loaded, &slot, plan, actor).await?.0)),
+            Err(error) => match empty(&error) {
+                Some(why) => {
+                    let event = TrainEvent::Empty { slot, why: why.clone(), commit: None };
+                    match self.write_train(loaded, &[event], actor).await? {
+                        Some(_) => Ok(Gone::Empty(why)),
+                        None => Err(Refusal::new("stale", "the train has moved on").into()),
+                    }
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Starts the run of a departure, in one with the departure.
+    async fn board(
+        &self,
+        loaded: &LoadedTrain,
+        slot: &Slot,
+        plan: Plan,
+        actor: &Actor,
+    ) -> Result<(ReleaseId, RunId), EngineError> {
+        let release = release_id(&loaded.service, &plan.version.text);
+        let run = run_of(&loaded.service, &loaded.name, slot);
+        let (version, commit) = (plan.version.text.clone(), plan.base.clone());
+        let event = TrainEvent::Departed { slot: slot.clone(), release, run, version, commit };
+        let boarding = Boarding { read: (loaded.stream(), loaded.version), event };
+        self.start_run(plan.into(), Some(release), run, actor, Some(boarding)).await?;
+        Ok((release, run))
+    }
+
+    /// Whether a departure can start, by the runs of its procedure that are under way.
+    async fn way(&self, loaded: &LoadedTrain, train: &Train, slot: &Slot) -> Result<Way, EngineError> {
+        if train.overlap == Overlap::Parallel {
+            return Ok(Way::Free);
+        }
+        let mut busy: Vec<ReleaseRow> = self.unfinished(&loaded.service).await?;
+        busy.retain(|row| row.procedure == train.runs.as_str());
+        if train.overlap == Overlap::Supersede {
+            let mut left = Vec::new();
+            for row in busy {
+                if !self.supersede(loaded, &row, slot).await? {
+                    left.push(row);
+                }
+            }
+            busy = left;
+        }
+        Ok(match (busy.into_iter().next(), train.overlap) {
+            (None, _) => Way::Free,
+            (Some(row), Overlap::Skip) => Way::LeftOut(row.version),
+            (Some(row), _) => Way::Behind(row.version),
+        })
+    }
+
+    /// Gives up a run that this train started, unless it is in the middle of something. Whether it is over.
+    async fn supersede(
+        &self,
+        loaded: &LoadedTrain,
+        row: &ReleaseRow,
+        slot: &Slot,
+    ) -> Result<bool, EngineError> {
+        let own = loaded.state.last.filter(|(release, _)| *release == row.release);
+        let Some((release, run)) = own else { return Ok(false) };
+        let view = self.view(&loaded.service, release).await?;
+        let Some((state, _)) = view.active().find(|(state, _)| state.id == run) else {
+            return Ok(false);
+        };
+        let acts = state.steps.values().any(|step| matches!(step.status, StepStatus::Leased { .. }));
+        let deploys = view
+            .environments
+            .values()
+            .filter_map(|environment| environment.held.as_ref())
+            .any(|held| held.by.run == run);
+        if acts || deploys {
+            return Ok(false);
+        }
+        let why = format!("superseded by the departure of `{}` ({slot})", loaded.name);
+        let actor = Actor::Schedule(loaded.name.clone());
+        match self.submit(&loaded.service, release, Stimulus::Abort { run, why }, &actor).await {
+            Ok(_) => Ok(true),
+            Err(EngineError::Refused(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Why there is nothing to release, if that is what is wrong.
+fn empty(error: &EngineError) -> Option<String> {
+    match error {
+        EngineError::Planning(PlanningError::Version { code: "nothing-to-release", why, .. }) => {
+            Some(why.clone())
+        }
+        _ => None,
+    }
+}
+
+/// What is written down of a departure that could not be started; what is wrong with this machine is an error.
+fn stopped(open: &Departure, error: EngineError, now: jiff::Timestamp) -> Result<TrainEvent, EngineError> {
+    let slot = open.slot.clone();
+    if let Some(why) = empty(&error) {
+        let commit = match &slot {
+            Slot::Commit(commit) => Some(commit.clone()),
+            Slot::At(_) => None,
+        };
+        return Ok(TrainEvent::Empty { slot, why, commit });
+    }
+    match &error {
+        EngineError::Port(port)
+            if matches!(port.class, FailureClass::Transient | FailureClass::RateLimited) =>
+        {
+            Ok(tried(open, clipped(&error), now))
+        }
+        EngineError::Port(_) | EngineError::Planning(_) | EngineError::Refused(_) => {
+            Ok(TrainEvent::Asked { slot, doubt: Doubtful::Failed(clipped(&error)) })
+        }
+        _ => Err(error),
+    }
+}
+
+/// The longest reason that is kept, in characters.
+const WHY_MAX_CHARS: usize = 2_000;
+
+fn clipped(error: &EngineError) -> String {
+    error.to_string().chars().take(WHY_MAX_CHARS).collect()
+}
