@@ -177,7 +177,7 @@ impl Looked {
         let file = "CHANGELOG.md".to_owned();
         match &mut self.definition.changelog {
             Some(spec) => spec.rules = rules,
-            none => *none = Some(ChangelogSpec { file, rules }),
+            none => *none = Some(ChangelogSpec { file, whole: false, rules }),
         }
         Ok(())
     }

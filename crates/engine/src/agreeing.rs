@@ -65,7 +65,9 @@ impl World {
         let Some(head) = &checkout.head else { return Ok(Vec::new()) };
         let format = format_of(definition)?;
         let Some(found) = self.source.find_repository(&checkout.root).await? else { return Ok(Vec::new()) };
-        let seen = self.versions(&found.repository, head, &Asked::of(definition)?).await?;
+        // How much the version grows does not matter here; change files are judged as they are in the working copy.
+        let asked = Asked { change_folder: None, ..Asked::of(definition)? };
+        let seen = self.versions(&found.repository, head, &asked).await?;
         let newest = seen.pre.as_ref().or(seen.last.as_ref());
         let mut findings = Vec::new();
         if let (Some(said), Some(newest)) = (survey.said.first(), newest) {

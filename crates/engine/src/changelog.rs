@@ -3,15 +3,20 @@
 use std::ops::ControlFlow;
 
 use tollgate_core::act::{Act, Failure, Outcome};
-use tollgate_core::changelog::{ChangelogRules, KnownAuthors, Release, cut, prepend, render};
+use tollgate_core::changelog::{
+    CHANGELOG_MAX_BYTES, ChangelogError, ChangelogRules, KnownAuthors, Release, cut, prepend, render,
+};
 use tollgate_core::commits::{Change, CommitRules, CommitText, Person, without_taken_back};
 use tollgate_core::ids::ObjectId;
-use tollgate_core::version::VersionFormat;
+use tollgate_core::model::ChangelogSpec;
+use tollgate_core::version::{Version, VersionFormat};
 
+use crate::EngineError;
 use crate::execute::{Execution, bounded, failure, permanent};
-use crate::looking::counted_paths;
+use crate::looking::{Asked, counted_paths};
 use crate::ports::{CommitRef, FileEdit, HistoryQuery, PortError, Repository, Source};
 use crate::since::{CHANGES_MAX, TOO_MANY, changes_of};
+use crate::whole::{Span, Upcoming};
 
 /// How long release notes can be, in characters.
 const NOTES_MAX_CHARS: usize = 16_000;
@@ -23,22 +28,17 @@ impl Execution<'_> {
             return Err(permanent("not a changelog", None));
         };
         let (source, repository) = (&self.engine.world.source, self.repository());
-        let definition = &self.plan.definition;
-        let query = HistoryQuery::upto(upto).without(after).within(&counted_paths(definition));
-        let rules = MessageRules { ticket_keys: &spec.rules.ticket_keys(), commits: &definition.commits };
-        let changes = changes_of(source.as_ref(), &repository, &query, &rules).await.map_err(failure)?;
-        let changes = changes.ok_or_else(|| {
-            permanent(format!("the changelog would have more than {CHANGES_MAX} changes"), Some(TOO_MANY))
-        })?;
-        let made = self.plan.respin.as_ref().map(|respin| respin.made.as_slice()).unwrap_or_default();
-        let is_made = |change: &Change| made.iter().any(|commit| change.commit == *commit);
-        let changes = changes.into_iter().filter(|change| !is_made(change)).collect();
-        let (changes, _) = without_taken_back(changes);
         let format = VersionFormat::new(&self.plan.definition.version.format)
             .map_err(|error| permanent(error.to_string(), None))?;
         let version = format
             .parse_text(version)
             .ok_or_else(|| permanent(format!("`{version}` does not fit `{}`", format.as_str()), None))?;
+        if spec.whole {
+            let upcoming = Upcoming { version: &version, tag, date: *date };
+            let after = self.made_anew(&repository, spec, upto, upcoming).await?;
+            return self.changelog_edited(base, spec, after.into_bytes(), &version).await;
+        }
+        let changes = self.told(&repository, spec, after.as_ref(), upto).await?;
         let newcomers = newcomers(source.as_ref(), &repository, &spec.rules, after.as_ref(), &changes);
         let newcomers = newcomers.await.map_err(failure)?;
         let release = Release {
@@ -53,9 +53,79 @@ impl Execution<'_> {
         let before =
             source.read_file(&repository, base, &spec.file).await.map_err(failure)?.unwrap_or_default();
         let after = prepend(&before, &section).map_err(|error| permanent(error.to_string(), None))?;
-        let notes = cut(&after, &version).map_err(|error| permanent(error.to_string(), None))?.notes;
-        let edits = vec![FileEdit::write(&spec.file, after)];
+        self.changelog_edited(base, spec, after, &version).await
+    }
+
+    async fn changelog_edited(
+        &self,
+        base: &ObjectId,
+        spec: &ChangelogSpec,
+        after: Vec<u8>,
+        version: &Version,
+    ) -> Result<Outcome, Failure> {
+        let notes = cut(&after, version).map_err(|error| permanent(error.to_string(), None))?.notes;
+        let edits = self.without_change_files(base, vec![FileEdit::write(&spec.file, after)]).await?;
         self.edited(base, edits, Some(bounded(&notes, NOTES_MAX_CHARS))).await
+    }
+
+    /// The whole changelog, with the release that is being made on top.
+    async fn made_anew(
+        &self,
+        repository: &Repository,
+        spec: &ChangelogSpec,
+        upto: &ObjectId,
+        upcoming: Upcoming<'_>,
+    ) -> Result<String, Failure> {
+        let asked = Asked::of(&self.plan.definition).map_err(|error| permanent(error.to_string(), None))?;
+        let asked = Asked { ticket_keys: spec.rules.ticket_keys(), ..asked };
+        let mut text = String::new();
+        let mut take = |piece: &str| {
+            text.push_str(piece);
+            match text.len() > CHANGELOG_MAX_BYTES {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let (world, span) = (&self.engine.world, Span { to: upto, from: None });
+        let written = world.whole_changelog(repository, span, &asked, &spec.rules, Some(upcoming), &mut take);
+        written.await.map_err(|error| match error {
+            EngineError::Port(error) => failure(error),
+            other => permanent(other.to_string(), None),
+        })?;
+        match text.len() > CHANGELOG_MAX_BYTES {
+            true => Err(permanent(
+                ChangelogError::TooLarge { bytes: text.len() }.to_string(),
+                Some("leave `whole` out, so that older sections can be moved to another file"),
+            )),
+            false => Ok(text),
+        }
+    }
+
+    /// What the changelog tells: the change files where they decide, otherwise the commits, without what was taken back.
+    async fn told(
+        &self,
+        repository: &Repository,
+        spec: &ChangelogSpec,
+        after: Option<&ObjectId>,
+        upto: &ObjectId,
+    ) -> Result<Vec<Change>, Failure> {
+        let (world, definition) = (&self.engine.world, &self.plan.definition);
+        let ticket_keys = spec.rules.ticket_keys();
+        if let Some(folder) = definition.version.next.change_folder() {
+            let filed = world.filed(repository, upto, after, folder, &ticket_keys).await.map_err(failure)?;
+            return Ok(filed.changes());
+        }
+        let query = HistoryQuery::upto(upto).without(after).within(&counted_paths(definition));
+        let rules = MessageRules { ticket_keys: &ticket_keys, commits: &definition.commits };
+        let changes = changes_of(world.source.as_ref(), repository, &query, &rules).await.map_err(failure)?;
+        let changes = changes.ok_or_else(|| {
+            permanent(format!("the changelog would have more than {CHANGES_MAX} changes"), Some(TOO_MANY))
+        })?;
+        // The cut of the candidate before is none of its changes.
+        let made = self.plan.respin.as_ref().map(|respin| respin.made.as_slice()).unwrap_or_default();
+        let is_made = |change: &Change| made.iter().any(|commit| change.commit == *commit);
+        let changes = changes.into_iter().filter(|change| !is_made(change)).collect();
+        Ok(without_taken_back(changes).0)
     }
 }
 

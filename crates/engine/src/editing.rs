@@ -143,6 +143,7 @@ impl Execution<'_> {
         match world.version_edits(from, files, version).await.map_err(failure)? {
             VersionEdits::Edits(edits) => {
                 let edits = edits.into_iter().map(|edit| FileEdit::write(edit.path, edit.content)).collect();
+                let edits = self.without_change_files(base, edits).await?;
                 self.edited(base, edits, None).await
             }
             VersionEdits::Refused(errors) => Err(permanent(

@@ -6,6 +6,7 @@
 pub mod agreeing;
 mod audit;
 mod cache;
+pub mod change_files;
 mod changelog;
 pub mod editing;
 mod error;

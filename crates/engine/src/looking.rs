@@ -10,7 +10,8 @@ use tollgate_core::model::Definition;
 use tollgate_core::plan::PreviousVersion;
 use tollgate_core::version::{OddTag, TagSurvey, Version, VersionFormat, survey_tags};
 
-use crate::changelog::MessageRules;
+use crate::change_files::Filed;
+use crate::changelog::{MessageRules, newcomers};
 use crate::planning::{PlanningError, format_of};
 use crate::ports::{Checkout, LocalTag, PathFilter, PortError, Repository, Source};
 use crate::since::{Releases, Since};
@@ -28,6 +29,8 @@ pub struct Asked {
     pub commits: CommitRules,
     /// Only changes of these paths count, if there are any. Which release was the last one is told by the tags all the same.
     pub paths: Vec<PathFilter>,
+    /// The folder of the change files, where they decide instead of commits.
+    pub change_folder: Option<String>,
     /// Where a day begins: tags of days that have not come carry no version.
     pub zone: Zone,
     /// The tags, where they were read already: with thousands of them, once is enough.
@@ -38,7 +41,8 @@ impl Asked {
     /// What is asked where only the form of versions is known: everything else as it is when nothing is said.
     pub fn by(format: VersionFormat) -> Self {
         let (commits, zone) = (CommitRules::default(), Zone::utc());
-        Self { format, ticket_keys: Vec::new(), commits, paths: Vec::new(), zone, tags: None }
+        let (ticket_keys, paths, change_folder) = (Vec::new(), Vec::new(), None);
+        Self { format, ticket_keys, commits, paths, change_folder, zone, tags: None }
     }
 
     /// What a service's definition asks.
@@ -48,6 +52,7 @@ impl Asked {
             ticket_keys: changelog.map(|spec| spec.rules.ticket_keys()).unwrap_or_default(),
             commits: definition.commits.clone(),
             paths: counted_paths(definition),
+            change_folder: definition.version.next.change_folder().map(ToOwned::to_owned),
             zone: definition.version.next.zone.clone(),
             ..Self::by(format_of(definition)?)
         })
@@ -92,6 +97,8 @@ pub struct VersionSurvey {
     pub changes: Vec<Change>,
     /// What was taken back before it was released, with what took it back.
     pub taken_back: Vec<Change>,
+    /// The change files, where they decide.
+    pub filed: Option<Filed>,
     /// What they ask for.
     pub advice: BumpAdvice,
     /// Tags that carry no version, whether they lie before this commit or not.
@@ -108,9 +115,23 @@ impl VersionSurvey {
         self.commits += count_commits(&brought);
         let all = brought.into_iter().chain(std::mem::take(&mut self.changes)).collect();
         let (changes, taken_back) = without_taken_back(all);
-        self.advice = advise_bump(&changes, rules);
+        if self.filed.is_none() {
+            self.advice = advise_bump(&changes, rules);
+        }
         self.changes = changes;
         self.taken_back.extend(taken_back);
+    }
+
+    /// Counts further change files in.
+    pub(crate) fn file(&mut self, more: Filed, rules: &CommitRules) {
+        let filed = self.filed.get_or_insert_default();
+        filed.add(more);
+        self.advice = filed.advice(rules);
+    }
+
+    /// What the changelog tells: the change files where they decide, otherwise the commits.
+    pub(crate) fn told(&self) -> Vec<Change> {
+        self.filed.as_ref().map_or_else(|| self.changes.clone(), Filed::changes)
     }
 
     /// The highest version of all tags, when it is higher than the last release: a line of development that this commit does not
@@ -153,7 +174,17 @@ impl World {
         let (last, pre) = (last.map(|last| last.version.clone()), pre.map(|pre| pre.version.clone()));
         let commits = count_commits(&changes);
         let (changes, taken_back) = without_taken_back(changes);
-        let advice = advise_bump(&changes, &asked.commits);
+        let filed = match &asked.change_folder {
+            Some(folder) => {
+                let after = previous.as_ref().map(|previous| &previous.commit);
+                Some(self.filed(repository, base, after, folder, &asked.ticket_keys).await?)
+            }
+            None => None,
+        };
+        let advice = match &filed {
+            Some(filed) => filed.advice(&asked.commits),
+            None => advise_bump(&changes, &asked.commits),
+        };
         Ok(VersionSurvey {
             previous,
             last,
@@ -162,6 +193,7 @@ impl World {
             commits,
             changes,
             taken_back,
+            filed,
             advice,
             odd,
             used,
@@ -170,12 +202,13 @@ impl World {
     }
 
     /// The changelog's section of what is not released yet, dated today.
-    pub fn changelog_section(
+    pub async fn changelog_section(
         &self,
+        repository: &Repository,
         definition: &Definition,
         survey: &VersionSurvey,
         wanted: &Wanted,
-    ) -> Result<Section, PlanningError> {
+    ) -> Result<Section, EngineError> {
         let format = format_of(definition)?;
         let Proposal { version, .. } = self.next_version(definition, survey, wanted)?;
         let rules = match &definition.changelog {
@@ -187,19 +220,23 @@ impl World {
             why: error.to_string(),
             hint: None,
         })?;
+        let after = survey.previous.as_ref().map(|previous| &previous.commit);
+        let changes = survey.told();
+        let newcomers = newcomers(&*self.source, repository, &rules, after, &changes).await?;
         let release = Release {
             version: &version,
             tag: &tag,
             previous_tag: survey.previous.as_ref().map(|previous| previous.tag.as_str()),
             date: self.today_of(definition),
-            changes: &survey.changes,
-            newcomers: &[],
+            changes: &changes,
+            newcomers: &newcomers,
         };
-        render(&rules, &release).map_err(|error| PlanningError::Version {
+        let section = render(&rules, &release).map_err(|error| PlanningError::Version {
             code: "changelog",
             why: error.to_string(),
             hint: None,
-        })
+        });
+        Ok(section?)
     }
 }
 

@@ -70,6 +70,13 @@ impl Engine {
             return Ok(Vec::new());
         }
         survey.bring_in(brought, &asked.commits);
+        if let Some(folder) = &asked.change_folder {
+            for tip in pinned.values() {
+                let more =
+                    self.world.filed(repository, tip, Some(&surveyed.base), folder, &asked.ticket_keys);
+                survey.file(more.await?, &asked.commits);
+            }
+        }
         let mut paths = Vec::new();
         for tip in pinned.values() {
             // What only the base changed is in it, too: a condition on paths would rather hold once too often.

@@ -455,7 +455,7 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     ) -> Result<Option<Vec<u8>>, PortError>;
 
     /// The files of this name in a folder of a commit or tree and in those below it; the top of the repository is an empty
-    /// folder. Links and submodules are none.
+    /// folder. A name that begins with `*` is any that ends with the rest. Links and submodules are none.
     async fn list_files(
         &self,
         repository: &Repository,

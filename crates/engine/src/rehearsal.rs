@@ -119,6 +119,8 @@ fn survey(
         advice: advise_bump(&changes, &definition.commits),
         changes,
         taken_back,
+        // What a change file would ask for, its commit asks for here.
+        filed: None,
         odd: Vec::new(),
         tags: Vec::new(),
     })

@@ -224,6 +224,7 @@ fn asked_for(
         let since =
             survey.previous.as_ref().map_or("the beginning".into(), |previous| format!("`{}`", previous.tag));
         let why = match survey.commits {
+            _ if survey.filed.is_some() => format!("no change file since {since} asks for a release"),
             0 => format!("there is no commit since {since}"),
             1 => format!("the one commit since {since} asks for no release"),
             count => format!("none of the {count} commits since {since} asks for a release"),
@@ -232,7 +233,11 @@ fn asked_for(
         return Err(refused("nothing-to-release", why, hint));
     };
     let because = survey.advice.because.iter().take(REASONS_MAX);
-    let because = because.map(|reason| format!("{} {}", reason.commit.short(), reason.subject)).collect();
+    let because = because.map(|reason| match &reason.file {
+        Some(file) => format!("{file}: {}", reason.subject),
+        None => format!("{} {}", reason.commit.short(), reason.subject),
+    });
+    let because = because.collect();
     Ok((bump, bump.to_string(), because))
 }
 

@@ -50,6 +50,17 @@ pub struct Span<'a> {
     pub from: Option<&'a ObjectId>,
 }
 
+/// The release that is being made: what is not released yet is told as its section.
+#[derive(Debug, Clone, Copy)]
+pub struct Upcoming<'a> {
+    /// Its version.
+    pub version: &'a Version,
+    /// Its tag.
+    pub tag: &'a str,
+    /// Its day. It is today's as well, so that the same history gives the same text at any time.
+    pub date: Date,
+}
+
 /// What belongs to one release.
 #[derive(Debug)]
 struct Part<'t> {
@@ -73,6 +84,7 @@ struct Pass<'t, 'r> {
     /// Whether the newcomers of each release are told, who are known only at the end.
     newcomers: bool,
     zone: &'t Zone,
+    upcoming: Option<Upcoming<'r>>,
     writer: ChangelogWriter<'r>,
     text: String,
     told: Vec<Written>,
@@ -111,6 +123,15 @@ impl<'t> Pass<'t, '_> {
     fn part(&mut self, label: usize, part: &Part<'_>, newcomers: &[Person]) -> Result<(), ChangelogError> {
         let commits = part.commits;
         match &part.release {
+            None if let Some(Upcoming { version, tag, date }) = self.upcoming => {
+                let before = self.lineage.before(label);
+                let previous_tag = before.and_then(|label| *self.names.get(label)?);
+                let release = Release { version, tag, previous_tag, date, changes: &part.changes, newcomers };
+                self.writer.unreleased(&mut self.text, None)?;
+                self.writer.release(&mut self.text, &release)?;
+                let (version, tag, date) = (Some(version.clone()), Some(tag.to_owned()), Some(date));
+                self.told.push(Written { version, tag, date, commits });
+            }
             None => {
                 self.writer.unreleased(&mut self.text, Some(Unreleased { changes: &part.changes }))?;
                 let told = Written { version: None, tag: None, date: None, commits };
@@ -152,18 +173,20 @@ impl<'t> Pass<'t, '_> {
 
 impl World {
     /// Writes the whole changelog of a span: what is not released, then every release, the newest first. Which tag stands for
-    /// what is told by `asked`. Tells what was written.
+    /// what is told by `asked`; with a release that is being made, what is not released yet is its section. Tells what was written.
     pub async fn whole_changelog(
         &self,
         repository: &Repository,
         span: Span<'_>,
         asked: &Asked,
         rules: &ChangelogRules,
+        upcoming: Option<Upcoming<'_>>,
         sink: &mut TextSink<'_>,
     ) -> Result<Vec<Written>, EngineError> {
         let tags = asked.tags(&*self.source, repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
-        let TagSurvey { fitting, .. } = survey_tags(&asked.format, names, asked.zone.date(self.clock.now()));
+        let today = upcoming.map_or_else(|| asked.zone.date(self.clock.now()), |upcoming| upcoming.date);
+        let TagSurvey { fitting, .. } = survey_tags(&asked.format, names, today);
         let mut on: HashMap<&str, Vec<FittingTag>> = HashMap::with_capacity(fitting.len());
         for tag in fitting.into_iter().filter(|tag| tag.version.pre_release().is_none()) {
             on.entry(&tags[tag.index].commit.0).or_default().push(tag);
@@ -181,6 +204,7 @@ impl World {
             written: 0,
             newcomers: rules.authors.as_ref().is_some_and(|authors| authors.newcomers.is_some()),
             zone: &asked.zone,
+            upcoming,
             writer: ChangelogWriter::new(rules),
             text: String::new(),
             told: Vec::new(),

@@ -77,7 +77,8 @@ pub(crate) async fn run(app: &App, args: &ChangelogArgs) -> Result<Exit, CliErro
     let line = args.growth.line(&looked.definition)?;
     let survey = looked.survey(line.as_ref()).await?;
     let wanted = args.growth.wanted(None, line);
-    let section = looked.world.changelog_section(&looked.definition, &survey, &wanted)?;
+    let (world, repository) = (&looked.world, &looked.repository);
+    let section = world.changelog_section(repository, &looked.definition, &survey, &wanted).await?;
     let shown = Section { version: section.version.to_string(), text: section.text };
     app.output.data(&shown, || plain(&shown.text))?;
     Ok(Exit::Done)
@@ -111,7 +112,8 @@ async fn whole(app: &App, looked: &Looked, args: &ChangelogArgs) -> Result<Exit,
             }
         }
     };
-    let written = looked.world.whole_changelog(&looked.repository, span, &asked, &rules, &mut sink).await?;
+    let written =
+        looked.world.whole_changelog(&looked.repository, span, &asked, &rules, None, &mut sink).await?;
     if let Some(error) = failed {
         return Err(error);
     }

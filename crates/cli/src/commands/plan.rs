@@ -426,7 +426,11 @@ fn kind_in_words(
                 .as_ref()
                 .map(|changelog| changelog.file.clone())
                 .unwrap_or_default();
-            format!("adds the section of {} to {file}", plan.version.text)
+            let whole = plan.definition.changelog.as_ref().is_some_and(|changelog| changelog.whole);
+            match whole {
+                true => format!("makes {file} anew, with {} on top", plan.version.text),
+                false => format!("adds the section of {} to {file}", plan.version.text),
+            }
         }
         StepKind::GitCommit { message, .. } => format!("commits “{}”", first_line(&fill(message))),
         StepKind::GitTag { sign, .. } => {

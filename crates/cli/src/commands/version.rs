@@ -61,7 +61,8 @@ pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError>
         odd_tags: survey.odd.clone(),
     };
     let since = if survey.at_pre { 0 } else { survey.commits };
-    app.output.data(&shown, || human(&shown, since))?;
+    let by_files = definition.version.next.change_folder().is_some();
+    app.output.data(&shown, || human(&shown, since, by_files))?;
     let note = |text: String| app.output.say(format!("{} {text}", styled(WAITS, "note:")));
     if let Some(highest) = &shown.highest {
         note(format!(
@@ -112,11 +113,12 @@ fn some_of(names: &[String]) -> String {
 }
 
 /// The version for people; `since` is how many commits there are since what is named as the last one.
-fn human(next: &Next, since: usize) -> String {
+fn human(next: &Next, since: usize, by_files: bool) -> String {
     let last = next.last_pre.as_ref().or(next.last.as_ref());
     let last = last.map_or("no release yet".into(), ToString::to_string);
     let Some(version) = &next.next else {
         let why = match since {
+            _ if by_files => "no change file since asks for a release".to_owned(),
             0 => "no commit since".to_owned(),
             1 => "the one commit since asks for no release".to_owned(),
             commits => format!("none of the {commits} commits since asks for a release"),

@@ -211,8 +211,11 @@ impl Wanted {
     }
 
     pub(super) fn take(&self, path: &str, found: &mut Vec<String>) {
-        let is = path.strip_prefix(&self.folder).is_some_and(|rest| {
-            rest == self.name || rest.strip_suffix(&self.name).is_some_and(|rest| rest.ends_with('/'))
+        let is = path.strip_prefix(&self.folder).is_some_and(|rest| match self.name.strip_prefix('*') {
+            Some(end) => rest.ends_with(end),
+            None => {
+                rest == self.name || rest.strip_suffix(&self.name).is_some_and(|rest| rest.ends_with('/'))
+            }
         });
         if is && found.last().map(String::as_str) != Some(path) {
             found.push(path.to_owned());

@@ -7,7 +7,7 @@ use tollgate_engine::ports::{ObjectId, PortError, Repository};
 
 use super::Git;
 use super::environment::Remote;
-use super::fault::{self, permanent};
+use super::fault::{self, Reach, permanent};
 use super::lock::Writing;
 use super::look::refs_of;
 use super::run::Call;
@@ -36,6 +36,9 @@ const CHECKS: &[&str] = &[
     "fetch.recurseSubmodules=false",
     "transfer.bundleURI=false",
 ];
+
+/// What git says, and ends well all the same, when it took nothing from a remote that is cut short.
+const SHALLOW: &str = "shallow roots are not allowed to be updated";
 
 /// Makes the clone if it is not there, and fetches.
 pub(super) async fn refresh(git: &Git, repository: &Repository) -> Result<(), PortError> {
@@ -187,15 +190,24 @@ async fn fetch(git: &Git, clone: &Path, remote: &Remote, moved: &[String]) -> Re
     for tag in moved {
         refspecs.push_str(&format!("^{tag}\n"));
     }
-    Call::new(git, &format!("fetch from {}", remote.shown))
+    let what = format!("fetch from {}", remote.shown);
+    let output = Call::new(git, &what)
         .git_dir(clone)
         .configured(CHECKS)
         .args(["fetch", "--quiet", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--stdin"])
         .arg(Remote::NAME)
         .input(refspecs)
         .remote(remote, git.limits.transfer)
-        .stdout()
+        .output()
         .await?;
+    if output.status != Some(0) {
+        return Err(output.fault(&what, Reach::Remote));
+    }
+    if output.stderr.contains(SHALLOW) {
+        let why = "it is a shallow clone itself: commits and tags before its newest ones are missing there";
+        let hint = "release from the repository that it was cloned from, or fetch the rest there with `git fetch --unshallow --tags`";
+        return Err(permanent(what, why, Some(hint)));
+    }
     Ok(())
 }
 

@@ -16,12 +16,12 @@ use tollgate_testkit::world::SimWorld;
 use crate::{World, at, id, permanent};
 
 /// An engine's world with real git.
-fn looking(home: &GitHome) -> tollgate_engine::World {
+pub(crate) fn looking(home: &GitHome) -> tollgate_engine::World {
     let git = Git::new(home.environment());
     tollgate_engine::World { source: Arc::new(git), ..SimWorld::new(1, at()).ports() }
 }
 
-async fn found(world: &World, repo: &Repo<'_>) -> FoundRepository {
+pub(crate) async fn found(world: &World, repo: &Repo<'_>) -> FoundRepository {
     world.git.find_repository(&repo.folder).await.unwrap().unwrap()
 }
 

@@ -6,6 +6,7 @@
 //!
 //! What a change asks of the next version is up to the project: [`CommitRules`].
 
+mod files;
 mod people;
 mod plain;
 mod references;
@@ -16,6 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::ObjectId;
 
+pub use files::{
+    Brought, CHANGE_FILE_END, CHANGE_FILES_MAX, ChangeFile, ChangeFileError, advise_by_files, is_change_file,
+};
 pub use people::{CO_AUTHORS_MAX, Person, co_authors};
 pub(crate) use plain::one_line;
 pub use plain::{Lines, plain_text};

@@ -59,9 +59,12 @@ pub struct BumpAdvice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BumpReason {
-    /// The commit.
+    /// The commit; empty where a file says so.
     pub commit: ObjectId,
-    /// The first line of its message.
+    /// The change file that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The first line of its message, or of the file's text.
     pub subject: String,
     /// What it breaks, if it is a breaking change.
     pub breaking: Option<String>,
@@ -74,6 +77,7 @@ pub fn advise_bump(changes: &[Change], rules: &CommitRules) -> BumpAdvice {
     };
     let because = changes.iter().filter(|change| rules.bump(change) == Some(bump)).map(|change| BumpReason {
         commit: change.commit.clone(),
+        file: None,
         subject: change.subject.clone(),
         breaking: change.breaking.clone(),
     });

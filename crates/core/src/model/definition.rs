@@ -103,6 +103,19 @@ pub struct NextSpec {
     /// Only commits that touch these paths count; all of them where there are none. A path of the repository, a pattern with
     /// `*` and `**`, or one of them after `!` for what does not count.
     pub paths: Vec<String>,
+    /// The folder of the change files, with files as [`BumpSource`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+}
+
+/// Where change files are when nothing is said.
+pub const CHANGE_FOLDER: &str = ".changes";
+
+impl NextSpec {
+    /// The folder of the change files, where they decide.
+    pub fn change_folder(&self) -> Option<&str> {
+        (self.bump == BumpSource::Files).then(|| self.folder.as_deref().unwrap_or(CHANGE_FOLDER))
+    }
 }
 
 /// Who says how much the next version grows.
@@ -114,12 +127,14 @@ pub enum BumpSource {
     Commits,
     /// A person does, for every release.
     Ask,
+    /// Change files do; a person can say something else.
+    Files,
 }
 
 impl Default for NextSpec {
     fn default() -> Self {
         let (bump, zone, paths) = (BumpSource::default(), Zone::utc(), Vec::new());
-        Self { bump, zone, first: COUNTER_FIRST, paths }
+        Self { bump, zone, first: COUNTER_FIRST, paths, folder: None }
     }
 }
 
@@ -185,6 +200,9 @@ impl VersionFileSpec {
 pub struct ChangelogSpec {
     /// Its path in the repository.
     pub file: String,
+    /// Whether the whole file is made anew at each release; otherwise the section of the release is put at its head.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub whole: bool,
     /// What stands in it.
     #[serde(default)]
     pub rules: ChangelogRules,

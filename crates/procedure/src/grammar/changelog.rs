@@ -17,6 +17,11 @@ pub(super) static CHANGELOG: Mapping = mapping(
     &[
         key("file", Shape::Line, "Its path in the repository.").required(),
         key(
+            "whole",
+            Shape::Bool,
+            "Whether the whole file is made anew at each release; `false` if not given: the section is put at its head.",
+        ),
+        key(
             "style",
             Shape::Either(
                 &Shape::OneOf(&["clog", "keep-a-changelog", "conventional-changelog"]),

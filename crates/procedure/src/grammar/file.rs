@@ -105,8 +105,13 @@ static VERSION: Mapping = mapping(
         key("initial", Shape::Version, "The version of the first release, where no tag is found."),
         key(
             "bump",
-            Shape::OneOf(&["commits", "ask"]),
-            "Who says how much the version grows: `commits`, if not given, or a person for every release (`ask`).",
+            Shape::OneOf(&["commits", "ask", "files"]),
+            "Who says how much the version grows: `commits`, if not given, a person for every release (`ask`), or change files (`files`).",
+        ),
+        key(
+            "changes",
+            Shape::Line,
+            "The folder of the change files, with `bump: files`; `.changes` if not given.",
         ),
         key(
             "zone",

@@ -41,7 +41,15 @@ impl Lower<'_> {
             self.template_works(template, &rules, style.get("template").unwrap_or(style));
         }
         style?;
-        Some(ChangelogSpec { file: file?, rules })
+        let whole = node.get("whole").filter(|whole| whole.boolean() == Some(true));
+        if let Some(whole) = whole
+            && self.declared.change_files
+        {
+            let message = "change files are gone once they are released, so nothing tells of older releases";
+            self.report.error(Code::BadValue, whole.span, message).hint("remove `whole`");
+        }
+        let whole = whole.is_some();
+        Some(ChangelogSpec { file: file?, whole, rules })
     }
 
     fn style(&mut self, node: &Node, loader: Loader<'_>) -> Option<Style> {

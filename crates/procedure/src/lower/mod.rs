@@ -63,6 +63,8 @@ pub(crate) struct Declared {
     version_parts: usize,
     /// Whether the version is written into files.
     version_files: bool,
+    /// Whether change files say how much the version grows.
+    change_files: bool,
     /// Whether there is a changelog, and so release notes.
     changelog: bool,
     /// Weekends and holidays.

@@ -13,6 +13,11 @@ pub(super) struct Order {
     branch: Option<Span>,
     commit: Option<Span>,
     tag: Option<Span>,
+    /// Whether change files decide the version, and whether an edit of the version removes them as well.
+    change_files: bool,
+    version_files: bool,
+    /// Whether the change files were removed.
+    filed: bool,
     /// What was edited and is in no commit yet.
     edited: Option<Span>,
     /// The tag was pushed, or a command may have done it.
@@ -24,6 +29,11 @@ pub(super) struct Order {
 }
 
 impl Order {
+    /// Of a service whose version change files decide, or whose version stands in files.
+    pub(super) fn of(change_files: bool, version_files: bool) -> Self {
+        Self { change_files, version_files, ..Self::default() }
+    }
+
     /// Looks at the next step. They are taken in the order of the file, which a procedure that waits otherwise cannot
     /// turn around: a step only waits for those above it.
     pub(super) fn look(&mut self, step: &Entry, parallel: bool, report: &mut Report) {
@@ -50,6 +60,7 @@ impl Order {
             }
             "version.bump" | "changelog" | "git.commit" => {
                 self.before_tag(kind, at, report);
+                self.filed |= kind == "changelog" || kind == "version.bump" && self.version_files;
                 if kind == "git.commit" {
                     self.commit.get_or_insert(at);
                     self.edited = None;
@@ -61,6 +72,11 @@ impl Order {
             "git.tag" => match self.tag {
                 None => {
                     self.tag = Some(at);
+                    if self.change_files && !self.filed {
+                        let message = "the change files stay, and would count again at the next release";
+                        let hint = "put a `changelog` step before the tag: it removes what it tells";
+                        report.error(Code::StepOrder, at, message).hint(hint);
+                    }
                     if let Some(edited) = self.edited {
                         let message =
                             format!("what line {} edits is not committed before the tag", edited.line);

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use tollgate_core::ids::{EnvironmentName, ProcedureName, QuestionName};
 use tollgate_core::model::{Procedure, Step, StepKind};
 
+use super::order::Order;
 use super::steps::Flow;
 use super::{EnvironmentUse, Environments, Lower};
 use crate::diagnostic::Code;
@@ -28,6 +29,7 @@ impl Lower<'_> {
             let start = entry.value.get("start").and_then(|start| self.fixed(start, "by"));
             let steps = entry.value.get("steps").map(Node::items).unwrap_or_default();
             let mut flow = Flow::of_procedure(&entry.value);
+            flow.order = Order::of(self.declared.change_files, self.declared.version_files);
             self.take_ids(&entry.value, &mut flow);
             let steps = self.steps(steps, &mut flow);
             flow.order.end(self.report);

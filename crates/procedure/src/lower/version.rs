@@ -23,6 +23,17 @@ impl Lower<'_> {
                 self.report.error(Code::BadValue, bump.span, message).hint("remove `bump`");
             }
         }
+        if node.get("bump").is_some_and(|bump| bump.text() == Some("files")) {
+            next.bump = BumpSource::Files;
+            self.declared.change_files = true;
+        }
+        if let Some(folder) = node.get("changes") {
+            next.folder = self.relative(folder);
+            if !self.declared.change_files {
+                let message = "without `bump: files` there are no change files";
+                self.report.error(Code::BadValue, folder.span, message).hint("add `bump: files`");
+            }
+        }
         if let Some(zone) = node.get("zone")
             && let Some(text) = self.text(zone)
         {
@@ -41,6 +52,12 @@ impl Lower<'_> {
             }
         }
         if let Some(paths) = node.get("paths") {
+            if self.declared.change_files {
+                let message = "change files count wherever the change is";
+                let hint =
+                    "give each of several services in one repository a folder of its own, with `changes`";
+                self.report.error(Code::BadValue, paths.span, message).hint(hint);
+            }
             next.paths = paths.items().iter().filter_map(|path| self.counted_path(path)).collect();
             if !next.paths.is_empty() && next.paths.iter().all(|path| path.starts_with('!')) {
                 let message = "these only say what does not count";

@@ -92,7 +92,11 @@ pub(crate) fn definition(steps: Vec<Step>) -> Definition {
     let repository = RepositorySpec { url: None, branch: "main".into() };
     let version = VersionSpec::new("vX.Y.Z", vec![VersionFileSpec::named("VERSION")]);
     Definition {
-        changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
+        changelog: Some(ChangelogSpec {
+            file: "CHANGELOG.md".into(),
+            whole: false,
+            rules: ChangelogRules::default(),
+        }),
         components: IndexMap::from([(named("app"), Component::default())]),
         connections: IndexMap::from([(
             named("mail"),

@@ -371,7 +371,11 @@ impl Making<'_> {
         let repository = RepositorySpec { url: None, branch: "main".into() };
         let version = VersionSpec::new("vX.Y.Z", vec![VersionFileSpec::named("VERSION")]);
         Definition {
-            changelog: Some(ChangelogSpec { file: "CHANGELOG.md".into(), rules: ChangelogRules::default() }),
+            changelog: Some(ChangelogSpec {
+                file: "CHANGELOG.md".into(),
+                whole: false,
+                rules: ChangelogRules::default(),
+            }),
             components,
             connections: IndexMap::from([(
                 named("mail"),

@@ -212,7 +212,10 @@ impl Source for SimSource {
                 "" => Some(path.as_str()),
                 folder => path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')),
             };
-            rest.is_some_and(|rest| rest.rsplit('/').next() == Some(name))
+            rest.is_some_and(|rest| match name.strip_prefix('*') {
+                Some(end) => rest.ends_with(end),
+                None => rest.rsplit('/').next() == Some(name),
+            })
         };
         Ok(files.keys().filter(below).cloned().collect())
     }
