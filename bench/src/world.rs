@@ -10,10 +10,10 @@ use tollgate_connect::depot::FolderDepot;
 use tollgate_connect::process::{Supervised, SupervisorProgram};
 use tollgate_connect::system::{RandomIds, SystemClock};
 use tollgate_engine::ports::{
-    Checkout, CommitRequest, CommitSink, Diff, FileEdit, FoundRepository, HistoryQuery, LocalTag, Lookup,
-    Mail, Mailer, MergeOutcome, MergeRequest, ObjectId, PickOutcome, PickRequest, PortError, ProbeAnswer,
-    ProbeRequest, Prober, PushOutcome, RefUpdate, Registries, RegistryAnswer, Repository, Source, TagFound,
-    TagRequest,
+    Checkout, CommitRequest, CommitSink, Diff, FactQuestion, Facts, FileEdit, FoundRepository, HistoryQuery,
+    LocalTag, Lookup, Mail, Mailer, MergeOutcome, MergeRequest, ObjectId, PickOutcome, PickRequest,
+    PortError, ProbeAnswer, ProbeRequest, Prober, PushOutcome, RefUpdate, Registries, RegistryAnswer,
+    Repository, Source, TagFound, TagRequest,
 };
 use tollgate_engine::ports::{SignedObject, Signers, Verdict};
 use tollgate_engine::{Engine, Places, World};
@@ -44,6 +44,13 @@ fn nothing(what: &str) -> PortError {
         why: "there is none in this benchmark".into(),
         hint: None,
         retry_at: None,
+    }
+}
+
+#[async_trait]
+impl Facts for Nothing {
+    async fn ask(&self, _: &FactQuestion) -> Result<Vec<u8>, String> {
+        Err("nothing answers".into())
     }
 }
 
@@ -171,6 +178,7 @@ pub(crate) fn engine(store: Arc<SqliteStore>, folder: &Path) -> (Arc<Engine>, Ar
         source: Arc::new(Nothing),
         runner: Arc::new(Supervised::new(folder, supervisor, Vec::new(), secrets)),
         prober: Arc::new(Nothing),
+        facts: Arc::new(Nothing),
         registries: Arc::new(Nothing),
         depot: Arc::new(FolderDepot::new(folder)),
         mailer: mailer.clone(),

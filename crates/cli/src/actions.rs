@@ -1,7 +1,7 @@
 //! What people can do about what holds a release: the command to type, and who may.
 
 use tollgate_core::explain::Holding;
-use tollgate_core::gate::Action;
+use tollgate_core::gate::{Action, WaitsOn};
 use tollgate_core::ids::PersonName;
 use tollgate_core::typed::{Typed, is_first_choice};
 use tollgate_core::view::View;
@@ -33,6 +33,8 @@ impl Actions<'_> {
             .collect();
         let who = match (hold.anybody, hold.who.as_slice()) {
             (true, _) => "anybody can",
+            // It opens by itself; what somebody could do is not to wait for that.
+            (false, []) if hold.on != WaitsOn::Person => "by itself, or",
             (false, []) => "nobody can",
             (false, people) => &format!("{} can", names(people)),
         };

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use tollgate_connect::depot::FolderDepot;
+use tollgate_connect::facts::HttpFacts;
 use tollgate_connect::git::Git;
 use tollgate_connect::maildir::MaildirMailer;
 use tollgate_connect::probe::HttpProber;
@@ -15,7 +16,8 @@ use tollgate_core::ids::{PersonName, ServiceName};
 use tollgate_core::model::Policy;
 use tollgate_engine::inject::{Inject, KillAt, Never};
 use tollgate_engine::ports::{
-    FailureClass, Lookup, PortError, ProbeAnswer, ProbeRequest, Prober, Registries, RegistryAnswer,
+    FactQuestion, Facts, FailureClass, Lookup, PortError, ProbeAnswer, ProbeRequest, Prober, Registries,
+    RegistryAnswer,
 };
 use tollgate_engine::{Engine, Observer, Places, World};
 use tollgate_store::{OpenOptions, SqliteStore};
@@ -163,6 +165,7 @@ pub(crate) fn world(folder: &Path) -> Result<World, CliError> {
         source: Arc::new(Git::new(std::env::vars_os())),
         runner: Arc::new(runner),
         prober: Arc::new(LazyProber::default()),
+        facts: Arc::new(LazyFacts::default()),
         registries: Arc::new(LazyRegistries::default()),
         depot: Arc::new(FolderDepot::new(folder)),
         mailer: Arc::new(MaildirMailer),
@@ -201,6 +204,24 @@ impl Prober for LazyProber {
         match self.0.get_or_init(|| HttpProber::new().map_err(|error| error.to_string())) {
             Ok(prober) => prober.probe(request).await,
             Err(problem) => ProbeAnswer { status: None, value: None, problem: Some(problem.clone()) },
+        }
+    }
+}
+
+/// The same for facts.
+#[derive(Debug, Default)]
+struct LazyFacts(OnceLock<Result<HttpFacts, String>>);
+
+#[async_trait::async_trait]
+impl Facts for LazyFacts {
+    async fn ask(&self, question: &FactQuestion) -> Result<Vec<u8>, String> {
+        let made = self.0.get_or_init(|| {
+            let http = HttpProber::new().map_err(|error| error.to_string())?;
+            Ok(HttpFacts::new(http, Arc::new(EnvironmentSecrets)))
+        });
+        match made {
+            Ok(facts) => facts.ask(question).await,
+            Err(problem) => Err(problem.clone()),
         }
     }
 }

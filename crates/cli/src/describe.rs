@@ -7,6 +7,7 @@ use tollgate_core::event::{
     Ballot, Deployed, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
     RunOutcome, Skipped, StepResult, TickResult,
 };
+use tollgate_core::facts::{FactValue, Reading};
 use tollgate_core::ids::{ComponentName, ItemName, ObjectId};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
@@ -116,6 +117,7 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
             (None, Some(problem)) => format!("{step}: {problem}"),
             (None, None) => format!("{step}: it answers without a version"),
         }),
+        ReleaseEvent::FactSeen { key, reading, .. } => detail(fact(key, reading)),
         ReleaseEvent::StepDone { step, result, .. } => done(entry, step.as_str(), result),
         ReleaseEvent::StepKept { step, because, .. } => {
             say("✓", GOOD, format!("{step}  kept from the candidate before: {because}"))
@@ -204,6 +206,23 @@ fn notice(event: &NoticeEvent) -> Described {
     }
 }
 
+/// What a look at a fact saw. Its key names it behind a hash.
+fn fact(key: &str, reading: &Reading) -> String {
+    let label = key.splitn(3, ' ').nth(2).unwrap_or(key);
+    match reading {
+        Reading::Problem(why) => format!("{label} cannot be read: {why}"),
+        Reading::Is(FactValue::Number(number)) => format!("{label} is {number}"),
+        Reading::Is(FactValue::Word(word)) => format!("{label} says `{word}`"),
+        Reading::Is(FactValue::List { items, .. }) if items.is_empty() => format!("nothing is in {label}"),
+        Reading::Is(FactValue::List { items, more }) => {
+            let ids: Vec<&str> = items.iter().take(5).map(|item| item.id.as_str()).collect();
+            let rest = items.len() - ids.len() + *more as usize;
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!("in {label}: {}{rest}", ids.join(", "))
+        }
+    }
+}
+
 fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
     let text = match result {
         StepResult::Act(outcome) => act(outcome),
@@ -225,6 +244,7 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
             format!("{} passed{not_run}", crate::output::count(*passed, "item"))
         }
         StepResult::Voted(votes) => votes.clone(),
+        StepResult::Fact { seen, .. } => seen.clone(),
         StepResult::Entered(reports) => format!("{} gates open", reports.len()),
         StepResult::Live(seen) => format!("it answers `{}`", seen.value.as_deref().unwrap_or_default()),
         StepResult::Unprobed => "no probe; the deployer's word was taken".into(),

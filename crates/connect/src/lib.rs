@@ -2,6 +2,7 @@
 //! leaves them.
 
 pub mod depot;
+pub mod facts;
 pub mod git;
 pub mod maildir;
 pub mod probe;

@@ -1,14 +1,16 @@
 //! What a release wants from the engine: told from its state alone, so that tables that were lost can be made again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::act::Act;
-use crate::decide::{Entering, conditions_left, gates_of_step, live_until, nowhere, vote_moments};
+use crate::decide::{
+    Entering, conditions_left, gates_of_step, live_until, looks_of_run, nowhere, vote_moments,
+};
+use crate::facts::Look;
 use crate::gate::GateAnswer;
 use crate::ids::EffectId;
-use crate::model::Probe;
 use crate::notices::{NoticeStatus, Notices};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
@@ -20,7 +22,9 @@ pub struct Agenda {
     /// Acts to carry out.
     pub tasks: BTreeMap<EffectId, TaskWanted>,
     /// Things to look at, by their key.
-    pub watches: BTreeMap<String, Probe>,
+    pub watches: BTreeMap<String, Look>,
+    /// Those of them that are wanted at once: nothing else is left to wait for.
+    pub at_once: BTreeSet<String>,
     /// When something can follow for it by itself.
     pub wake: Option<Timestamp>,
     /// When the calendar closes a gate that is open: only then is it known when that one opens again.
@@ -56,6 +60,12 @@ pub fn agenda(view: &View, now: Timestamp) -> Agenda {
         for planned in &plan.steps {
             let Some(state) = run.steps.get(&planned.id) else { continue };
             agenda.step(Entry { view, run, plan, planned, state, now });
+        }
+        for (key, (look, at_once)) in looks_of_run(view, run, plan, now) {
+            if at_once {
+                agenda.at_once.insert(key.clone());
+            }
+            agenda.watches.insert(key, Look::Fact(Box::new(look)));
         }
     }
     // Whatever becomes of its run: people are told all the same.
@@ -94,7 +104,7 @@ impl Agenda {
                 if let Body::Live(Some(probe)) = &planned.body
                     && conditions_left(run, entry.plan, planned).is_ok_and(<[_]>::is_empty)
                 {
-                    self.watches.insert(watch_key(probe), probe.clone());
+                    self.watches.insert(watch_key(probe), Look::Probe(probe.clone()));
                 }
                 if !held {
                     self.wakes(entry);

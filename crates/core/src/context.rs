@@ -141,9 +141,9 @@ impl Context {
         jinja.set_recursion_limit(50);
         let filled = jinja
             .render_str(&template.0, minijinja::value::Serde(self))
-            .map_err(|error| failed(template, &error.to_string()))?;
+            .map_err(|error| unfilled(template, &error.to_string()))?;
         if filled.len() > RENDERED_MAX_BYTES {
-            return Err(failed(template, "the result is longer than 32 KiB"));
+            return Err(unfilled(template, "the result is longer than 32 KiB"));
         }
         Ok(filled)
     }
@@ -188,7 +188,8 @@ impl Context {
     }
 }
 
-fn failed(template: &Template, why: &str) -> Failure {
+/// Why a text cannot be filled in.
+pub(crate) fn unfilled(template: &Template, why: &str) -> Failure {
     let start: String = template.0.chars().take(60).collect();
     Failure {
         class: FailureClass::Permanent,

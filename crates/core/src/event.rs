@@ -13,6 +13,7 @@ use crate::act::{Act, Failure, Outcome};
 use crate::actor::Actor;
 use crate::calendar::Freeze;
 use crate::candidate::{Facet, FacetValue, Fingerprint};
+use crate::facts::Reading;
 use crate::gate::GateReport;
 use crate::ids::{
     CandidateNumber, ComponentName, EffectId, EnvironmentName, GateName, ItemName, ObjectId, OutputName,
@@ -296,6 +297,19 @@ pub enum ReleaseEvent {
         /// How many right answers in a row this is.
         right: u32,
     },
+    /// A look at a fact saw something new, or something that a decision rests on.
+    FactSeen {
+        /// Whose.
+        run: RunId,
+        /// The key of the look.
+        key: String,
+        /// When the look began.
+        at: Timestamp,
+        /// What it saw.
+        reading: Reading,
+        /// The bounds that a number keeps, each since when without a break.
+        keeps: BTreeMap<String, Timestamp>,
+    },
     /// A step is done.
     StepDone {
         /// Whose.
@@ -503,6 +517,13 @@ pub enum StepResult {
         not_run: Vec<ItemName>,
         /// Who answered them.
         by: Vec<PersonName>,
+    },
+    /// A fact is as it has to be.
+    Fact {
+        /// What was seen.
+        seen: String,
+        /// The component whose artifact it is.
+        component: Option<ComponentName>,
     },
     /// The vote passed, with these votes.
     Voted(String),

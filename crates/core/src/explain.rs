@@ -7,7 +7,8 @@ use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
     Counting, Entering, GOING, Listing, Standing, Voting, approval_actions, changes_history, conditions_left,
-    expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, of_role, saw, second, waivers,
+    expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, of_role, saw, second,
+    waiting_for, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
@@ -253,6 +254,16 @@ impl Explaining<'_> {
                 Some(hold) => hold,
                 None => return Vec::new(),
             },
+            StepKind::Wait(wait) => {
+                let Self { view, run, plan, now } = *self;
+                match waiting_for(view, run, plan, planned, now, wait, hold) {
+                    Some(mut hold) => {
+                        hold.how.extend(self.waiving(planned));
+                        hold
+                    }
+                    None => return Vec::new(),
+                }
+            }
             StepKind::Vote(rule) => match self.vote(planned, rule, hold) {
                 Some(hold) => hold,
                 None => return Vec::new(),

@@ -15,6 +15,7 @@ pub mod decide;
 pub mod event;
 pub mod explain;
 pub mod expr;
+pub mod facts;
 pub mod forward;
 pub mod gate;
 pub mod ids;

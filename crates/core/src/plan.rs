@@ -21,8 +21,8 @@ use crate::expr::Expr;
 use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
 use crate::model::{
-    Again, Definition, Deploy, Extract, FacetName, GitMerge, MergeWay, Otherwise, Patience, Place, Policy,
-    Probe, Retry, StepKind, Template, Who,
+    Again, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, MergeWay, Otherwise, Patience, Place,
+    Policy, Probe, Retry, StepKind, Template, Who,
 };
 use crate::version::Bump;
 
@@ -311,6 +311,9 @@ impl Plan {
             match &step.body {
                 Body::Step(StepKind::GitTag { .. }) => facets.insert(Facet::Tag),
                 Body::Step(StepKind::Changelog) => facets.insert(Facet::Notes),
+                Body::Step(StepKind::Wait(FactWait::Artifact { component, .. })) => {
+                    facets.insert(Facet::Digest(component.clone()))
+                }
                 Body::Step(StepKind::Publish(spec)) => {
                     spec.target.component().is_some_and(|of| facets.insert(Facet::Digest(of.clone())))
                 }

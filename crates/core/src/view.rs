@@ -224,6 +224,13 @@ pub enum Stimulus {
         /// What was seen.
         seen: Seen,
     },
+    /// A look at a fact saw this.
+    FactSeen {
+        /// The key of the look.
+        key: String,
+        /// What it saw, and when.
+        sight: crate::decide::Sight,
+    },
     /// Time has passed, or something this release depends on has changed.
     Wake,
     /// Somebody approves.

@@ -11,6 +11,7 @@ mod changelog;
 pub mod editing;
 mod error;
 mod execute;
+mod facts;
 mod follow;
 mod guessing;
 pub mod inject;
@@ -57,7 +58,9 @@ pub use work::{Idle, WorkEnd};
 use crate::cache::Cache;
 use crate::inject::Inject;
 use crate::load::LoadedView;
-use crate::ports::{Clock, Depot, Ids, Mailer, Prober, Procedures, Registries, Repository, Runner, Source};
+use crate::ports::{
+    Clock, Depot, Facts, Ids, Mailer, Prober, Procedures, Registries, Repository, Runner, Source,
+};
 use crate::store::Store;
 
 /// Everything outside that the engine acts on.
@@ -69,6 +72,8 @@ pub struct World {
     pub runner: Arc<dyn Runner>,
     /// Running services.
     pub prober: Arc<dyn Prober>,
+    /// Facts that are asked for.
+    pub facts: Arc<dyn Facts>,
     /// Registries of packages and images.
     pub registries: Arc<dyn Registries>,
     /// Files that were packed.

@@ -1,5 +1,6 @@
 //! The ports to the world, in our own words. Refusals that are to be expected are values, not errors.
 
+mod facts;
 mod merging;
 mod procedures;
 
@@ -8,6 +9,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+pub use facts::*;
 use jiff::{SignedDuration, Timestamp};
 pub use merging::*;
 pub use procedures::{FileLoader, Procedures};

@@ -97,11 +97,14 @@ impl Engine {
         fitting.commit.read.clone_from(&view.versions);
         let agenda = agenda(&view, now);
         fitting.tasks(tables.tasks.get(stream).unwrap_or(&BTreeMap::new()), &agenda);
-        fitting.polls(tables.polls.get(stream).unwrap_or(&BTreeSet::new()), &agenda, now)?;
         let mut timers = tables.timers.get(stream).cloned().unwrap_or_default();
         let rules = tables.timers.get(&StreamId::Policy(service.clone()));
         // Whoever tells of new rules tells all releases.
         timers.extend(rules.and_then(|timers| timers.get(NUDGE)).map(|due| (NUDGE.to_owned(), *due)));
+        // Whoever is about to be told of new rules looks at other things then.
+        if !timers.contains_key(NUDGE) {
+            fitting.polls(tables.polls.get(stream).unwrap_or(&BTreeSet::new()), &agenda, now)?;
+        }
         fitting.timers(&timers, &agenda, view, now);
         Ok((fitting.commit, fitting.found))
     }
@@ -153,10 +156,10 @@ impl Fitting<'_> {
             self.repair(format!("`{key}` was looked at, and nobody wants it"));
             self.commit.polls.push(PollChange::Unsubscribe { key: key.clone(), stream: self.stream.clone() });
         }
-        for (key, probe) in agenda.watches.iter().filter(|(key, _)| !there.contains(*key)) {
+        for (key, look) in agenda.watches.iter().filter(|(key, _)| !there.contains(*key)) {
             self.repair(format!("`{key}` was not looked at"));
             let spec =
-                serde_json::to_string(probe).map_err(|error| EngineError::Damaged(error.to_string()))?;
+                serde_json::to_string(look).map_err(|error| EngineError::Damaged(error.to_string()))?;
             let stream = self.stream.clone();
             self.commit.polls.push(PollChange::Subscribe { key: key.clone(), spec, due: now, stream });
         }

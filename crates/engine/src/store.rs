@@ -404,6 +404,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The streams that wait for a fact, in order of their text.
     async fn poll_subscribers(&self, key: &str) -> Result<Vec<StreamId>, StoreError>;
 
+    /// The keys of the polls that a stream waits for, in order.
+    async fn subscriptions(&self, stream: &StreamId) -> Result<Vec<String>, StoreError>;
+
     /// Notes that a poll was made, outside the journal. No error when the poll is gone.
     async fn polled(
         &self,

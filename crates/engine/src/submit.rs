@@ -252,7 +252,12 @@ impl Engine {
             commit.snapshots.extend(snapshot(&loaded.view, &decision.after, append)?);
         }
         commit.tasks = task_changes(&decision.after, before, &after, beside);
-        commit.polls = poll_changes(&stream, before, &after, now)?;
+        let watched: BTreeSet<String> = match &beside.fired {
+            // What is looked at also follows from the rules in force: whoever is told of new ones begins anew.
+            Some(_) => self.store.subscriptions(&stream).await?.into_iter().collect(),
+            None => before.watches.keys().cloned().collect(),
+        };
+        commit.polls = poll_changes(&stream, &watched, &after, now)?;
         commit.timers = timer_changes(&stream, &after, beside, decision.entries.is_empty(), now);
         commit.timers.extend(self.nudges(&decision.after, &decision.entries, now).await?);
         Ok(commit)
@@ -404,16 +409,18 @@ fn task_changes(view: &View, before: &Agenda, after: &Agenda, beside: &Beside) -
 
 fn poll_changes(
     stream: &StreamId,
-    before: &Agenda,
+    watched: &BTreeSet<String>,
     after: &Agenda,
     now: Timestamp,
 ) -> Result<Vec<PollChange>, EngineError> {
     let mut changes = Vec::new();
-    for (key, probe) in after.watches.iter().filter(|(key, _)| !before.watches.contains_key(*key)) {
-        let spec = serde_json::to_string(probe).map_err(|error| EngineError::Damaged(error.to_string()))?;
+    // What is wanted at once is looked at now, also where the next look is a while away.
+    let wanted = |key: &String| !watched.contains(key) || after.at_once.contains(key);
+    for (key, look) in after.watches.iter().filter(|(key, _)| wanted(key)) {
+        let spec = serde_json::to_string(look).map_err(|error| EngineError::Damaged(error.to_string()))?;
         changes.push(PollChange::Subscribe { key: key.clone(), spec, due: now, stream: stream.clone() });
     }
-    for key in before.watches.keys().filter(|key| !after.watches.contains_key(*key)) {
+    for key in watched.iter().filter(|key| !after.watches.contains_key(*key)) {
         changes.push(PollChange::Unsubscribe { key: key.clone(), stream: stream.clone() });
     }
     Ok(changes)

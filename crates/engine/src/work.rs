@@ -9,6 +9,7 @@ use tollgate_core::act::{Act, COMMANDS, FailureClass, Report};
 use tollgate_core::actor::Actor;
 use tollgate_core::agenda::agenda;
 use tollgate_core::event::Seen;
+use tollgate_core::facts::Look;
 use tollgate_core::ids::{EffectId, ReleaseId, ServiceName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Probe, ProbeRead};
@@ -73,7 +74,8 @@ struct UnderWay {
     pieces: JoinSet<(Piece, Result<(), EngineError>)>,
     /// The acts, and whether each runs a command.
     effects: HashMap<EffectId, bool>,
-    polls: HashSet<String>,
+    /// The looks, and whether each runs a command.
+    polls: HashMap<String, bool>,
     trains: HashSet<StreamId>,
 }
 
@@ -81,13 +83,26 @@ impl UnderWay {
     /// Whether an act is begun now: it is not under way yet, and there is room for it.
     fn begins(&mut self, task: &Task) -> bool {
         let command = task.lane == COMMANDS;
-        let commands = self.effects.values().filter(|command| **command).count();
-        let room = self.pieces.len() < AT_ONCE && (!command || commands < COMMANDS_AT_ONCE);
-        if !room || self.effects.contains_key(&task.id) {
+        if !self.has_room(command) || self.effects.contains_key(&task.id) {
             return false;
         }
         self.effects.insert(task.id, command);
         true
+    }
+
+    /// Whether a look is begun now.
+    fn looks(&mut self, key: &str, command: bool) -> bool {
+        if !self.has_room(command) || self.polls.contains_key(key) {
+            return false;
+        }
+        self.polls.insert(key.to_owned(), command);
+        true
+    }
+
+    fn has_room(&self, command: bool) -> bool {
+        let all = self.effects.values().chain(self.polls.values());
+        let commands = all.filter(|command| **command).count();
+        self.pieces.len() < AT_ONCE && (!command || commands < COMMANDS_AT_ONCE)
     }
 
     fn ended(&mut self, piece: &Piece) {
@@ -131,15 +146,17 @@ impl Engine {
                 }
             }
             for poll in self.store.due_polls(now, BATCH).await? {
-                if under_way.pieces.len() < AT_ONCE && under_way.polls.insert(poll.key.clone()) {
+                let look = serde_json::from_str(&poll.spec);
+                let command = matches!(&look, Ok(Look::Fact(look)) if look.is_command());
+                if under_way.looks(&poll.key, command) {
                     let engine = self.clone();
-                    let piece = async move { (Piece::Poll(poll.key.clone()), engine.look(poll).await) };
+                    let piece = async move { (Piece::Poll(poll.key.clone()), engine.look(poll, look).await) };
                     under_way.pieces.spawn(piece);
                 }
             }
             let next = self.store.next_due().await?;
             if let (true, Idle::Within(span)) = (under_way.pieces.is_empty(), idle)
-                && next.is_none_or(|next| next > now + span)
+                && (next.is_none_or(|next| next > now + span) || self.only_looks_again(now, span).await?)
             {
                 self.store.checkpoint(now).await?;
                 return Ok(WorkEnd::Idle(next));
@@ -179,7 +196,8 @@ impl Engine {
             done += 1;
         }
         for poll in self.store.due_polls(now, BATCH).await? {
-            self.clone().look(poll).await?;
+            let look = serde_json::from_str(&poll.spec);
+            self.clone().look(poll, look).await?;
             done += 1;
         }
         Ok(done)
@@ -228,18 +246,26 @@ impl Engine {
     }
 
     /// Looks at the world for all who wait for the same fact.
-    async fn look(self: Arc<Self>, poll: Poll) -> Result<(), EngineError> {
+    async fn look(
+        self: Arc<Self>,
+        poll: Poll,
+        look: Result<Look, serde_json::Error>,
+    ) -> Result<(), EngineError> {
         if poll.key.starts_with(BRANCH_POLL) {
             return self.look_at_branch(&poll).await;
         }
-        let probe: Probe = match serde_json::from_str(&poll.spec) {
-            Ok(probe) => probe,
+        match look {
+            Ok(Look::Probe(probe)) => self.look_at_service(poll, probe).await,
+            Ok(Look::Fact(look)) => self.look_at_fact(poll, &look).await,
             Err(error) => {
                 tracing::warn!(poll.key, %error, "a newer version looks at this; left alone");
                 let next = self.now() + LEFT_ALONE;
-                return Ok(self.store.polled(&poll.key, next, poll.failures, poll.memo).await?);
+                Ok(self.store.polled(&poll.key, next, poll.failures, poll.memo).await?)
             }
-        };
+        }
+    }
+
+    async fn look_at_service(&self, poll: Poll, probe: Probe) -> Result<(), EngineError> {
         let request =
             ProbeRequest { url: probe.url.clone(), read: probe.read.clone(), timeout: PROBE_TIMEOUT };
         let answer = self.world.prober.probe(&request).await;

@@ -344,6 +344,12 @@ impl Store for MemoryStore {
         Ok(waiting.map(|waiting| waiting.subscribers.values().cloned().collect()).unwrap_or_default())
     }
 
+    async fn subscriptions(&self, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        let state = self.state();
+        let waits = |waiting: &&Waiting| waiting.subscribers.values().any(|one| one == stream);
+        Ok(state.polls.values().filter(waits).map(|waiting| waiting.poll.key.clone()).collect())
+    }
+
     async fn polled(
         &self,
         key: &str,

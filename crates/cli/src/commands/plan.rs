@@ -9,7 +9,9 @@ use serde::Serialize;
 use tollgate_core::context::Context;
 use tollgate_core::ids::{LineName, ProcedureName, ServiceName};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{Definition, Deploy, MergeWay, Policy, StepKind, VoteRule};
+use tollgate_core::model::{
+    Definition, Deploy, FactAsk, FactSpec, FactWait, MergeWay, Policy, StepKind, Template, VoteRule,
+};
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
 use tollgate_core::version::{Bump, PreLabel};
 use tollgate_engine::planning::{Origin, Surveyed};
@@ -373,7 +375,7 @@ fn coloured(diff: &str) -> String {
 
 /// What a planned step does, in words.
 fn what(plan: &Plan, step: &PlannedStep) -> String {
-    let fill = |text: &tollgate_core::model::Template| fill(plan, step, text);
+    let fill = |text: &Template| fill(plan, step, text);
     let by = step.by.as_ref().map(|who| format!(" ({who})")).unwrap_or_default();
     if let Some(name) = &step.name {
         return format!("{}{by}", fill(name));
@@ -478,8 +480,26 @@ fn kind_in_words(
         }
         StepKind::HandOver { role, to } => format!("hands `{role}` over to {to}"),
         StepKind::Vote(rule) => vote(rule),
+        StepKind::Wait(wait) => {
+            let fact = fact_text(wait.spec(), &fill);
+            match wait {
+                FactWait::Ci(_) => format!("waits until {fact} is good"),
+                FactWait::Artifact { component, .. } => {
+                    format!("waits for the digest of {component}: {fact}")
+                }
+            }
+        }
         StepKind::Message(message) => format!("tells people: “{}”", first_line(&fill(&message.subject))),
         StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => String::new(),
+    }
+}
+
+/// How a fact is asked for.
+fn fact_text(spec: &FactSpec, fill: &impl Fn(&Template) -> String) -> String {
+    match (&spec.name, &spec.ask) {
+        (Some(name), _) => format!("`{name}`"),
+        (None, FactAsk::Command(shell)) => format!("`{}`", first_line(&shell.command)),
+        (None, FactAsk::Http { url, .. }) => first_line(&fill(url)),
     }
 }
 

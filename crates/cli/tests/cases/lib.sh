@@ -116,6 +116,15 @@ await() {
     until grep -qs -- "$1" "$2"; do sleep 0.02; done
 }
 
+# Carries on, again and again, until `why` says something.
+till() {
+    until tollgate work --once > "$ROOT/tmp/till" 2>&1; tollgate why | grep -q -- "$1"; do sleep 0.1; done
+    tollgate why
+}
+
+# Puts an answer where the case's web server gives it.
+answers() { printf '%s' "$2" > "$ROOT/home/www/$1"; }
+
 # Does something to the state behind Tollgate's back.
 sql() {
     python3 -B "$(dirname "$BASH_ENV")/sql.py" "${DB:-$ROOT/state/tollgate/shop/state.db}" "$@"

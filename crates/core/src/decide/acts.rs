@@ -135,6 +135,7 @@ impl Beginning<'_> {
             | StepKind::Approval(_)
             | StepKind::Vote(_)
             | StepKind::Checklist(_)
+            | StepKind::Wait(_)
             | StepKind::HandOver { .. } => Begin::Wait,
             StepKind::Promote { .. } | StepKind::Parallel { .. } | StepKind::Phase { .. } => {
                 return Err(permanent("this step was not unfolded when the plan was made", None));

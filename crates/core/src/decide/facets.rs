@@ -7,7 +7,7 @@ use crate::candidate::{Candidate, Facet, FacetValue};
 use crate::event::ReleaseEvent;
 use crate::ids::RunId;
 use crate::journal::Hash;
-use crate::model::{MergeWay, StepKind};
+use crate::model::{FactWait, MergeWay, StepKind};
 use crate::plan::{Body, Plan, PlannedStep};
 
 impl Deciding {
@@ -47,9 +47,11 @@ fn makes(body: &Body, facet: &Facet) -> bool {
         Facet::Source => changes_source(kind),
         Facet::Tag => matches!(kind, StepKind::GitTag { .. }),
         Facet::Notes => matches!(kind, StepKind::Changelog),
-        Facet::Digest(component) => {
-            matches!(kind, StepKind::Publish(spec) if spec.target.component() == Some(component))
-        }
+        Facet::Digest(component) => match kind {
+            StepKind::Publish(spec) => spec.target.component() == Some(component),
+            StepKind::Wait(FactWait::Artifact { component: of, .. }) => of == component,
+            _ => false,
+        },
         Facet::Schema | Facet::Procedure => false,
     }
 }

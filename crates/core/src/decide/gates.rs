@@ -125,7 +125,9 @@ impl<'a> Entering<'a> {
         reports.extend(self.frozen(in_force).into_iter().map(|answer| always(FREEZE, answer)));
         reports.extend(self.from(in_force));
         let now: Vec<(&GateName, &Gate)> = of_environment(in_force, self.environment).collect();
+        let mut resting = Vec::new();
         for (name, gate) in &now {
+            resting.push((reports.len(), *gate));
             reports.push(self.report(name, gate, GateOrigin::InForce));
         }
         for (name, gate) in of_environment(&self.plan.policy, self.environment) {
@@ -133,10 +135,12 @@ impl<'a> Entering<'a> {
                 *other == name && rule.kind == gate.kind && rule.condition == gate.condition
             };
             if !now.iter().any(same) {
+                resting.push((reports.len(), gate));
                 reports.push(self.report(name, gate, GateOrigin::AtStart));
             }
         }
         reports.push(always(FREE, self.free(holder)));
+        self.put_off(&mut reports, &resting);
         reports
     }
 
@@ -272,6 +276,7 @@ impl<'a> Entering<'a> {
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
             GateKind::Window { windows, fits } => self.window(name, windows, *fits),
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
+            GateKind::Fact(gate) => self.fact_gate(name, gate),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
                 Ok(false) => self.closed(name, leaves(that, &facts)),

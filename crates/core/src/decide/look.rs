@@ -6,6 +6,7 @@ use super::acts::{Begin, Beginning, permanent};
 use super::approvals::Counting;
 use super::checklists::{Line, LineStanding, Listing, reporters};
 use super::facets::changes_source;
+use super::facts::Waiting;
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
 use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};
@@ -15,7 +16,7 @@ use crate::expr::{EvalError, Expr, eval_condition};
 use crate::gate::GateReport;
 use crate::ids::{EffectId, EnvironmentName, RunId};
 use crate::journal::Hash;
-use crate::model::{ApprovalRule, Checklist, Deploy, Probe, StepKind, VoteRule};
+use crate::model::{ApprovalRule, Checklist, Deploy, FactWait, Probe, StepKind, VoteRule};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, StepState, StepStatus};
 use crate::view::{View, effect_id, later};
@@ -108,6 +109,7 @@ impl<'a> Looking<'a> {
             Body::Step(StepKind::Approval(rule)) => self.approval(rule),
             Body::Step(StepKind::Checklist(list)) => self.checklist(list),
             Body::Step(StepKind::Vote(rule)) => self.vote(rule),
+            Body::Step(StepKind::Wait(wait)) => self.fact(wait),
             Body::Step(_) => self.begin(),
         }
     }
@@ -239,6 +241,20 @@ impl<'a> Looking<'a> {
         let not_run = lines.iter().filter(|line| !is_passed(line)).map(|line| line.item.clone()).collect();
         let by = reporters(view, run, &target).into_iter().take(APPROVERS_MAX).collect();
         Move::Finish(StepResult::Checked { passed, not_run, by })
+    }
+
+    fn fact(&self, wait: &FactWait) -> Move {
+        let Self { view, run, plan, planned, now } = *self;
+        match (Waiting { view, run, plan, planned, now }).seen(wait) {
+            Ok(seen) => {
+                let component = match wait {
+                    FactWait::Artifact { component, .. } => Some(component.clone()),
+                    FactWait::Ci(_) => None,
+                };
+                Move::Finish(StepResult::Fact { seen, component })
+            }
+            Err(_) => self.wait(),
+        }
     }
 
     fn vote(&self, rule: &VoteRule) -> Move {

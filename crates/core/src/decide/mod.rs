@@ -11,6 +11,7 @@ mod calendar;
 mod checklists;
 mod effects;
 mod facets;
+mod facts;
 mod freeze;
 mod gates;
 mod look;
@@ -26,6 +27,7 @@ mod waive;
 
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
 pub use checklists::{Line, LineStanding, checklist};
+pub use facts::Sight;
 pub use freeze::{FreezeDecision, freeze, thaw};
 pub use gates::{
     ALWAYS, Entering, FREE, FREEZE, FROM, GATES_MAX, GOING, POLICY, SEALED, allowed, gates, second,
@@ -33,6 +35,7 @@ pub use gates::{
 
 pub(crate) use checklists::Listing;
 pub(crate) use effects::expected;
+pub(crate) use facts::{looks_of_run, suiting, waiting_for};
 pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};
 pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
@@ -80,6 +83,10 @@ impl Deciding {
             Stimulus::Reported { effect, epoch, report } => self.reported(*effect, *epoch, report),
             Stimulus::Observed { key, seen } => {
                 self.observed(key, seen);
+                Ok(())
+            }
+            Stimulus::FactSeen { key, sight } => {
+                self.fact_seen(key, sight);
                 Ok(())
             }
             Stimulus::Wake => Ok(()),

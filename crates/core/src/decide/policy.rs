@@ -137,6 +137,7 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
                 GateKind::Ask { .. }
                 | GateKind::Checklist { .. }
                 | GateKind::Soak { .. }
+                | GateKind::Fact(_)
                 | GateKind::Require { .. } => {}
             }
         }

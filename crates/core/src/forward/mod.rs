@@ -18,9 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Act, Report};
 use crate::actor::Actor;
-use crate::agenda::agenda;
+use crate::agenda::{Agenda, agenda};
 use crate::calendar::Freeze;
-use crate::decide::{PolicyView, decide, freeze, thaw};
+use crate::decide::{PolicyView, decide, freeze, suiting, thaw};
 use crate::event::{Entry, EnvironmentEvent, Event, Seen};
 use crate::explain::{Holding, explain};
 use crate::ids::{EffectId, EnvironmentName};
@@ -217,6 +217,7 @@ pub fn drive(stage: Stage, first: Vec<Deed>, cast: &mut dyn Cast, bounds: Bounds
         epoch: 0,
         acts: BTreeMap::new(),
         looks: BTreeMap::new(),
+        facts: BTreeMap::new(),
         told: Vec::new(),
         spans: Vec::new(),
     };
@@ -250,6 +251,8 @@ struct Driver<'c> {
     epoch: u64,
     acts: BTreeMap<EffectId, UnderWay>,
     looks: BTreeMap<String, Looking>,
+    /// When facts were last looked at.
+    facts: BTreeMap<String, Timestamp>,
     told: Vec<Told>,
     spans: Vec<Span>,
 }
@@ -343,9 +346,14 @@ impl Driver<'_> {
     /// Looks at something that is to be looked at now.
     fn look(&mut self) -> bool {
         let now = self.stage.now;
-        let wanted = agenda(&self.stage.view, now).watches;
+        let agenda = agenda(&self.stage.view, now);
+        if self.look_at_facts(&agenda) {
+            return true;
+        }
+        let wanted = agenda.watches;
         self.looks.retain(|key, _| wanted.contains_key(key));
-        for (key, probe) in wanted {
+        for (key, look) in wanted {
+            let crate::facts::Look::Probe(probe) = look else { continue };
             let look = Look { key: &key, probe: &probe, last: None };
             if !self.looks.contains_key(&key) {
                 let next = self.cast.look_at(&self.stage, look);
@@ -363,6 +371,21 @@ impl Driver<'_> {
         let next = next.map(|next| next.max(later(now, SignedDuration::from_secs(1))));
         self.looks.insert(key, Looking { probe: look, last: Some(now), next });
         true
+    }
+
+    /// Nobody knows what facts will be: here they are as they have to be, whenever somebody needs them.
+    fn look_at_facts(&mut self, agenda: &Agenda) -> bool {
+        let now = self.stage.now;
+        for key in &agenda.at_once {
+            if self.facts.get(key) == Some(&now) {
+                continue;
+            }
+            self.facts.insert(key.clone(), now);
+            if let Some(sight) = suiting(&self.stage.view, key, now) {
+                return self.say(&Actor::Tollgate, Stimulus::FactSeen { key: key.clone(), sight });
+            }
+        }
+        false
     }
 
     /// The next moment at which anything can follow.

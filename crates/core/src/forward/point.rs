@@ -139,7 +139,7 @@ pub(super) fn doing(stimulus: &Stimulus) -> String {
         Stimulus::Resume { .. } => "resume the run".into(),
         Stimulus::Abort { .. } => "abort the run".into(),
         Stimulus::Lease { .. } | Stimulus::Reported { .. } => "carry out an act".into(),
-        Stimulus::Observed { .. } => "look".into(),
+        Stimulus::Observed { .. } | Stimulus::FactSeen { .. } => "look".into(),
         Stimulus::Wake => "go on".into(),
     }
 }

@@ -6,7 +6,9 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Again, ApprovalRule, Checklist, Patience, Place, PublishSpec, Template, VoteRule, Who};
+use super::{
+    Again, ApprovalRule, Checklist, FactWait, Patience, Place, PublishSpec, Template, VoteRule, Who,
+};
 use crate::calendar::Zone;
 use crate::changelog::ChangelogRules;
 use crate::commits::CommitRules;
@@ -406,6 +408,8 @@ pub enum StepKind {
         /// Who can take it: a group or a person.
         to: Who,
     },
+    /// Waits for a fact of the world.
+    Wait(FactWait),
     /// Waits until every item is answered.
     Checklist(Checklist),
     /// Waits until a vote passes.

@@ -5,6 +5,7 @@
 
 mod checklist;
 mod definition;
+mod facts;
 mod notify;
 mod policy;
 mod publish;
@@ -15,6 +16,7 @@ mod vote;
 
 pub use checklist::*;
 pub use definition::*;
+pub use facts::*;
 pub use notify::*;
 pub use policy::*;
 pub use publish::*;

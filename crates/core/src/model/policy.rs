@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Checklist, FacetName, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, Trains, VoteRule,
+    Checklist, FacetName, FactGate, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, Trains,
+    VoteRule,
 };
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
@@ -266,6 +267,8 @@ pub enum GateKind {
     },
     /// People vote on exactly this candidate.
     Vote(VoteRule),
+    /// Facts of the world are as they have to be.
+    Fact(FactGate),
     /// An expression is true.
     Require {
         /// The expression.

@@ -12,6 +12,7 @@ use crate::event::{
     AnswerValue, ApprovalTarget, Asked, Ballot, RunOutcome, Seen, Skipped, StepResult, TickResult,
     WaiverTarget,
 };
+use crate::facts::FactState;
 use crate::ids::{
     CandidateNumber, EffectId, ItemName, PersonName, ProcedureName, RoleName, RunId, ServiceName, StepId,
 };
@@ -90,6 +91,9 @@ pub struct Run {
     pub status: RunStatus,
     /// The steps that were reached.
     pub steps: BTreeMap<StepId, StepState>,
+    /// What is known of the facts it waits for, by the key of the look.
+    #[serde(default)]
+    pub facts: BTreeMap<String, FactState>,
 }
 
 /// How a run stands.

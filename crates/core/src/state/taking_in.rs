@@ -12,10 +12,13 @@ use crate::act::{Failure, FailureClass, Outcome};
 use crate::actor::Actor;
 use crate::candidate::{Candidate, MadeTag};
 use crate::event::{ApprovalTarget, Asked, ReleaseEvent, StepResult};
+use crate::facts::FactState;
 use crate::ids::{CandidateNumber, RunId, StepId};
 
 /// The most failures a step remembers.
 const FAILURES_MAX: usize = 5;
+/// The most facts a run remembers: those of content that it no longer has go first.
+const FACTS_MAX: usize = 200;
 
 impl ReleaseState {
     fn run_mut(&mut self, id: &RunId) -> Option<&mut Run> {
@@ -107,7 +110,19 @@ impl ReleaseState {
                     started_by: actor.clone(),
                     status: RunStatus::Active,
                     steps: BTreeMap::new(),
+                    facts: BTreeMap::new(),
                 })
+            }
+            ReleaseEvent::FactSeen { run, key, at, reading, keeps } => {
+                let Some(run) = self.run_mut(run) else { return };
+                let before = run.facts.remove(key);
+                if before.is_none() && run.facts.len() >= FACTS_MAX {
+                    let oldest = run.facts.iter().min_by_key(|(_, state)| state.at);
+                    let oldest = oldest.map(|(key, _)| key.clone()).unwrap_or_default();
+                    run.facts.remove(&oldest);
+                }
+                let state = FactState::after(before, *at, reading.clone(), keeps.clone());
+                run.facts.insert(key.clone(), state);
             }
             ReleaseEvent::RunHeld { run, why } => {
                 if let Some(run) = self.run_mut(run) {
@@ -337,6 +352,9 @@ impl ReleaseState {
             }
             StepResult::Act(Outcome::Tagged { object, .. }) => {
                 candidate.tag = Some(MadeTag { name: candidate.tag_name.clone(), object: object.clone() });
+            }
+            StepResult::Fact { seen, component: Some(component) } => {
+                candidate.digests.insert(component.clone(), seen.clone());
             }
             StepResult::Act(Outcome::Published { component: Some(component), files, .. }) => {
                 if let Some(image) = files.values().next() {

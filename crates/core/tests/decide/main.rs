@@ -6,6 +6,7 @@ mod checklists;
 mod checks;
 mod deploying;
 mod effects;
+mod facts;
 mod gates;
 mod merging;
 mod notices;

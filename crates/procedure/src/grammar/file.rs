@@ -2,6 +2,7 @@
 
 use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
+use super::facts::FACT;
 use super::notify::NOTIFY;
 use super::steps::{A_STEP, GATE};
 use super::trains::{START, TRAIN};
@@ -50,6 +51,11 @@ const FILE_KEYS: &[Key] = &[
         "Parts that one person plays in a release, by name; `by` takes them like groups.",
     ),
     key("questions", Shape::Named(WORD, map!(QUESTION), 0), "Questions asked once a release, by name."),
+    key(
+        "facts",
+        Shape::Named(NAME, map!(FACT), 0),
+        "Facts of the world that gates and steps rest on, by name.",
+    ),
     key("gates", Shape::Named(NAME, map!(GATE), 0), "What must hold to enter any environment, by name."),
     key(
         "environments",

@@ -13,6 +13,7 @@ macro_rules! map {
 
 mod changelog;
 mod environments;
+mod facts;
 mod file;
 mod notify;
 mod publish;

@@ -1,5 +1,8 @@
 //! Steps and gates: exactly one kind, and modifiers from a closed set.
 
+use super::facts::{
+    ARTIFACT, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN, PASSED,
+};
 use super::publish::PUBLISH;
 use super::{
     Choice, Key, MANY, Mapping, NAME, Refused, Shape, VARIABLE, WORD, choice, elsewhere, key, later, mapping,
@@ -26,6 +29,8 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "checklist",
     "hand-over",
     "message",
+    "ci",
+    "artifact",
     "promote",
     "parallel",
     "phase",
@@ -36,7 +41,8 @@ const HOOK_KINDS: &[&str] =
     &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message", "parallel", "phase"];
 
 /// The kinds of gate.
-const GATE_KINDS: &[&str] = &["approval", "ask", "vote", "checklist", "soak", "window", "require"];
+const GATE_KINDS: &[&str] =
+    &["approval", "ask", "vote", "checklist", "soak", "window", "blockers", "metrics", "ci", "require"];
 
 /// The kinds that hold no other steps.
 const SINGLE_KINDS: &[&str] = &[
@@ -59,6 +65,8 @@ const SINGLE_KINDS: &[&str] = &[
     "checklist",
     "hand-over",
     "message",
+    "ci",
+    "artifact",
     "promote",
 ];
 const HOOK_SINGLE_KINDS: &[&str] =
@@ -109,6 +117,11 @@ pub(crate) static STEP: Mapping = mapping(
         CHECKLIST_KEY,
         HAND_OVER_KEY,
         MESSAGE_KEY,
+        CI,
+        PASSED,
+        FAILED,
+        ARTIFACT,
+        COMPONENT,
         key("promote", Shape::Name(NAME), "Moves the candidate into an environment."),
         key("parallel", Shape::List(&A_STEP, 1), PARALLEL_ABOUT),
         key("phase", Shape::Map(&PHASE), PHASE_ABOUT),
@@ -331,10 +344,9 @@ static FACET: Shape = Shape::OneOf(&["source", "tag", "digest", "notes", "schema
 
 const LATER_STEPS: &[Refused] = &[
     later(&["ticket", "decision"], MANUAL_INSTEAD),
-    later(
-        &["window", "freeze", "soak", "at", "wait", "ci", "artifacts", "blockers", "metrics"],
-        MANUAL_INSTEAD,
-    ),
+    later(&["window", "freeze", "soak", "at", "wait"], MANUAL_INSTEAD),
+    elsewhere(&["blockers", "metrics"], "what must hold is a gate of an environment"),
+    elsewhere(&["artifacts"], "write `artifact`, one step for each"),
     later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
     later(&["schema.rehearse", "schema.migrate", "rollback", "load-test", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
@@ -616,8 +628,22 @@ pub(crate) static GATE: Mapping = mapping(
         key("window", Shape::Either(&Shape::Line, map!(WINDOW)), "When it can be entered."),
         key("fits", Shape::Line, FITS_ABOUT).with(&["window"]),
         key("soak", Shape::Duration, "How long it has to have run, verified, in the environment before."),
-        key("from", Shape::Name(NAME), "The environment it has to have run in, if not the one before.")
-            .with(&["soak"]),
+        key(
+            "from",
+            Shape::Name(NAME),
+            "The environment it has to have run in, if not the one before; whose list or number it is, if not this one's.",
+        )
+        .with(&["soak", "blockers", "metrics"]),
+        BLOCKERS,
+        NOT_IN,
+        METRICS,
+        AT_MOST,
+        AT_LEAST,
+        BASELINE,
+        FOR,
+        CI,
+        PASSED,
+        FAILED,
         key("require", Shape::Condition, "A condition that is true."),
         key("if", Shape::Condition, "The gate only applies when this is true."),
         key("by", Shape::Who, "Who approves, who may answer, or whose votes bind.").with(&[
@@ -631,8 +657,11 @@ pub(crate) static GATE: Mapping = mapping(
 )
 .one_of(GATE_CHOICE)
 .refused(&[
-    later(&["ci", "artifacts", "checks"], "use `ask`, or a `manual` step that waits for it"),
-    later(&["blocker", "blockers", "ticket", "metrics", "schema"], "use `ask` with a question about it"),
+    elsewhere(&["artifact", "artifacts"], "a step `artifact` waits for one"),
+    elsewhere(&["checks"], "write `ci`"),
+    elsewhere(&["blocker"], "write `blockers`"),
+    elsewhere(&["metric"], "write `metrics`"),
+    later(&["ticket", "schema"], "use `ask` with a question about it"),
     elsewhere(&["freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
     later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),
     later(&["soft"], "a gate holds, or somebody waives it"),

@@ -66,6 +66,9 @@ impl Lower<'_> {
         if node.get("soak").is_some() {
             return self.soak(node, entered);
         }
+        if let Some(gate) = self.fact_gate(node, scope) {
+            return gate.map(GateKind::Fact);
+        }
         let question = node.get("ask").and_then(|ask| {
             let question = self.template(ask, scope)?;
             if self.declared.questions.keys().any(|name| name.as_str() == question.0) {

@@ -82,6 +82,8 @@ impl Lower<'_> {
             "approval" => self.approval(step, value, by).map(StepKind::Approval),
             "vote" => self.vote(step, value, by).map(StepKind::Vote),
             "checklist" => self.checklist(step, value, scope).map(StepKind::Checklist),
+            "ci" => self.ci_step(step, value, scope),
+            "artifact" => self.artifact(step, value, scope),
             "hand-over" => self.hand_over(value),
             "message" => self.message(value, scope).map(StepKind::Message),
             "promote" => self.promote(value, flow),

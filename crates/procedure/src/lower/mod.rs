@@ -9,6 +9,7 @@ mod calendar;
 mod changelog;
 mod checklists;
 mod environments;
+mod facts;
 mod gates;
 mod kinds;
 mod notify;
@@ -30,10 +31,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 use tollgate_core::calendar::Calendar;
 use tollgate_core::ids::{
-    ComponentName, ConnectionName, EnvironmentName, GateName, GroupName, PersonName, QuestionName, RoleName,
+    ComponentName, ConnectionName, EnvironmentName, FactName, GateName, GroupName, PersonName, QuestionName,
+    RoleName,
 };
 use tollgate_core::model::{
-    Connection, Definition, Environment, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
+    Connection, Definition, Environment, FactSpec, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
 };
 use tollgate_core::version::VersionFormat;
 
@@ -53,6 +55,7 @@ pub(crate) struct Declared {
     /// The texts of files that checklists name, or why there is none.
     texts: BTreeMap<String, Result<String, String>>,
     questions: IndexMap<QuestionName, Question>,
+    facts: IndexMap<FactName, FactSpec>,
     connections: IndexMap<ConnectionName, Connection>,
     components: Vec<ComponentName>,
     /// The environments, each with whether it has an address.
@@ -113,6 +116,7 @@ pub(crate) fn lower(
     lower.checklist_files(root, loader);
     let service = lower.service(root, loader);
     lower.declare_environments(root);
+    lower.declare_facts(root);
     lower.declared.calendar = lower.calendar(root);
     let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
     let for_all = std::mem::take(&mut lower.answers_used);

@@ -107,7 +107,7 @@ impl Lower<'_> {
 
     /// Refuses an address with a user name, a password or a token in it, without showing them. Over ssh a user name is
     /// part of the address.
-    fn without_credentials(&mut self, node: &Node, text: &str, user_is_fine: bool) -> bool {
+    pub(super) fn without_credentials(&mut self, node: &Node, text: &str, user_is_fine: bool) -> bool {
         let start = text.find("://").map_or(0, |at| at + 3);
         let (host, query) = split_address(&text[start..]);
         if let Some((user, _)) = host.rsplit_once('@')

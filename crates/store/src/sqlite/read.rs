@@ -307,6 +307,12 @@ pub(crate) fn poll_subscribers(connection: &Connection, key: &str) -> Result<Vec
     })
 }
 
+/// What a stream waits for.
+pub(crate) fn subscriptions(connection: &Connection, stream: &StreamId) -> Result<Vec<String>, Failure> {
+    let sql = "SELECT key FROM poll_subscriber WHERE stream = ?1 ORDER BY key";
+    collect(&mut connection.prepare_cached(sql)?, [Column(stream.clone())], |row| row.get(0))
+}
+
 /// The earliest of what is due, each looked up at the start of its index.
 pub(crate) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Failure> {
     let sql = "SELECT min(due) FROM (

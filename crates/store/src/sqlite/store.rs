@@ -132,6 +132,11 @@ impl Store for SqliteStore {
         self.readers.read(move |connection| read::poll_subscribers(connection, &key)).await
     }
 
+    async fn subscriptions(&self, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        let stream = stream.clone();
+        self.readers.read(move |connection| read::subscriptions(connection, &stream)).await
+    }
+
     async fn polled(
         &self,
         key: &str,

@@ -137,6 +137,7 @@ pub(super) async fn polls_are_shared(store: Shared) {
     assert_eq!(store.due_polls(at(10), 9).await.unwrap(), [poll("l", 5), poll("k", 10)]);
     assert_eq!(store.due_polls(at(10), 1).await.unwrap(), [poll("l", 5)]);
     assert_eq!(store.poll_subscribers("k").await.unwrap(), [release("a", 1), release("a", 2)]);
+    assert_eq!(store.subscriptions(&release("a", 2)).await.unwrap(), ["k"]);
 
     store.polled("k", at(40), 3, Some("\"etag\"".into())).await.unwrap();
     let looked = Poll { due: at(40), failures: 3, memo: Some("\"etag\"".into()), ..poll("k", 0) };

@@ -5,6 +5,7 @@
 //! polled by hand stays pending until then, and one that is dropped meanwhile is a process that died.
 
 mod chance;
+mod facts;
 mod faults;
 mod mailer;
 mod prober;
@@ -26,6 +27,7 @@ use tollgate_engine::World;
 use tollgate_engine::ports::PortError;
 
 pub use chance::Chance;
+pub use facts::{FactInWorld, SimFacts, Stretch};
 pub use faults::{Faults, Interloper, SimInject};
 pub use mailer::SimMailer;
 pub use prober::{ServiceInWorld, SimProber};
@@ -57,6 +59,8 @@ pub struct State {
     pub started: Vec<Started>,
     /// What runs where, by environment.
     pub services: BTreeMap<String, ServiceInWorld>,
+    /// What services answer who are asked for facts, by address.
+    pub facts: BTreeMap<String, FactInWorld>,
     /// How often each message was delivered, by Message-ID.
     pub mail: BTreeMap<String, u32>,
     /// The registry of packages, and what is on the way to it.
@@ -85,6 +89,7 @@ impl SimWorld {
             children: BTreeMap::new(),
             started: Vec::new(),
             services: BTreeMap::new(),
+            facts: BTreeMap::new(),
             mail: BTreeMap::new(),
             registry: Registry::default(),
             looks: 0,
@@ -110,6 +115,7 @@ impl SimWorld {
             source: Arc::new(SimSource(self.clone())),
             runner: Arc::new(SimRunner(self.clone())),
             prober: Arc::new(SimProber(self.clone())),
+            facts: Arc::new(SimFacts(self.clone())),
             registries: Arc::new(SimRegistries(self.clone())),
             depot: Arc::new(SimDepot(self.clone())),
             mailer: Arc::new(SimMailer(self.clone())),
@@ -126,6 +132,9 @@ impl SimWorld {
     /// Moves the clock, also back.
     pub fn advance(&self, to: Timestamp) {
         let mut state = self.state();
+        if to < state.now {
+            state.facts_go_back(to);
+        }
         state.now = to;
         state.settle_children();
         for (until, waker) in state.sleepers.values_mut() {

@@ -111,8 +111,9 @@ impl State {
     fn start_child(&mut self, request: &ChildRequest) {
         let key = (request.id, request.attempt);
         let publishing = request.variables.contains_key("TOLLGATE_OUT");
+        let looking = request.variables.get("TOLLGATE_FACT").cloned();
         // The two commands of a publication may be started again: what they do was looked for before.
-        if !publishing {
+        if !publishing && looking.is_none() {
             self.check_start(request);
         }
         let now = self.now;
@@ -138,6 +139,9 @@ impl State {
         }
         if publishing {
             self.publishing(request, &mut exit);
+        }
+        if let (Some(_), Some(0)) = (&looking, exit.status) {
+            self.tell(&request.command, &mut exit);
         }
         let variable = |name: &str| request.variables.get(name).cloned().unwrap_or_default();
         let acts = exit.status == Some(0) || self.chance.percent(40);

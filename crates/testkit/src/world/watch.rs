@@ -114,6 +114,10 @@ impl Store for WatchedStore {
         self.inner.poll_subscribers(key).await
     }
 
+    async fn subscriptions(&self, stream: &StreamId) -> Result<Vec<String>, StoreError> {
+        self.inner.subscriptions(stream).await
+    }
+
     async fn polled(
         &self,
         key: &str,

@@ -100,6 +100,7 @@ impl Sim {
             ended,
             checked: (0, start),
         };
+        sim.facts_change(100);
         sim.desk = sim.engine();
         sim.worker = sim.engine();
         sim
@@ -191,9 +192,11 @@ impl Sim {
             87..89 => self.start_release().await,
             89..91 => self.change_rules().await,
             91 => self.promote_by_hand().await,
+            92 if self.chance.percent(50) => self.facts_change(40),
             92 => self.others_commit(),
             93 => self.trouble().await,
             94 => self.world.state().reboot(),
+            95 if self.chance.percent(50) => self.facts_change(60),
             95 => self.crash(),
             96..99 => self.others_deploy(),
             _ => {
@@ -349,6 +352,8 @@ impl Sim {
 
     /// The oracle hears what happened.
     pub(crate) fn catch_up(&mut self) {
+        let facts = self.world.state().facts.clone();
+        self.oracle.facts = facts.into_iter().map(|(name, fact)| (name, fact.stretches)).collect();
         self.oracle.take_in(self.world.take_log());
         for violation in std::mem::take(&mut self.oracle.violations) {
             self.fail(violation);

@@ -35,6 +35,7 @@ impl Sim {
                 checkout.dirty.clear();
             }
         }
+        self.facts_mend();
         let mut retries = BTreeMap::new();
         let mut rounds = 0;
         while !self.oracle.unfinished().is_empty() {

@@ -78,6 +78,7 @@ impl Judging<'_> {
                 }
                 GateKind::Checklist { list, .. } => self.checked(name, list),
                 GateKind::Vote(rule) => self.voted(name, rule, in_force),
+                GateKind::Fact(gate) => self.fact(gate),
                 GateKind::Require { that } => self.holds(that),
             };
             if !fine {

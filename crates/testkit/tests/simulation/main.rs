@@ -4,6 +4,7 @@
 
 mod checks;
 mod drive;
+mod facts;
 mod finish;
 mod happenings;
 mod judge;

@@ -32,6 +32,8 @@ pub(crate) struct Oracle {
     /// What each environment ran, verified, and how long.
     pub(crate) stretches: BTreeMap<EnvironmentName, Vec<Stretch>>,
     pub(crate) policy: PolicyState,
+    /// What facts were in the world, and when.
+    pub(crate) facts: BTreeMap<String, Vec<tollgate_testkit::world::Stretch>>,
     /// Rules and plans that were ever made, by hash.
     pub(crate) policies: BTreeMap<Hash, Arc<Policy>>,
     pub(crate) plans: BTreeMap<Hash, Arc<Plan>>,
@@ -315,6 +317,10 @@ impl Oracle {
 
     /// A command that deploys was started for a deployment that is in the journal.
     fn started(&mut self, started: &Started) {
+        // A look changes nothing, and is no act.
+        if started.variables.contains_key("TOLLGATE_FACT") {
+            return;
+        }
         let variable = |name: &str| started.variables.get(name).cloned().unwrap_or_default();
         let leased = self.leases.iter().rev().find(|(_, effect, _)| *effect == started.key.0).copied();
         let Some((release, ..)) = leased else {

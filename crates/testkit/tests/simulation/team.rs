@@ -143,7 +143,8 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(15) {
+        let kind = match self.chance.below(18) {
+            15.. => GateKind::Fact(crate::facts::gate(self.chance)),
             13.. => GateKind::Checklist { list: self.checklist(), by: self.somebody() },
             11.. => GateKind::Vote(self.vote()),
             0..4 => GateKind::Approval(self.rule()),

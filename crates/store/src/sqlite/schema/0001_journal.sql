@@ -83,6 +83,7 @@ CREATE TABLE poll_subscriber (
     stream TEXT NOT NULL,
     PRIMARY KEY (key, stream)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX poll_subscriber_stream ON poll_subscriber (stream, key);
 
 -- Pruning empties salt and bytes and sets the time.
 CREATE TABLE blob (
