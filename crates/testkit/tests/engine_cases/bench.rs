@@ -128,7 +128,7 @@ impl Bench {
         bench
     }
 
-    fn bare(store: &Arc<MemoryStore>, world: &SimWorld) -> Engine {
+    pub(crate) fn bare(store: &Arc<MemoryStore>, world: &SimWorld) -> Engine {
         let places = Places { work: PathBuf::from("/nowhere/tollgate-cases"), holder: "a case".into() };
         Engine::new(store.clone(), world.ports(), places)
     }

@@ -6,3 +6,4 @@ mod faults;
 mod loops;
 mod publishing;
 mod repairs;
+mod trains;

@@ -202,12 +202,25 @@ impl Git {
 
     /// Somebody else commits to a branch of the remote.
     pub fn others_commit(&mut self, branch: &str, email: &str, message: &str, at: Timestamp) -> ObjectId {
+        // Branches change files of their own, so that some merges are clean.
+        let path = if branch == "main" { "app.txt".to_owned() } else { format!("{branch}.txt") };
+        let content = format!("{message} at {at}\n");
+        self.others_write(branch, (&path, &content), email, message, at)
+    }
+
+    /// Somebody else writes a file, and commits it to a branch of the remote.
+    pub fn others_write(
+        &mut self,
+        branch: &str,
+        (path, content): (&str, &str),
+        email: &str,
+        message: &str,
+        at: Timestamp,
+    ) -> ObjectId {
         let name = format!("refs/heads/{branch}");
         let parent = self.remote.get(&name).or_else(|| self.remote.get("refs/heads/main")).cloned();
         let mut files = parent.as_ref().and_then(|parent| self.files(parent)).cloned().unwrap_or_default();
-        // Branches change files of their own, so that some merges are clean.
-        let path = if branch == "main" { "app.txt".to_owned() } else { format!("{branch}.txt") };
-        files.insert(path, format!("{message} at {at}\n").into_bytes());
+        files.insert(path.to_owned(), content.as_bytes().to_vec());
         let tree = self.add_tree(files);
         let parents = parent.into_iter().collect();
         let author = (email.to_owned(), email.to_owned());
