@@ -38,6 +38,9 @@ pub(crate) enum Template {
     ThreeEnvironments,
 }
 
+/// The folder of scenarios, beside the procedure file.
+const SCENARIOS: &str = "scenarios";
+
 /// The text of a file below `templates`.
 macro_rules! template {
     ($path:literal) => {
@@ -58,11 +61,85 @@ impl Template {
         }
     }
 
-    /// Files that it names, which are written beside it: their names and texts.
+    /// What is written beside it: files that it names, and days to try it out on.
     fn beside(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Testpilot => &[("VERIFY.md", template!("testpilot/VERIFY.md"))],
-            _ => &[],
+            Self::Generic => &[],
+            Self::Testpilot => &[
+                ("VERIFY.md", template!("testpilot/VERIFY.md")),
+                (
+                    "scenarios/a-step-of-the-plan-fails.yaml",
+                    template!("testpilot/scenarios/a-step-of-the-plan-fails.yaml"),
+                ),
+                (
+                    "scenarios/cut-before-midnight.yaml",
+                    template!("testpilot/scenarios/cut-before-midnight.yaml"),
+                ),
+                ("scenarios/good-day.yaml", template!("testpilot/scenarios/good-day.yaml")),
+                ("scenarios/nobody-deploys.yaml", template!("testpilot/scenarios/nobody-deploys.yaml")),
+                (
+                    "scenarios/who-may-approve-is-not-there.yaml",
+                    template!("testpilot/scenarios/who-may-approve-is-not-there.yaml"),
+                ),
+            ],
+            Self::Balrog => &[
+                ("scenarios/an-urgent-release.yaml", template!("balrog/scenarios/an-urgent-release.yaml")),
+                ("scenarios/good-day.yaml", template!("balrog/scenarios/good-day.yaml")),
+                (
+                    "scenarios/risky-before-the-weekend.yaml",
+                    template!("balrog/scenarios/risky-before-the-weekend.yaml"),
+                ),
+                (
+                    "scenarios/the-night-the-clocks-change.yaml",
+                    template!("balrog/scenarios/the-night-the-clocks-change.yaml"),
+                ),
+                (
+                    "scenarios/too-late-in-the-day.yaml",
+                    template!("balrog/scenarios/too-late-in-the-day.yaml"),
+                ),
+            ],
+            Self::ServerSyncstorage => &[
+                ("scenarios/good-day.yaml", template!("server-syncstorage/scenarios/good-day.yaml")),
+                (
+                    "scenarios/nobody-may-approve.yaml",
+                    template!("server-syncstorage/scenarios/nobody-may-approve.yaml"),
+                ),
+                (
+                    "scenarios/something-else-goes-wrong.yaml",
+                    template!("server-syncstorage/scenarios/something-else-goes-wrong.yaml"),
+                ),
+                (
+                    "scenarios/the-load-test-fails.yaml",
+                    template!("server-syncstorage/scenarios/the-load-test-fails.yaml"),
+                ),
+            ],
+            Self::PulumiService => &[
+                (
+                    "scenarios/a-freeze-on-the-way.yaml",
+                    template!("pulumi-service/scenarios/a-freeze-on-the-way.yaml"),
+                ),
+                ("scenarios/a-hotfix.yaml", template!("pulumi-service/scenarios/a-hotfix.yaml")),
+                ("scenarios/good-day.yaml", template!("pulumi-service/scenarios/good-day.yaml")),
+                (
+                    "scenarios/not-a-clean-merge.yaml",
+                    template!("pulumi-service/scenarios/not-a-clean-merge.yaml"),
+                ),
+            ],
+            Self::ThreeEnvironments => &[
+                (
+                    "scenarios/a-freeze-on-wednesday.yaml",
+                    template!("three-environments/scenarios/a-freeze-on-wednesday.yaml"),
+                ),
+                (
+                    "scenarios/a-ticket-fails.yaml",
+                    template!("three-environments/scenarios/a-ticket-fails.yaml"),
+                ),
+                (
+                    "scenarios/a-window-missed.yaml",
+                    template!("three-environments/scenarios/a-window-missed.yaml"),
+                ),
+                ("scenarios/good-week.yaml", template!("three-environments/scenarios/good-week.yaml")),
+            ],
         }
     }
 }
@@ -100,6 +177,10 @@ pub(crate) fn run(app: &App, args: &InitArgs) -> Result<Exit, CliError> {
     app.output.data(&written, || {
         let files = std::iter::once(&written.file).chain(&written.beside);
         let mut text: String = files.map(|file| format!("wrote {}\n", styled(NAME, file))).collect();
+        if written.beside.iter().any(|file| file.contains(SCENARIOS)) {
+            let how = "tollgate simulate scenarios/*.yaml";
+            text.push_str(&format!("try it out on good and bad days: {}\n", styled(NAME, how)));
+        }
         let next = "tollgate check && tollgate policy adopt && tollgate plan";
         text.push_str(&format!("read it, make it yours, then: {}\n", styled(NAME, next)));
         text
@@ -112,8 +193,12 @@ fn exists(file: &Path) -> CliError {
         .hint("edit it, or move it away first; check it with `tollgate check`")
 }
 
-/// Writes a file that is not there yet.
+/// Writes a file that is not there yet, and its folder where there is none.
 fn write_new(file: &Path, text: &str) -> Result<(), CliError> {
+    if let Some(folder) = file.parent().filter(|folder| folder.ends_with(SCENARIOS)) {
+        // What cannot be made is told when the file cannot be.
+        let _ = std::fs::create_dir_all(folder);
+    }
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(file);
     made.and_then(|mut made| made.write_all(text.as_bytes())).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => exists(file),

@@ -20,6 +20,7 @@ pub(super) fn look(subject: &Subject<'_>, found: &mut Findings) {
     });
     for (name, environment) in &subject.policy.environments {
         unverified(subject, name, environment, found);
+        patient(subject, environment, found);
         valid(subject, environment, found);
         // Where no procedure promotes at all, people do: `tollgate promote`.
         if !promoted.is_empty() && !promoted.iter().any(|(_, to)| *to == name) {
@@ -58,6 +59,19 @@ fn unverified(
         let message = format!("a release comes to `{name}` from `{from}`, where nothing looks at it");
         let hint = "give the environment before it a `probe`, or steps under `verify`";
         found.push(Finding::warning(Code::Unverified, span, message, hint));
+    }
+}
+
+/// Where others deploy, there is no moment from which on it could have taken too long.
+fn patient(subject: &Subject<'_>, environment: &Environment, found: &mut Findings) {
+    let probe = subject.entry(environment.place).and_then(|entry| entry.value.get("probe"));
+    if let (Deploy::Observed, Some(within)) =
+        (&environment.deploy, probe.and_then(|probe| probe.entry("within")))
+    {
+        let message =
+            "`within` says nothing where others deploy: it is looked for until it is there".to_owned();
+        let hint = "take it out; `tollgate why` tells since when the release waits";
+        found.push(Finding::warning(Code::Unused, within.key_span, message, hint));
     }
 }
 
