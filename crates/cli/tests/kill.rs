@@ -396,3 +396,57 @@ fn while_stage_is_deployed() {
 fn while_production_is_deployed() {
     kill("promote-production/enter", 1, 1);
 }
+
+/// What a release that was respun once, and looked at after that, has to leave behind: each act of a candidate once.
+#[test]
+fn while_a_release_is_respun() {
+    let scene = Scene::new();
+    for (_, arguments) in &COMMANDS[..2] {
+        scene.tollgate(arguments, None);
+    }
+    assert_eq!(scene.waits_at(), "look");
+    let repository = scene.repository();
+    // What was cut is merged back, and mended there.
+    scene.git(&repository, &["fetch", "-q", "origin"]);
+    scene.git(&repository, &["merge", "-q", "--ff-only", "origin/release/1.1"]);
+    scene.git(&repository, &["commit", "-q", "--allow-empty", "-m", "fix: the tea"]);
+    scene.git(&repository, &["push", "-q", "origin", "main"]);
+    scene.keep("kept");
+    let arguments = ["--as", "ana", "respin", "--why", "the tea was cold"];
+    let mut n = 1;
+    loop {
+        scene.begin_again("kept");
+        let output = scene.tollgate(&arguments, Some(n));
+        let killed = output.status.signal() == Some(SIGKILL);
+        assert!(killed || output.status.code() == Some(10), "without a kill: {output:?}");
+        if killed {
+            println!("killed at {n} of {arguments:?}");
+            scene.tollgate(&["work", "--once"], Some(n % AGAIN + 1));
+            scene.tollgate(&["work", "--once"], None);
+            if scene.json(&["status", VERSION])["candidate"] == 1 {
+                let output = scene.tollgate(&arguments, None);
+                assert_eq!(output.status.code(), Some(10), "after a kill at {n}: {output:?}");
+            }
+        }
+        let release = scene.json(&["status", VERSION]);
+        let stands = (&release["candidate"], &release["now-as"], &release["at"], &release["status"]);
+        let right = (&Value::from(2), &"1.1.1".into(), &"look".into(), &"waiting".into());
+        assert_eq!(stands, right, "killed at {n}: {release}");
+        let superseded = &release["runs"][0]["status"]["finished"]["outcome"]["superseded"]["by"];
+        assert_eq!(*superseded, 2, "killed at {n}: {release}");
+        let origin = scene.root().join("origin.git");
+        let updates = ["refs/heads/release/1.1", "refs/tags/1.1.0", "refs/tags/1.1.1"];
+        let updates = updates.map(|name| lines(&origin.join("logs").join(name)).len());
+        assert_eq!(updates, [2, 1, 1], "killed at {n}");
+        let mut effects = lines(&scene.root().join("effects"));
+        effects.sort();
+        assert_eq!(effects, ["quick", "quick", "slow", "slow"], "killed at {n}");
+        assert_eq!(scene.json(&["audit", "verify"])["sound"], true);
+        if !killed {
+            assert!(n > 3, "{arguments:?} passes no points");
+            return;
+        }
+        n += 1;
+        assert!(n < POINTS_MAX, "the number of points has no end");
+    }
+}

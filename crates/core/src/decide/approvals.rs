@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::gates::{Entering, of_run, second};
-use crate::candidate::{Candidate, Fingerprint};
+use crate::candidate::{Candidate, Facet, Fingerprint};
 use crate::event::ApprovalTarget;
 use crate::ids::{EnvironmentName, GateName, PersonName};
 use crate::model::{ApprovalRule, FacetName, GateKind};
@@ -137,9 +137,28 @@ impl Counting<'_> {
                 count.excluded.push((person.clone(), why));
             }
         }
+        self.earlier(&members, &mut count);
         self.others(&members, &mut count);
         self.absent(&members, &mut count);
         count
+    }
+
+    /// Whose yes was for an earlier candidate, and what is another one in this one.
+    fn earlier(&self, members: &[PersonName], count: &mut Count) {
+        let Entering { view, run, .. } = self.entering;
+        let Some(candidate) = view.candidate(run) else { return };
+        for opinion in view.release.opinions.iter().filter(|opinion| {
+            opinion.target == *self.target && opinion.candidate < run.candidate && opinion.revoked.is_none()
+        }) {
+            let person = opinion.by.person().filter(|person| members.contains(person));
+            let earlier = view.release.candidate(opinion.candidate);
+            if let (Some(person), Some(earlier), Says::Yes { .. }) = (person, earlier, &opinion.says)
+                && self.opinion(person).is_none()
+            {
+                let what = changed(earlier, candidate);
+                count.void.push((person.clone(), format!("it was for candidate {}{what}", earlier.number)));
+            }
+        }
     }
 
     /// What people say who are not of the group: for somebody of it who was away, or for nothing.
@@ -328,6 +347,26 @@ pub fn covered_facets(rule: &ApprovalRule, target: &ApprovalTarget) -> Vec<Facet
         (ApprovalTarget::Step(..), Some(covers)) => covers.clone(),
         _ => all.to_vec(),
     }
+}
+
+/// What of a candidate is another one in the next: what it was, and what it is.
+fn changed(earlier: &Candidate, now: &Candidate) -> String {
+    let tells = |facet: &&Facet| !matches!(facet, Facet::Procedure | Facet::Schema);
+    let mut text = String::new();
+    for facet in earlier.facets.keys().filter(tells) {
+        let shown = |candidate: &Candidate| {
+            candidate.facets.get(facet).map(|value| match facet {
+                Facet::Source => value.shown.chars().take(8).collect(),
+                _ => value.shown.clone(),
+            })
+        };
+        let (was, is) = (shown(earlier), shown(now));
+        if was != is {
+            let is = is.unwrap_or_else(|| "not known yet".into());
+            text.push_str(&format!(", {facet} was {} and is {is}", was.unwrap_or_default()));
+        }
+    }
+    text
 }
 
 /// What somebody has before them who is asked about a gate or a step: everything, or what the step says it covers.
