@@ -123,7 +123,7 @@ impl Execution<'_> {
         })?;
         // The cut of the candidate before is none of its changes.
         let made = self.plan.respin.as_ref().map(|respin| respin.made.as_slice()).unwrap_or_default();
-        let is_made = |change: &Change| made.iter().any(|commit| change.commit == *commit);
+        let is_made = |change: &Change| made.contains(&change.commit);
         let changes = changes.into_iter().filter(|change| !is_made(change)).collect();
         Ok(without_taken_back(changes).0)
     }

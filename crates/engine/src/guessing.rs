@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use tollgate_core::ids::ObjectId;
-use tollgate_core::version::VersionFormat;
+use tollgate_core::version::{FormatGuesser, VersionFormat};
 
 use crate::ports::{CommitFields, CommitRef, HistoryOrder, HistoryQuery, LocalTag, Repository};
 use crate::{EngineError, World};
@@ -27,10 +27,11 @@ impl World {
         head: &ObjectId,
         tags: &[LocalTag],
     ) -> Result<Option<Guess>, EngineError> {
+        let mut guesser = FormatGuesser::default();
         let guessed: Vec<(usize, VersionFormat)> = tags
             .iter()
             .enumerate()
-            .filter_map(|(index, tag)| Some((index, VersionFormat::guess(&tag.name)?)))
+            .filter_map(|(index, tag)| Some((index, guesser.guess(&tag.name)?)))
             .collect();
         let forms: BTreeSet<&str> = guessed.iter().map(|(_, format)| format.without_guessed_pre()).collect();
         let mut nearest = guessed.last();

@@ -149,7 +149,7 @@ impl Engine {
             }
             Some(before) => {
                 let made = made(&before.release);
-                survey.changes.retain(|change| !made.iter().any(|commit| change.commit == *commit));
+                survey.changes.retain(|change| !made.contains(&change.commit));
                 self.respun_version(surveyed, definition, &survey, before, wanted).await?
             }
         };

@@ -1,11 +1,16 @@
 //! Which format a tag is likely to have, where nobody said.
 
+use std::collections::HashMap;
+
 use super::{TAG_MAX_BYTES, VersionFormat};
 
-impl VersionFormat {
-    /// The format that a tag of this name most likely has, among the usual ones: two or three numbers, or a date, with fixed text
-    /// before it; a pre-release behind it is taken as one. Nothing when the name has no such form.
-    pub fn guess(name: &str) -> Option<Self> {
+/// Guesses formats of many tags: each form is read once, however many tags have it.
+#[derive(Debug, Default)]
+pub struct FormatGuesser(HashMap<String, Option<VersionFormat>>);
+
+impl FormatGuesser {
+    /// As [`VersionFormat::guess`].
+    pub fn guess(&mut self, name: &str) -> Option<VersionFormat> {
         if name.len() > TAG_MAX_BYTES {
             return None;
         }
@@ -14,23 +19,39 @@ impl VersionFormat {
             name.as_bytes()[*at].is_ascii_digit() && !before.is_some_and(|b| b.is_ascii_digit() || b == b'.')
         };
         let starts = (0..name.len()).filter(|at| name.is_char_boundary(*at)).filter(begins);
-        starts.filter_map(|at| Self::guess_at(name, at)).find(|format| format.parse_tag(name).is_some())
+        for at in starts {
+            let Some(form) = form_at(name, at) else { continue };
+            let format = self.0.entry(form).or_insert_with_key(|form| VersionFormat::new(form).ok());
+            if let Some(format) = format.as_ref().filter(|format| format.parse_tag(name).is_some()) {
+                return Some(format.clone());
+            }
+        }
+        None
     }
+}
 
-    fn guess_at(name: &str, at: usize) -> Option<Self> {
-        let (prefix, rest) = name.split_at(at);
-        let (numbers, separator, suffix) = numbers(rest)?;
-        let sep = separator.to_string();
-        let body = calendar(&numbers, &sep).or_else(|| {
-            let placeholders = ["X", "Y", "Z"].get(..numbers.len())?;
-            Some(format!("{}{}", placeholders.join(&sep), pre_release(suffix)?))
-        })?;
-        // Capitals may be placeholders.
-        let prefix = match prefix.bytes().any(|b| b.is_ascii_uppercase()) {
-            true => format!("'{prefix}'"),
-            false => prefix.to_owned(),
-        };
-        Self::new(&format!("{prefix}{body}")).ok()
+/// The form that a name has, if what begins at a place is its version.
+fn form_at(name: &str, at: usize) -> Option<String> {
+    let (prefix, rest) = name.split_at(at);
+    let (numbers, separator, suffix) = numbers(rest)?;
+    let sep = separator.to_string();
+    let body = calendar(&numbers, &sep).or_else(|| {
+        let placeholders = ["X", "Y", "Z"].get(..numbers.len())?;
+        Some(format!("{}{}", placeholders.join(&sep), pre_release(suffix)?))
+    })?;
+    // Capitals may be placeholders.
+    let prefix = match prefix.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => format!("'{prefix}'"),
+        false => prefix.to_owned(),
+    };
+    Some(format!("{prefix}{body}"))
+}
+
+impl VersionFormat {
+    /// The format that a tag of this name most likely has, among the usual ones: two or three numbers, or a date, with fixed text
+    /// before it; a pre-release behind it is taken as one. Nothing when the name has no such form.
+    pub fn guess(name: &str) -> Option<Self> {
+        FormatGuesser::default().guess(name)
     }
 
     /// The format without its pre-release, as guessed formats have it.

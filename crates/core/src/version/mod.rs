@@ -37,6 +37,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use calendar::Period;
 pub use format::{FORMAT_MAX_BYTES, FormatError, FormatFault, VersionFormat};
+pub use guess::FormatGuesser;
 pub use line::{Within, WithinError};
 pub use next::{COUNTER_FIRST, Known, LABEL_MAX_BYTES, LabelError, PreLabel, Wish};
 pub use reading::Unfit;
