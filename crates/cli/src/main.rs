@@ -8,6 +8,7 @@ mod commands;
 mod describe;
 mod error;
 mod exit;
+mod forecast;
 mod looked;
 mod output;
 mod progress;

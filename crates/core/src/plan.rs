@@ -18,6 +18,7 @@ use crate::act::Act;
 use crate::candidate::Facet;
 use crate::context::Context;
 use crate::expr::Expr;
+use crate::forward::past::Past;
 use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, StepId};
 use crate::journal::Hash;
 use crate::model::{
@@ -84,6 +85,9 @@ pub struct Plan {
     /// How long steps of this procedure usually took before.
     #[serde(default)]
     pub usual: BTreeMap<StepId, SignedDuration>,
+    /// How long steps and people took before: what forecasts are made of.
+    #[serde(default, skip_serializing_if = "Past::is_empty")]
+    pub past: Past,
 }
 
 /// What a cut changes in a repository, known before it is done.

@@ -217,7 +217,7 @@ impl Engine {
         Ok(took.into_iter().map(|(id, all)| (id, median(all))).collect())
     }
 
-    async fn list(
+    pub(crate) async fn list(
         &self,
         service: &ServiceName,
         status: Vec<String>,

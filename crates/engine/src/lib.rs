@@ -13,6 +13,7 @@ mod error;
 mod execute;
 mod facts;
 mod follow;
+mod forecasting;
 mod guessing;
 pub mod inject;
 mod load;

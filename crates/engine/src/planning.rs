@@ -179,7 +179,8 @@ impl Engine {
         };
         let plan = assemble(&surveyed.origin, definition, policy, procedure, wanted, content)?;
         let usual = self.past_durations(&definition.service, procedure).await?;
-        let mut plan = Plan { pinned, usual, ..plan };
+        let past = self.past(&definition.service, procedure).await?;
+        let mut plan = Plan { pinned, usual, past, ..plan };
         if let Some(before) = before {
             plan.respin = Some(self.takes_the_place(surveyed, &plan, before, &brought).await?);
         }
@@ -352,6 +353,7 @@ pub(crate) fn assemble(
         cut: Cut::default(),
         respin: None,
         usual: Default::default(),
+        past: Default::default(),
     })
 }
 

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use anstyle::Style;
 use clap::Args;
 use serde::Serialize;
+use tollgate_core::actor::Actor;
 use tollgate_core::context::Context;
+use tollgate_core::decide::allowed;
+use tollgate_core::forward::forecast::Forecast;
 use tollgate_core::ids::{LineName, ProcedureName, ServiceName};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
@@ -92,6 +95,8 @@ struct Shown<'a> {
     plan: &'a Plan,
     /// What the edited files will look like, as a unified diff.
     diff: Option<String>,
+    /// When it would get where, if it was started now.
+    forecast: Forecast,
 }
 
 pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
@@ -99,9 +104,20 @@ pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
     let plan = make(app, &opened, &args.what).await?;
     keep(app, &opened.service, &plan)?;
     let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
-    let shown = Shown { id: plan.id(), plan: &plan, diff };
-    app.output.data(&shown, || render(&plan, shown.diff.as_deref()))?;
+    let actor = starter(app, &plan);
+    let forecast = opened.engine.forecast_plan(&plan, &actor).await?;
+    let shown = Shown { id: plan.id(), plan: &plan, diff, forecast };
+    let told = crate::forecast::shown(&shown.forecast);
+    app.output.data(&shown, || render(&plan, shown.diff.as_deref(), &told))?;
     Ok(Exit::Done)
+}
+
+/// Who would start it: whoever asks, if they may, and else somebody who may.
+fn starter(app: &App, plan: &Plan) -> Actor {
+    let rule = plan.definition.procedures.get(&plan.procedure).and_then(|procedure| procedure.start.as_ref());
+    let asks = app.actor(Some(&plan.policy)).ok();
+    let may = asks.filter(|actor| allowed(&plan.policy, rule, actor.person()));
+    may.unwrap_or_else(|| tollgate_core::forward::script::starter(plan, None))
 }
 
 /// Makes the plan of a release: from the commit that would be released, under the rules in force.
@@ -257,7 +273,7 @@ pub(crate) fn keep(app: &App, service: &ServiceName, plan: &Plan) -> Result<(), 
 }
 
 /// A plan for people.
-pub(crate) fn render(plan: &Plan, diff: Option<&str>) -> String {
+pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String {
     let mut text = String::new();
     let version = &plan.version;
     let from =
@@ -293,6 +309,7 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>) -> String {
         text.push_str(&format!("  {}  {}", styled(NAME, format!("{:width$}", step.id)), what.trim_start()));
     }
     text.push_str(&cut(plan, diff));
+    text.push_str(forecast);
     text.push_str(&format!(
         "\n{} {}\n",
         styled(FAINT, "carry out exactly this with"),

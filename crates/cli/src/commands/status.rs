@@ -5,6 +5,7 @@ use clap::Args;
 use serde::Serialize;
 use tollgate_core::event::RunOutcome;
 use tollgate_core::explain::{Holding, explain};
+use tollgate_core::forward::forecast::Forecast;
 use tollgate_core::notices::{Notice, NoticeStatus};
 use tollgate_core::plan::Body;
 use tollgate_core::state::{Run, RunStatus, StepStatus};
@@ -39,6 +40,7 @@ struct OneRelease<'a> {
     waivers_given: &'a [tollgate_core::state::Waiver],
     undelivered: Vec<&'a Notice>,
     holds: &'a [Holding],
+    forecast: &'a Forecast,
 }
 
 pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> {
@@ -70,6 +72,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         plans.insert(run.id, opened.engine.plan_blob(&run.plan).await?);
     }
     let holds = explain(&view, opened.engine.world.clock.now());
+    let forecast = opened.engine.forecast(&view).await?;
     let one = OneRelease {
         row: &row,
         candidates: &view.release.candidates,
@@ -77,6 +80,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         waivers_given: &view.release.waivers,
         undelivered: view.release.notices.undelivered().collect(),
         holds: &holds,
+        forecast: &forecast,
     };
     app.output.data(&one, || {
         let mut text = format!("{}\n", summary_line(&row));
@@ -96,6 +100,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
             ));
         }
         text.push_str(&undelivered(view.release.notices.undelivered()));
+        text.push_str(&crate::forecast::shown(&forecast));
         if !holds.is_empty() {
             text.push_str(&format!(
                 "\n{} {}\n",

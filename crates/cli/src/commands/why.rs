@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use tollgate_core::explain::{Holding, explain};
+use tollgate_core::forward::forecast::Forecast;
 use tollgate_engine::ReleaseRow;
 
 use crate::actions::Actions;
@@ -26,6 +27,7 @@ pub(crate) struct WhyArgs {
 struct Why<'a> {
     release: &'a ReleaseRow,
     holds: Vec<Held<'a>>,
+    forecast: &'a Forecast,
 }
 
 #[derive(Serialize)]
@@ -44,7 +46,8 @@ pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
     let holdings = explain(&view, now);
     let actions = Actions { view: &view, name_release: opened.several_under_way().await? };
     let held = holdings.iter().map(|holding| Held { holding, commands: actions.commands(holding) }).collect();
-    app.output.data(&Why { release: &row, holds: held }, || {
+    let forecast = opened.engine.forecast(&view).await?;
+    app.output.data(&Why { release: &row, holds: held, forecast: &forecast }, || {
         let mut text = format!("{}\n", summary_line(&row));
         if holdings.is_empty() {
             text.push_str(&match row.status.as_str() {
@@ -55,6 +58,7 @@ pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
         for holding in &holdings {
             text.push_str(&one(holding, &actions, now));
         }
+        text.push_str(&crate::forecast::shown(&forecast));
         text
     })?;
     opened.tell_trains(&app.output).await?;

@@ -11,6 +11,8 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[ID]"),
         (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) 20\d\d-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC", "[TIME]"),
         (r"\bdaily \d\d:\d\d UTC", "daily [CLOCK] UTC"),
+        // A forecast: when, and by when at the latest.
+        (r"\b[A-Z][a-z]{2} \d{1,2} [A-Z][a-z]{2}( 20\d\d)? \d\d:\d\d \((by [^)]*|or later)\)", "[WHEN]"),
         (r"\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?UTC|Z)?", "[TIME]"),
         (r"\b20\d\d-\d\d-\d\d\b", "[DATE]"),
         (r"\b(127\.0\.0\.1|localhost):\d+", "$1:[PORT]"),

@@ -90,7 +90,7 @@ pub(super) fn clipped(text: &str, most: usize) -> String {
 }
 
 /// The gates of an environment, those of every environment first.
-pub(super) fn of_environment<'a>(
+pub(crate) fn of_environment<'a>(
     policy: &'a Policy,
     environment: &EnvironmentName,
 ) -> impl Iterator<Item = (&'a GateName, &'a Gate)> {

@@ -3,22 +3,26 @@
 //! [`drive`] loops over what a release wants ([`crate::agenda`]), lets a [`Cast`] carry it out, answer and look, and jumps to the
 //! next moment at which something can follow. It decides nothing: every rule is that of [`crate::decide`].
 
+mod binding;
+pub mod forecast;
 mod outcome;
+pub mod past;
 pub mod point;
 pub mod scenario;
 pub mod script;
 pub mod verdict;
 mod willing;
 
+pub use binding::Link;
 pub use outcome::{object, plausible};
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::act::{Act, Report};
+use crate::act::{Act, Outcome, Report};
 use crate::actor::Actor;
-use crate::agenda::{Agenda, agenda};
+use crate::agenda::{Agenda, TaskWanted, agenda};
 use crate::calendar::Freeze;
 use crate::decide::{PolicyView, decide, freeze, suiting, thaw};
 use crate::event::{Entry, EnvironmentEvent, Event, Seen};
@@ -46,6 +50,11 @@ pub trait Cast {
 
     /// What is done now. Empty where nothing is; then [`Cast::next`] has to name a later moment.
     fn deeds(&mut self, stage: &Stage) -> Vec<Deed>;
+
+    /// Whether people are told what waits for them. What they do is told by [`Cast::next`] all the same.
+    fn tells(&self) -> bool {
+        true
+    }
 
     /// When something that would happen at a moment can: later where Tollgate is not running then.
     fn awake(&self, at: Timestamp) -> Timestamp {
@@ -214,7 +223,6 @@ pub fn drive(stage: Stage, first: Vec<Deed>, cast: &mut dyn Cast, bounds: Bounds
         stage,
         cast,
         left: bounds.decisions,
-        epoch: 0,
         acts: BTreeMap::new(),
         looks: BTreeMap::new(),
         facts: BTreeMap::new(),
@@ -248,7 +256,6 @@ struct Driver<'c> {
     stage: Stage,
     cast: &'c mut dyn Cast,
     left: u32,
-    epoch: u64,
     acts: BTreeMap<EffectId, UnderWay>,
     looks: BTreeMap<String, Looking>,
     /// When facts were last looked at.
@@ -313,7 +320,7 @@ impl Driver<'_> {
     /// Takes up an act that is wanted.
     fn begin(&mut self) -> bool {
         let now = self.stage.now;
-        let wanted = agenda(&self.stage.view, now).tasks;
+        let wanted = self.tasks();
         self.acts.retain(|effect, _| wanted.contains_key(effect));
         let next = wanted.iter().find(|(effect, task)| match task.leased {
             Some(_) => !self.acts.contains_key(effect),
@@ -324,15 +331,18 @@ impl Driver<'_> {
         let epoch = match leased {
             Some(epoch) => epoch,
             None => {
-                self.epoch += 1;
-                let before = self.stage.view.release.step_of(effect).map_or(0, |(_, _, step)| step.epoch);
-                let epoch = before.max(self.epoch) + 1;
+                let epoch = self.stage.view.release.epoch_of(effect) + 1;
                 if !self.say(&Actor::Tollgate, Stimulus::Lease { effect, epoch }) {
                     return false;
                 }
                 epoch
             }
         };
+        if self.stage.view.release.notices.get(effect).is_some() {
+            let report = Report::Done(Outcome::Sent { found: false });
+            self.acts.insert(effect, UnderWay { ends: now, epoch, report });
+            return true;
+        }
         let found = self.stage.view.release.step_of(effect);
         let Some((run, id, state)) = found else { return true };
         let StepStatus::Leased { act, .. } = state.status.clone() else { return true };
@@ -341,6 +351,15 @@ impl Driver<'_> {
         let Played { takes, report } = self.cast.act(&self.stage, planned, &act);
         self.acts.insert(effect, UnderWay { ends: later(since, takes).max(now), epoch, report });
         true
+    }
+
+    /// The acts that are wanted.
+    fn tasks(&self) -> BTreeMap<EffectId, TaskWanted> {
+        let mut tasks = agenda(&self.stage.view, self.stage.now).tasks;
+        if !self.cast.tells() {
+            tasks.retain(|effect, _| self.stage.view.release.notices.get(*effect).is_none());
+        }
+        tasks
     }
 
     /// Looks at something that is to be looked at now.
@@ -392,7 +411,8 @@ impl Driver<'_> {
     fn next_moment(&mut self) -> Option<Timestamp> {
         let now = self.stage.now;
         let agenda = agenda(&self.stage.view, now);
-        let tasks = agenda.tasks.values().filter(|task| task.leased.is_none()).map(|task| task.due);
+        let wanted = self.tasks();
+        let tasks = wanted.values().filter(|task| task.leased.is_none()).map(|task| task.due);
         let acts = self.acts.values().map(|act| act.ends);
         let looks = self.looks.values().filter_map(|look| look.next);
         let freezes = self.stage.view.freezes.iter().map(|state| state.freeze.end());

@@ -50,14 +50,15 @@ pub fn ending(driven: &Driven) -> Ending {
     Ending::Waiting
 }
 
-/// When something went live in an environment.
+/// When the release went live in an environment.
 pub fn live_at(driven: &Driven, environment: &EnvironmentName) -> Option<Timestamp> {
     driven.told.iter().find_map(|told| {
         let Told::Event(entry) = told else { return None };
         let here = matches!(&entry.stream, StreamId::Environment(_, name) if name == environment);
         let live = matches!(
             &entry.event,
-            Event::Environment(EnvironmentEvent::DeploymentEnded { outcome: DeploymentOutcome::Live, .. })
+            Event::Environment(EnvironmentEvent::DeploymentEnded { by, outcome: DeploymentOutcome::Live })
+                if by.release == driven.stage.view.release_id
         );
         (here && live).then_some(entry.at)
     })

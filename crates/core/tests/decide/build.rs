@@ -296,6 +296,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         cut: Cut::default(),
         respin: None,
         usual: Default::default(),
+        past: Default::default(),
     }
 }
 
