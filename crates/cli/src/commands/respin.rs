@@ -71,7 +71,7 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
         keep(app, &opened.service, &plan)?;
         let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
         let shown = Shown { id: plan.id(), plan: &plan, diff };
-        app.output.data(&shown, || render(&plan, shown.diff.as_deref()))?;
+        app.output.data(&shown, || render(&plan, shown.diff.as_deref(), ""))?;
         return Ok(Exit::Done);
     }
     let actor = app.actor(Some(&plan.policy))?;
