@@ -108,6 +108,7 @@ fn plan(
         cut: tollgate_core::plan::Cut::default(),
         respin: None,
         usual: Default::default(),
+        past: Default::default(),
     }
 }
 
