@@ -126,6 +126,8 @@ pub(crate) enum Command {
     Status(commands::status::StatusArgs),
     /// Show what holds a release, who can act, and how
     Why(commands::why::WhyArgs),
+    /// Show all that waits for you, over all services
+    Inbox(commands::inbox::InboxArgs),
     /// Follow a release until it waits or ends
     Watch(commands::watch::WatchArgs),
     /// Show what happened to a release

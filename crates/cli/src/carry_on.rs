@@ -206,5 +206,9 @@ pub(crate) fn summary_line(row: &ReleaseRow) -> String {
         _ => format!(" at {}", line(&row.at)),
     };
     let steps = format!("{} of {}", row.progress.0, count(row.progress.1, "step"));
-    format!("{name}  {}{at}  {}", styled(style, &row.status), styled(FAINT, steps))
+    let waivers = match row.waivers {
+        0 => String::new(),
+        waivers => format!("  {}", styled(WAITS, count(waivers, "waiver"))),
+    };
+    format!("{name}  {}{at}  {}{waivers}", styled(style, &row.status), styled(FAINT, steps))
 }

@@ -68,7 +68,10 @@ pub(crate) fn describe(entry: &Entry) -> Described {
             PolicyEvent::Adopted { hash, .. } => {
                 say("✓", GOOD, format!("policy {} is in force", hash.short()))
             }
-            PolicyEvent::Frozen { number, freeze } => say("❄", WAITS, format!("{number}: {freeze}")),
+            PolicyEvent::FreezeBegan { number } => say("❄", WAITS, format!("freeze {number} begins")),
+            PolicyEvent::FreezeEnded { number } => say("✓", GOOD, format!("freeze {number} is over")),
+            PolicyEvent::Notice(event) => notice(event),
+            PolicyEvent::Frozen { number, freeze, .. } => say("❄", WAITS, format!("{number}: {freeze}")),
             PolicyEvent::ThawSigned { number } => {
                 say("●", WAITS, format!("{} agreed to lift freeze {number}", entry.actor))
             }
@@ -170,11 +173,22 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::Answered { question, answer } => {
             say("✓", GOOD, format!("{who} answered {}: {answer}", asked(question)))
         }
-        ReleaseEvent::Waived { target, why, .. } => {
-            say("!", WAITS, format!("{who} waived {}: {why}", waived(target)))
+        ReleaseEvent::Waived { target, why, follow_up, .. } => {
+            let follow_up =
+                follow_up.as_ref().map(|text| format!("; to be done: {text}")).unwrap_or_default();
+            say("!", WAITS, format!("{who} waived {}: {why}{follow_up}", waived(target)))
         }
         ReleaseEvent::RunHeld { why, .. } => say("‖", WAITS, format!("{who} holds the run: {why}")),
         ReleaseEvent::RunResumed { .. } => say("▶", NAME, format!("{who} lets the run go on")),
+        ReleaseEvent::Reminded { step, gate, times, .. } => {
+            let (what, times) =
+                (gate.as_deref().unwrap_or(step.as_str()), crate::output::count(*times, "time"));
+            say("●", WAITS, format!("{what} still waits: reminded {times}"))
+        }
+        ReleaseEvent::Escalated { step, gate, .. } => {
+            let what = gate.as_deref().unwrap_or(step.as_str());
+            say("▲", WAITS, format!("{what} still waits: others are told"))
+        }
         ReleaseEvent::Notice(event) => notice(event),
         ReleaseEvent::RunFinished { outcome, .. } => match outcome {
             RunOutcome::Done => say("✓", GOOD, "the run is done"),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::act::Act;
 use crate::decide::{
-    Entering, conditions_left, gates_of_step, live_until, looks_of_run, nowhere, vote_moments,
+    Entering, conditions_left, gates_of_step, live_until, looks_of_run, next_nudge, nowhere, vote_moments,
 };
 use crate::facts::Look;
 use crate::gate::GateAnswer;
@@ -68,6 +68,7 @@ pub fn agenda(view: &View, now: Timestamp) -> Agenda {
             agenda.watches.insert(key, Look::Fact(Box::new(look)));
         }
     }
+    agenda.wake_at(next_nudge(view, now));
     // Whatever becomes of its run: people are told all the same.
     agenda.notices(&view.release.notices);
     agenda

@@ -28,6 +28,19 @@ pub struct Consequence {
     pub goes_on: bool,
 }
 
+impl Consequence {
+    /// The same in one line.
+    pub fn in_a_line(&self) -> String {
+        let of = match self.counts_as.filter(|(_, count)| *count > 1) {
+            Some((place, count)) => format!("counts as {place} of {count}, and "),
+            None => String::new(),
+        };
+        let candidate = self.content.lines().last().unwrap_or_default().trim_end_matches('.');
+        let candidate = candidate.replacen("Candidate", "candidate", 1);
+        format!("the yes {of}{} ({candidate})", self.follows)
+    }
+}
+
 impl fmt::Display for Consequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.content)?;
@@ -64,16 +77,16 @@ fn of_candidate(view: &View, run: &Run, plan: &Plan) -> String {
     format!("{text}\nCandidate {number}: commit {}{sealed}.{digests}", candidate.commit.short())
 }
 
-/// What a yes to `target` does, given by `by`, or by somebody who may.
+/// What a yes to `target` does, given now by somebody who may: `by`, where it is known who.
 pub fn consequence(
     view: &View,
     run: &Run,
     plan: &Plan,
     target: &ApprovalTarget,
-    by: Option<(&PersonName, Timestamp)>,
+    by: Option<&PersonName>,
+    now: Timestamp,
 ) -> Consequence {
     let content = of_candidate(view, run, plan);
-    let now = by.map_or_else(|| run.started_at, |(_, now)| now);
     let none = nowhere();
     let environment = match target {
         ApprovalTarget::Gate(environment, _) => Some(environment.clone()),
@@ -86,7 +99,9 @@ pub fn consequence(
     let rules = rules(view, plan, target);
     let counts = rules.iter().map(|rule| {
         let count = Counting { entering, rule, target }.count();
-        (count.yes.len() as u32, rule.count, count.refused.len())
+        // A yes takes the place of one's own no.
+        let others = |(person, _): &&(PersonName, String)| Some(person) != by;
+        (count.yes.len() as u32, rule.count, count.refused.iter().filter(others).count())
     });
     // The rule that asks for most says how far it brings it.
     let counts: Vec<(u32, u32, usize)> = counts.collect();

@@ -20,7 +20,7 @@ use crate::ids::{
     PersonName, ProcedureName, QuestionName, ReleaseId, RoleName, RunId, ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
-use crate::model::Who;
+use crate::model::{ApprovalRule, Who};
 use crate::notices::NoticeEvent;
 use crate::train::TrainEvent;
 
@@ -84,7 +84,22 @@ pub enum PolicyEvent {
         number: u32,
         /// The freeze.
         freeze: Freeze,
+        /// Who approves what is exempt, by the rules then: one for each exemption.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        extra: Vec<ApprovalRule>,
     },
+    /// A freeze that was made before begins by itself.
+    FreezeBegan {
+        /// Its number.
+        number: u32,
+    },
+    /// A freeze is over.
+    FreezeEnded {
+        /// Its number.
+        number: u32,
+    },
+    /// People are told something.
+    Notice(NoticeEvent),
     /// Somebody agrees to lift a freeze before its end.
     ThawSigned {
         /// Its number.
@@ -454,6 +469,9 @@ pub enum ReleaseEvent {
         why: String,
         /// Until when it counts.
         until: Option<Timestamp>,
+        /// What has to be done about it afterwards.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        follow_up: Option<String>,
     },
     /// Somebody stopped a run from going on.
     RunHeld {
@@ -473,6 +491,30 @@ pub enum ReleaseEvent {
         run: RunId,
         /// How.
         outcome: RunOutcome,
+    },
+    /// People who are waited for are reminded.
+    Reminded {
+        /// Of which run.
+        run: RunId,
+        /// The step that waits.
+        step: StepId,
+        /// The gate that it waits for.
+        gate: Option<String>,
+        /// Since when it has waited.
+        since: Timestamp,
+        /// How often they were by now.
+        times: u32,
+    },
+    /// Nobody acted: others are told.
+    Escalated {
+        /// Of which run.
+        run: RunId,
+        /// The step that waits.
+        step: StepId,
+        /// The gate that it waits for.
+        gate: Option<String>,
+        /// Since when it has waited.
+        since: Timestamp,
     },
     /// People are told something.
     Notice(NoticeEvent),

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
-    Counting, Entering, GOING, Listing, Standing, Voting, approval_actions, changes_history, conditions_left,
-    expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, of_role, saw, second,
-    waiting_for, waivers,
+    Counting, Entering, GOING, Listing, Standing, Voting, acting, approval_actions, changes_history,
+    conditions_left, expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, of_role, saw,
+    second, waiting_for, waits, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
@@ -38,6 +38,18 @@ pub struct Holding {
 /// Everything that holds the runs of a release, in the order in which it binds: that of their plans. Never empty while a run
 /// is not finished.
 pub fn explain(view: &View, now: Timestamp) -> Vec<Holding> {
+    let mut found = holdings(view, now);
+    for wait in waits(view, now) {
+        let same = |holding: &&mut Holding| **holding == wait.holding;
+        if let Some(holding) = found.iter_mut().find(same) {
+            holding.hold.why.push_str(&wait.words());
+        }
+    }
+    found
+}
+
+/// The same, without a word of who was reminded.
+pub(crate) fn holdings(view: &View, now: Timestamp) -> Vec<Holding> {
     let mut found = Vec::new();
     for (run, plan) in view.active() {
         let explaining = Explaining { view, run, plan, now };
@@ -345,6 +357,9 @@ impl Explaining<'_> {
 
     fn person(&self, planned: &PlannedStep, by: Option<&Who>, instruction: &Template, hold: Hold) -> Hold {
         let context = Context::of(self.view, self.run, self.plan, Some(planned));
+        let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
+        let by = by.map(|by| acting(self.view, self.run, self.plan, &target, by));
+        let by = by.as_deref();
         let mut how = vec![Action::Done(self.run.id, planned.id.clone())];
         how.extend(self.waiving(planned));
         let hold = Hold {

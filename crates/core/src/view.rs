@@ -97,6 +97,14 @@ impl View {
         let members = match who {
             Who::Role(role) => self.fills(plan, role).cloned().into_iter().collect(),
             Who::SameAs(step) => self.did(plan, step),
+            Who::Either(one, other) => {
+                let mut members = self.members(plan, one);
+                let others = self.members(plan, other);
+                members.extend(
+                    others.into_iter().filter(|person| !members.contains(person)).collect::<Vec<_>>(),
+                );
+                members
+            }
             Who::Group(group) if !policy.groups.contains_key(group) => plan.policy.members(who),
             _ => policy.members(who),
         };
@@ -312,6 +320,8 @@ pub enum Stimulus {
         why: String,
         /// Until when.
         until: Option<Timestamp>,
+        /// What has to be done about it afterwards.
+        follow_up: Option<String>,
     },
     /// Somebody stops a run from going on.
     Hold {

@@ -139,12 +139,16 @@ impl Engine {
         for _ in 0..TRIES_MAX {
             let (view, version) = self.rules(service).await?;
             let now = self.now();
-            let ruling = decide(&view, now)?;
+            let mut ruling = decide(&view, now)?;
+            let mut told = self.tell_of_rules(&view, &ruling.entries, now).await?;
+            ruling.entries.extend(told.entries);
+            told.timers.extend(ruling.felt.then(|| nudge(stream.clone(), now)));
             let commit = Commit {
                 read: vec![(stream.clone(), version)],
                 append: appends(&ruling.entries),
                 blobs: blobs.clone(),
-                timers: Vec::from_iter(ruling.felt.then(|| nudge(stream.clone(), now))),
+                tasks: told.tasks,
+                timers: told.timers,
                 ..Commit::default()
             };
             match self.commit(commit).await {

@@ -20,6 +20,7 @@ use tollgate_core::view::Stimulus;
 
 use crate::execute::{Executed, Execution, failure};
 use crate::inject::{Fault, Point, fault};
+use crate::notifying::rules::FREEZE;
 use crate::ports::{PortError, ProbeRequest};
 use crate::store::{Claim, Commit, Poll, StoreError, Task, TaskChange, Timer, TimerChange};
 use crate::submit::Beside;
@@ -33,7 +34,7 @@ const COMMANDS_AT_ONCE: usize = 16;
 /// How many due things are taken at a time.
 const BATCH: usize = 256;
 /// How long a claim counts, where claims run out by time.
-const CLAIM: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const CLAIM: SignedDuration = SignedDuration::from_mins(5);
 /// How long one look at a service may take.
 const PROBE_TIMEOUT: SignedDuration = SignedDuration::from_secs(10);
 /// How long a release that this version cannot read is left alone.
@@ -237,6 +238,7 @@ impl Engine {
     async fn wake(&self, timer: Timer) -> Result<(), EngineError> {
         let (service, release) = match &timer.stream {
             StreamId::Release(service, release) => (service, release),
+            StreamId::Policy(service) if timer.name == FREEZE => return self.freeze_turns(service).await,
             StreamId::Policy(service) => return self.nudge_all(service, &timer).await,
             StreamId::Environment(..) | StreamId::Train(..) | StreamId::Checkpoint => return Ok(()),
         };
@@ -293,7 +295,11 @@ impl Engine {
     }
 
     async fn carry_on(&self, task: &Task) -> Result<(), EngineError> {
-        let StreamId::Release(service, release) = task.stream.clone() else { return Ok(()) };
+        let (service, release) = match task.stream.clone() {
+            StreamId::Release(service, release) => (service, release),
+            StreamId::Policy(service) => return self.policy_notice(&service, task).await,
+            _ => return Ok(()),
+        };
         let epoch = task.epoch + 1;
         let claim = Claim { holder: self.places.holder.clone(), until: self.now() + CLAIM };
         let beside = Beside { claim: Some((task.id, task.epoch, claim)), ..Beside::default() };

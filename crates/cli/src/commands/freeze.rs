@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use tollgate_core::calendar::{Freeze, Only, Scope};
+use tollgate_core::calendar::{Exemption, Freeze, Only, Scope};
 use tollgate_core::ids::PersonName;
 use tollgate_core::plan::list;
 use tollgate_core::state::FreezeState;
@@ -42,6 +42,9 @@ pub(crate) struct FreezeArgs {
     /// Only automation stops: what a person starts with `tollgate promote` may go on
     #[arg(long, requires = "why")]
     by_hand_exempt: bool,
+    /// What may go on all the same, once it is approved: `everything with 1 approval`, `by-hand`; several with commas between
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', requires = "why")]
+    exempt: Vec<String>,
     /// It is meant, also where it looks like a typing mistake
     #[arg(long, requires = "why")]
     yes: bool,
@@ -88,9 +91,12 @@ pub(crate) async fn freeze(app: &App, args: &FreezeArgs) -> Result<Exit, CliErro
     if let Some(link) = &args.link {
         freeze = freeze.linked(link).map_err(refused)?;
     }
+    let mut exempt: Vec<Exemption> =
+        args.exempt.iter().map(|text| text.trim().parse().map_err(refused)).collect::<Result<_, _>>()?;
     if args.by_hand_exempt {
-        freeze = freeze.exempting(vec!["by-hand".parse().map_err(refused)?]);
+        exempt.push("by-hand".parse().map_err(refused)?);
     }
+    freeze = freeze.exempting(exempt);
     let decision = opened.engine.freeze(&opened.service, &freeze, args.yes, &actor).await?;
     app.output.data(&decision.freeze, || shown(&decision.freeze, now))?;
     Ok(Exit::Done)

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod freeze;
+pub(crate) mod inbox;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod people;
@@ -42,6 +43,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Start(args) => start::run(app, &args).await,
         Command::Status(args) => status::run(app, &args).await,
         Command::Why(args) => why::run(app, &args).await,
+        Command::Inbox(args) => inbox::run(app, &args).await,
         Command::Watch(args) => watch::run(app, &args).await,
         Command::Log(args) => log::run(app, &args).await,
         Command::Approve(args) => people::approve(app, &args).await,

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::Actor;
-use tollgate_core::event::{Asked, Ballot, WaiverTarget};
+use tollgate_core::consequence::{Consequence, consequence};
+use tollgate_core::decide::decide;
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, WaiverTarget};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{OutputName, ReleaseId, RunId, StepId};
-use tollgate_core::plan::list;
+use tollgate_core::plan::{Plan, list};
 use tollgate_core::view::{Stimulus, View};
 
 use crate::app::{App, Opened};
 use crate::args::{Onward, Which};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::output::{FAINT, line, styled};
 use crate::progress::Progress;
 use crate::resolve::{Target, choose, parse_target};
 
@@ -26,6 +29,9 @@ pub(crate) struct ApproveArgs {
     /// A remark
     #[arg(short = 'm', long, value_name = "TEXT")]
     note: Option<String>,
+    /// Only show what the yes would do
+    #[arg(long)]
+    dry: bool,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -144,6 +150,9 @@ pub(crate) struct WaiveArgs {
     /// Until when it counts: a moment such as `2026-03-01T12:00:00Z`, or a time from now such as `4h`
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
+    /// What has to be done about it afterwards
+    #[arg(long, value_name = "TEXT")]
+    follow_up: Option<String>,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -224,6 +233,16 @@ impl Acting {
         }
     }
 
+    /// What a yes does.
+    fn consequence(&self, target: &ApprovalTarget) -> Option<Consequence> {
+        let is_meant = |run: RunId, plan: &Plan| match target {
+            ApprovalTarget::Gate(environment, _) => plan.environments().contains(environment),
+            ApprovalTarget::Step(of, _) => *of == run,
+        };
+        let (run, plan) = self.view.active().find(|(run, plan)| is_meant(run.id, plan))?;
+        Some(consequence(&self.view, run, plan, target, self.actor.person(), self.now()))
+    }
+
     /// The one run that is not finished.
     fn run(&self) -> Result<RunId, CliError> {
         let runs: Vec<_> = self.view.active().map(|(run, _)| run).collect();
@@ -285,8 +304,18 @@ pub(crate) async fn vote(app: &App, args: &VoteArgs) -> Result<Exit, CliError> {
 
 pub(crate) async fn approve(app: &App, args: &ApproveArgs) -> Result<Exit, CliError> {
     let acting = Acting::new(app, &args.which).await?;
-    let target = acting.target(args.target.as_deref(), "an approval", approvable)?;
-    let stimulus = Stimulus::Approve { target: target.into(), note: args.note.clone() };
+    let target: ApprovalTarget = acting.target(args.target.as_deref(), "an approval", approvable)?.into();
+    let stimulus = Stimulus::Approve { target: target.clone(), note: args.note.clone() };
+    // A yes that would be refused does nothing: that is told as it would be.
+    decide(acting.view.clone(), &stimulus, &acting.actor, acting.now()).map_err(CliError::from)?;
+    let found = acting.consequence(&target);
+    if args.dry {
+        app.output.data(&found, || found.as_ref().map(|found| format!("{found}\n")).unwrap_or_default())?;
+        return Ok(Exit::Done);
+    }
+    if let Some(found) = found {
+        app.output.say(format!("{} {}", styled(FAINT, "·"), styled(FAINT, line(&found.in_a_line()))));
+    }
     acting.take(app, stimulus, !args.onward.no_work).await
 }
 
@@ -362,7 +391,8 @@ pub(crate) async fn waive(app: &App, args: &WaiveArgs) -> Result<Exit, CliError>
         Some(item) => WaiverTarget::Item(target.into(), item.parse()?),
         None => target.into(),
     };
-    let stimulus = Stimulus::Waive { target, why: args.why.clone(), until };
+    let follow_up = args.follow_up.clone();
+    let stimulus = Stimulus::Waive { target, why: args.why.clone(), until, follow_up };
     acting.take(app, stimulus, !args.onward.no_work).await
 }
 

@@ -187,7 +187,7 @@ fn tell(zone: &Zone, told: &Told) -> Option<Line> {
                 let again = clock(zone, *again_at);
                 ("event", "↻", WAITS, format!("{step}: {}; tried again at {again}", failure.why))
             }
-            Event::Policy(PolicyEvent::Frozen { number, freeze }) => {
+            Event::Policy(PolicyEvent::Frozen { number, freeze, .. }) => {
                 let (from, until) = (clock(zone, freeze.start()), clock(zone, freeze.end()));
                 let when = match freeze.start() > entry.at {
                     true => format!("from {from} until {until}"),

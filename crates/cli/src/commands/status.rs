@@ -59,6 +59,11 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         let now = opened.engine.world.clock.now();
         let freezes = super::freeze::to_come(&opened, now).await?;
         app.output.data(&rows, || list(&rows, opened.service.as_str(), now))?;
+        let rules = opened.engine.policy(&opened.service).await?.state;
+        let untold = undelivered(rules.notices.undelivered());
+        if !untold.is_empty() {
+            app.output.say(untold.trim_end());
+        }
         for state in &freezes {
             app.output.say(super::freeze::shown(state, now).trim_end());
         }
@@ -91,12 +96,15 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
             }
         }
         for waiver in &view.release.waivers {
+            let follow_up = waiver.follow_up.as_ref().map(|text| format!("; to be done: {}", line(text)));
             text.push_str(&format!(
-                "{} waived by {} at {}: {}\n",
+                "{} {} waived by {} at {}: {}{}\n",
                 styled(WAITS, "!"),
+                line(&tollgate_core::typed::waived(&waiver.target)),
                 waiver.by,
                 when::at(waiver.at),
-                line(&waiver.why)
+                line(&waiver.why),
+                follow_up.unwrap_or_default()
             ));
         }
         text.push_str(&undelivered(view.release.notices.undelivered()));

@@ -377,16 +377,22 @@ impl Freeze {
         if !self.is_active(now) || !self.covers(attempt) {
             return Frozen::No;
         }
-        let applies = |exemption: &&Exemption| match exemption.what {
+        match self.exempting_it(attempt) {
+            Some((_, by)) => Frozen::Exempt { by },
+            None => Frozen::Until(self.end),
+        }
+    }
+
+    /// What lets an attempt pass, whenever that is, with its place among the exemptions.
+    pub fn exempting_it(&self, attempt: &Attempt<'_>) -> Option<(usize, Exemption)> {
+        let applies = |exemption: &Exemption| match exemption.what {
             Exempt::Rollback => attempt.kind == Kind::Rollback,
             Exempt::Hotfix => attempt.kind == Kind::Hotfix,
             Exempt::ByHand => attempt.by_hand,
             Exempt::Everything => true,
         };
-        match self.exemptions.iter().filter(applies).min_by_key(|exemption| exemption.approvals) {
-            Some(by) => Frozen::Exempt { by: *by },
-            None => Frozen::Until(self.end),
-        }
+        let all = self.exemptions.iter().copied().enumerate();
+        all.filter(|(_, exemption)| applies(exemption)).min_by_key(|(_, exemption)| exemption.approvals)
     }
 
     /// What needs a second yes before it is taken.

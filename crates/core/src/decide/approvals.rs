@@ -1,12 +1,15 @@
 //! Counting approvals: whose yes counts for a rule, and who can still give one.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::calendar::exemption_rule;
 use super::gates::{Entering, of_run, second};
+use super::remind::acting;
 use crate::candidate::{Candidate, Facet, Fingerprint};
 use crate::event::ApprovalTarget;
 use crate::ids::{EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, FacetName, GateKind};
+use crate::model::{ApprovalRule, FacetName, GateKind, Who};
 use crate::plan::{Plan, list};
 use crate::state::{Opinion, Says};
 use crate::view::{View, later};
@@ -27,6 +30,8 @@ pub fn approval_rules<'a>(
             rules.push(rule);
         }
     }
+    // What is exempt from a freeze can need an approval of its own.
+    rules.extend(exemption_rule(view, plan, environment, gate));
     rules
 }
 
@@ -103,10 +108,16 @@ impl Count {
 }
 
 impl Counting<'_> {
+    /// Who approves: whom the rule names, and those who may as well since nobody acted.
+    pub fn by(&self) -> Cow<'_, Who> {
+        let Entering { view, run, plan, .. } = self.entering;
+        acting(view, run, plan, self.target, &self.rule.by)
+    }
+
     /// Counts.
     pub fn count(&self) -> Count {
         let mut count = Count::default();
-        let members = self.entering.view.members(self.entering.plan, &self.rule.by);
+        let members = self.entering.view.members(self.entering.plan, &self.by());
         for person in &members {
             let opinion = self.opinion(person);
             if let Some((_, Says::No { why })) = opinion.map(|(place, opinion)| (place, &opinion.says)) {
@@ -170,7 +181,7 @@ impl Counting<'_> {
             let Some(person) = opinion.by.person().filter(|person| !members.contains(person)) else {
                 continue;
             };
-            let seats = view.stands_in(plan, &self.rule.by, person, opinion.at);
+            let seats = view.stands_in(plan, &self.by(), person, opinion.at);
             let free = |seat: &&PersonName| {
                 !count.yes.contains(seat) && !taken.contains(seat) && self.excluded(seat).is_none()
             };
@@ -180,7 +191,7 @@ impl Counting<'_> {
                 }
                 (Says::No { .. }, _) => {}
                 (Says::Yes { .. }, None) => {
-                    count.void.push((person.clone(), format!("they are not in {}", self.rule.by)));
+                    count.void.push((person.clone(), format!("they are not in {}", self.by())));
                 }
                 (Says::Yes { .. }, Some(seat)) => {
                     let another = self.fills_another(person, Some(place));
@@ -229,7 +240,7 @@ impl Counting<'_> {
     /// Whether somebody is of the group, or stands in for somebody of it who may approve.
     pub fn has_seat(&self, person: &PersonName) -> bool {
         let Entering { view, plan, now, .. } = self.entering;
-        let seats = view.stands_in(plan, &self.rule.by, person, now);
+        let seats = view.stands_in(plan, &self.by(), person, now);
         seats.is_empty() || seats.iter().any(|seat| self.excluded(seat).is_none())
     }
 
@@ -306,7 +317,7 @@ impl Counting<'_> {
             let counts = |rule: &&ApprovalRule| {
                 let there = Counting { entering: self.entering, rule, target: &opinion.target };
                 matches!(opinion.says, Says::Yes { .. })
-                    && view.may_at(plan, Some(&rule.by), Some(person), opinion.at)
+                    && view.may_at(plan, Some(&there.by()), Some(person), opinion.at)
                     && there.excluded(person).is_none()
                     && there.void(opinion).is_none()
             };

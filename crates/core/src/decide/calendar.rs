@@ -2,15 +2,19 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::gates::{Entering, of_run, second};
+use super::approvals::Counting;
+use super::gates::{Entering, approval_actions, of_run, second};
 use super::soak::span_text;
 use crate::calendar::{
     Attempt, Because, Calendar, Exempt, Fit, Frozen, Kind, NotNow, Windows, open_together,
 };
+use crate::event::ApprovalTarget;
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
-use crate::ids::{ComponentName, GateName, PersonName};
-use crate::model::{Fits, GateKind, Policy};
-use crate::plan::PROMOTION;
+use crate::ids::{ComponentName, EnvironmentName, GateName, PersonName, ServiceName};
+use crate::model::{ApprovalRule, Fits, GateKind, Policy};
+use crate::plan::{PROMOTION, Plan};
+use crate::state::FreezeState;
+use crate::view::View;
 
 impl Entering<'_> {
     /// What it opens by itself, and when.
@@ -110,17 +114,44 @@ impl Entering<'_> {
         hold
     }
 
+    /// What is exempt from a freeze once it has been approved for exactly this candidate.
+    fn exempt_with(&self, state: &FreezeState, what: Exempt, freeze: &str) -> GateAnswer {
+        let exempt = exempt_text(what);
+        let gate = GateName::new(exemption_gate(state.number)).ok();
+        let rule =
+            gate.as_ref().and_then(|gate| exemption_rule(self.view, self.plan, self.environment, gate));
+        let (Some(gate), Some(rule)) = (gate, rule) else {
+            let why = format!("{exempt}, and nobody can approve that");
+            return GateAnswer::Closed(
+                self.hold(freeze.to_owned(), why, WaitsOn::Person).or_abort(self.run.id),
+            );
+        };
+        let target = ApprovalTarget::Gate(self.environment.clone(), gate);
+        let count = Counting { entering: *self, rule, target: &target }.count();
+        if let Some(open) = count.open(rule) {
+            return GateAnswer::Open(format!("{exempt} from {freeze}: {open}"));
+        }
+        let why = format!(
+            "frozen until {}; {exempt}, if approved: {}",
+            second(state.freeze.end()),
+            count.why(rule)
+        );
+        let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
+        let mut hold = self.hold(freeze.to_owned(), why, WaitsOn::Time);
+        (hold.since, hold.earliest) = (Some(state.freeze.start()), Some(state.freeze.end()));
+        hold.how = vec![Action::Wait];
+        if sealed {
+            hold.how.extend(approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0));
+            hold.who = count.who(rule);
+        }
+        hold.how.push(Action::Thaw(state.number));
+        GateAnswer::Closed(hold)
+    }
+
     /// What the freezes under way say that cover this promotion; nothing where none does.
     pub(super) fn frozen(&self, in_force: &Policy) -> Vec<GateAnswer> {
         let components: Vec<ComponentName> = self.plan.definition.components.keys().cloned().collect();
-        let by_hand = self.plan.procedure.as_str() == PROMOTION;
-        let attempt = Attempt {
-            service: &self.view.service,
-            environment: self.environment,
-            components: &components,
-            kind: Kind::Promotion,
-            by_hand,
-        };
+        let attempt = attempt(&self.view.service, self.plan, self.environment, &components);
         let mut answers = Vec::new();
         for state in &self.view.freezes {
             let freeze = &state.freeze;
@@ -129,15 +160,12 @@ impl Entering<'_> {
             match freeze.judge(self.now, &attempt) {
                 Frozen::No => {}
                 Frozen::Exempt { by } if by.approvals() == 0 => {
-                    let exempt = match by.what() {
-                        Exempt::ByHand => "what a person starts by hand is exempt",
-                        Exempt::Rollback => "a rollback is exempt",
-                        Exempt::Hotfix => "a hotfix is exempt",
-                        Exempt::Everything => "this is exempt",
-                    };
-                    answers.push(GateAnswer::Open(format!("{exempt} from {what}")));
+                    answers.push(GateAnswer::Open(format!("{} from {what}", exempt_text(by.what()))));
                 }
-                Frozen::Exempt { .. } | Frozen::Until(_) => {
+                Frozen::Exempt { by } => {
+                    answers.push(self.exempt_with(state, by.what(), &what));
+                }
+                Frozen::Until(_) => {
                     let end = freeze.end();
                     let given = match state.signed.as_slice() {
                         [] => String::new(),
@@ -155,6 +183,45 @@ impl Entering<'_> {
         }
         answers
     }
+}
+
+/// What is attempted, as a freeze asks.
+fn attempt<'a>(
+    service: &'a ServiceName,
+    plan: &Plan,
+    environment: &'a EnvironmentName,
+    components: &'a [ComponentName],
+) -> Attempt<'a> {
+    let by_hand = plan.procedure.as_str() == PROMOTION;
+    Attempt { service, environment, components, kind: Kind::Promotion, by_hand }
+}
+
+fn exempt_text(what: Exempt) -> &'static str {
+    match what {
+        Exempt::ByHand => "what a person starts by hand is exempt",
+        Exempt::Rollback => "a rollback is exempt",
+        Exempt::Hotfix => "a hotfix is exempt",
+        Exempt::Everything => "this is exempt",
+    }
+}
+
+/// The name by which what is exempt from a freeze is approved.
+fn exemption_gate(number: u32) -> String {
+    format!("freeze-{number}")
+}
+
+/// The rule of the approvals that an exemption from a freeze needs, where a gate is called like that.
+pub(super) fn exemption_rule<'a>(
+    view: &'a View,
+    plan: &Plan,
+    environment: &EnvironmentName,
+    gate: &GateName,
+) -> Option<&'a ApprovalRule> {
+    let state = view.freezes.iter().find(|state| exemption_gate(state.number) == gate.as_str())?;
+    let components: Vec<ComponentName> = plan.definition.components.keys().cloned().collect();
+    let attempt = attempt(&view.service, plan, environment, &components);
+    let (place, _) = state.freeze.exempting_it(&attempt).filter(|_| state.freeze.covers(&attempt))?;
+    state.extra.get(place).filter(|rule| rule.count > 0)
 }
 
 /// Who can lift a freeze before its end; empty where anybody who is known can.

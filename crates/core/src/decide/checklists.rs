@@ -1,5 +1,6 @@
 //! Checklists: which items are answered and how, and who can answer the others.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,6 +10,7 @@ use super::Deciding;
 use super::approvals::covered;
 use super::gates::{Entering, clipped, of_run};
 use super::people::check_remark;
+use super::remind::acting;
 use super::roles::of_role;
 use crate::context::Context;
 use crate::event::{ApprovalTarget, ReleaseEvent, TickResult, WaiverTarget};
@@ -77,6 +79,12 @@ pub enum LineStanding {
 }
 
 impl<'a> Listing<'a> {
+    /// Who answers it: whom the rule names, and those who may as well since nobody acted.
+    fn by(&self) -> Option<Cow<'_, Who>> {
+        let Entering { view, run, plan, .. } = self.entering;
+        self.by.map(|by| acting(view, run, plan, self.target, by))
+    }
+
     /// Its items, with what each is gone over for.
     fn entries(
         &self,
@@ -175,9 +183,11 @@ impl<'a> Listing<'a> {
             let item = |line: &&Line| WaiverTarget::Item(self.target.clone(), line.item.clone());
             how.extend(not_run.iter().map(item).map(Action::Waive));
         }
-        let who = self.by.map(|who| view.on_duty(plan, who, self.entering.now)).unwrap_or_default();
-        let hold = Hold { why: why.join("; "), how, who, anybody: self.by.is_none(), ..hold };
-        Some(of_role(view, plan, self.by, hold))
+        let by = self.by();
+        let by = by.as_deref();
+        let who = by.map(|who| view.on_duty(plan, who, self.entering.now)).unwrap_or_default();
+        let hold = Hold { why: why.join("; "), how, who, anybody: by.is_none(), ..hold };
+        Some(of_role(view, plan, by, hold))
     }
 
     /// How it was answered, in a sentence.
@@ -349,7 +359,7 @@ impl Deciding {
         result: &TickResult,
         evidence: Option<&str>,
     ) -> Result<(), Refusal> {
-        self.allowed(plan, listing.by, "answer this checklist")?;
+        self.allowed(plan, listing.by().as_deref(), "answer this checklist")?;
         if items.is_empty() {
             return Err(Refusal::new("no-item", "no item was named"));
         }

@@ -9,7 +9,7 @@ use crate::calendar::{Doubt, Freeze, Only};
 use crate::event::{Entry, Event, PolicyEvent};
 use crate::ids::PersonName;
 use crate::journal::StreamId;
-use crate::model::Policy;
+use crate::model::{ApprovalRule, Policy};
 use crate::plan::list;
 use crate::state::{FreezeState, PolicyState};
 use crate::view::Refusal;
@@ -45,12 +45,7 @@ pub fn freeze(
         let why = format!("{actor} is not in the policy in force, and may freeze nothing");
         return Err(Refusal::new("not-allowed", why).hint("say who you are with `--as PERSON`"));
     }
-    if freeze.exemptions().iter().any(|exemption| exemption.approvals() > 0) {
-        let why = "an exemption that needs approvals of its own cannot be counted";
-        return Err(
-            Refusal::new("no-exemption", why).hint("exempt `by-hand`, or lift the freeze when it is time")
-        );
-    }
+    let extra = extra_approvals(&freeze, policy)?;
     if let Only::These(names) = &freeze.scope().environments
         && let Some(unknown) = names.iter().find(|name| !policy.environments.contains_key(*name))
     {
@@ -66,9 +61,39 @@ pub fn freeze(
     }
     let number = view.state.frozen + 1;
     let mut writing = Writing { view, actor, now, state: view.state.clone(), entries: Vec::new() };
-    writing.write(PolicyEvent::Frozen { number, freeze });
+    writing.write(PolicyEvent::Frozen { number, freeze, extra });
     let freeze = writing.freeze(number)?;
     Ok(FreezeDecision { entries: writing.entries, freeze, lifted: false, signed: Vec::new(), needed: 0 })
+}
+
+/// Who approves what is exempt: those who can lift a freeze, so many of them as the exemption says.
+fn extra_approvals(freeze: &Freeze, policy: &Policy) -> Result<Vec<ApprovalRule>, Refusal> {
+    if freeze.exemptions().iter().all(|exemption| exemption.approvals() == 0) {
+        return Ok(Vec::new());
+    }
+    let Some(thaw) = &policy.thaw else {
+        let why = "nobody is named who could approve what is exempt from a freeze";
+        let hint = "say who lifts freezes with `policy: { thaw: { by: GROUP } }` and adopt it";
+        return Err(Refusal::new("no-exemption", why).hint(hint));
+    };
+    let there = policy.members(&thaw.by).len();
+    let rule = |count: u8| ApprovalRule {
+        by: thaw.by.clone(),
+        exclude: Vec::new(),
+        count: u32::from(count),
+        allow_self: false,
+        covers: None,
+        valid: None,
+    };
+    let mut rules = Vec::new();
+    for exemption in freeze.exemptions() {
+        if usize::from(exemption.approvals()) > there {
+            let why = format!("`{exemption}` takes more people than {} has: {there}", thaw.by);
+            return Err(Refusal::new("no-exemption", why).hint("ask for fewer approvals"));
+        }
+        rules.push(rule(exemption.approvals()));
+    }
+    Ok(rules)
 }
 
 /// A freeze that ends in the past freezes nothing, whoever says yes to it; the rest is asked about.

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::approvals::Counting;
 use super::checklists::Listing;
 use super::effects::encoded_bytes;
+use super::remind::acting;
 use super::roles::of_role;
 use super::votes::{Standing, Voting};
 use crate::context::{Context, RunFacts};
@@ -373,6 +374,9 @@ impl<'a> Entering<'a> {
         let text = Context::within(self.view, self.run, self.plan, self.environment)
             .fill(question)
             .unwrap_or_else(|_| question.0.clone());
+        let target = ApprovalTarget::Gate(self.environment.clone(), name.clone());
+        let by = by.map(|by| acting(self.view, self.run, self.plan, &target, by));
+        let by = by.as_deref();
         let of_run = |answer: &&Answer| self.view.release.is_for(&self.run.id, answer.runs);
         let may = |answer: &&Answer| self.view.may_at(self.plan, by, answer.by.person(), answer.at);
         let given: Vec<&Answer> = self.view.release.answered(&asked).filter(of_run).collect();

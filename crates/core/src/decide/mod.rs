@@ -18,6 +18,7 @@ mod look;
 mod notices;
 mod people;
 mod policy;
+mod remind;
 mod respin;
 mod roles;
 mod soak;
@@ -40,6 +41,7 @@ pub(crate) use gates::of_environment as gates_of;
 pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};
 pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
+pub(crate) use remind::{acting, next_nudge, patience_of, waits};
 pub(crate) use roles::of_role;
 pub(crate) use votes::{Standing, Voting, expired_votes, vote_moments};
 pub(crate) use waive::never_waived;
@@ -62,6 +64,10 @@ pub fn decide(view: View, stimulus: &Stimulus, actor: &Actor, now: Timestamp) ->
     let mut deciding = Deciding { view, entries: Vec::new(), actor: actor.clone(), now };
     deciding.take_in(stimulus)?;
     deciding.advance();
+    if deciding.remind() {
+        // Who may act now can have acted already.
+        deciding.advance();
+    }
     deciding.tell();
     Ok(Decision { entries: deciding.entries, after: deciding.view })
 }
@@ -104,7 +110,9 @@ impl Deciding {
                 self.done(*run, step, evidence.clone(), outputs.clone())
             }
             Stimulus::Retry { run, step } => self.retry(*run, step),
-            Stimulus::Waive { target, why, until } => self.waive(target, why, *until),
+            Stimulus::Waive { target, why, until, follow_up } => {
+                self.waive(target, why, *until, follow_up.as_deref())
+            }
             Stimulus::Hold { run, why } => self.hold(*run, why),
             Stimulus::Resume { run } => self.resume(*run),
             Stimulus::Abort { run, why } => self.abort(*run, why),

@@ -11,6 +11,7 @@ use super::approvals::{Counting, approval_rules, covered_facets};
 use super::effects::{OUTPUTS_MAX_BYTES, encoded_bytes};
 use super::gates::{Entering, of_run};
 use super::look::{Condition, Looking};
+use super::remind::acting;
 use crate::actor::Actor;
 use crate::event::{AnswerValue, ApprovalTarget, Asked, ReleaseEvent, StepResult};
 use crate::ids::{
@@ -64,7 +65,8 @@ impl Deciding {
         let mut refusal = Refusal::new("no-approval", "there is no such approval");
         for rule in found.rules.iter().rev() {
             let counting = found.counting(&self.view, self.now, rule, target);
-            match (self.allowed(&found.plan, Some(&rule.by), "approve this"), counting.excluded(person)) {
+            match (self.allowed(&found.plan, Some(&counting.by()), "approve this"), counting.excluded(person))
+            {
                 (Ok(()), None) if !counting.has_seat(person) => {
                     let why = format!("{person} stands in for somebody who may not approve this themselves");
                     refusal = Refusal::new("not-allowed", why);
@@ -90,7 +92,10 @@ impl Deciding {
         check_remark("the reason", why)?;
         self.person()?;
         let found = self.approvable(target)?;
-        let may = |rule: &ApprovalRule| self.allowed(&found.plan, Some(&rule.by), "say no to this");
+        let may = |rule: &ApprovalRule| {
+            let counting = found.counting(&self.view, self.now, rule, target);
+            self.allowed(&found.plan, Some(&counting.by()), "say no to this")
+        };
         let mut refused = found.rules.iter().map(may);
         if !refused.any(|may| may.is_ok()) {
             found.rules.first().map_or(Ok(()), may)?;
@@ -200,12 +205,14 @@ impl Deciding {
             .view
             .active()
             .filter(|(run, plan)| run.candidate == candidate && self.view.heads_for(run, plan, environment));
-        for (_, plan) in runs {
+        let target = ApprovalTarget::Gate(environment.clone(), gate.clone());
+        for (run, plan) in runs {
             for (name, found) in of_run(&self.view, plan, environment) {
                 if let GateKind::Ask { by, .. } = &found.kind
                     && name == gate
                 {
-                    match self.allowed(plan, by.as_ref(), "answer this") {
+                    let by = by.as_ref().map(|by| acting(&self.view, run, plan, &target, by));
+                    match self.allowed(plan, by.as_deref(), "answer this") {
                         Ok(()) => return Ok(()),
                         Err(refused) => refusal = refused,
                     }
@@ -252,7 +259,9 @@ impl Deciding {
             )
             .hint("see them with `tollgate why`"));
         }
-        self.allowed(&plan, by.as_ref(), &format!("do `{step}`"))?;
+        let target = ApprovalTarget::Step(run, step.clone());
+        let by = by.as_ref().map(|by| acting(&self.view, state, &plan, &target, by));
+        self.allowed(&plan, by.as_deref(), &format!("do `{step}`"))?;
         if needs_evidence && evidence.is_none() {
             return Err(Refusal::new("no-evidence", format!("`{step}` asks for evidence"))
                 .hint("hand it in with `--evidence TEXT`: a link, a result, what was seen"));

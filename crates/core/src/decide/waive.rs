@@ -19,8 +19,11 @@ impl Deciding {
         target: &WaiverTarget,
         why: &str,
         until: Option<Timestamp>,
+        follow_up: Option<&str>,
     ) -> Result<(), Refusal> {
         check_remark("the reason", why)?;
+        check_remark("what follows", follow_up.unwrap_or("-"))?;
+        let follow_up = follow_up.map(ToOwned::to_owned);
         let policy = self.policy()?;
         self.may_waive(&policy)?;
         if until.is_some_and(|until| until <= self.now) {
@@ -30,14 +33,14 @@ impl Deciding {
             WaiverTarget::Gate(environment, gate) => {
                 let candidate = self.waivable_gate(environment, gate)?;
                 let (target, why) = (target.clone(), why.to_owned());
-                self.by_actor(ReleaseEvent::Waived { target, candidate, why, until });
+                self.by_actor(ReleaseEvent::Waived { target, candidate, why, until, follow_up });
             }
             WaiverTarget::Item(of, item) => {
                 let candidate = self.waivable_item(of, item)?;
                 let (target, why) = (target.clone(), why.to_owned());
-                self.by_actor(ReleaseEvent::Waived { target, candidate, why, until });
+                self.by_actor(ReleaseEvent::Waived { target, candidate, why, until, follow_up });
             }
-            WaiverTarget::Step(run, step) => self.waive_step(*run, step, target, why, until)?,
+            WaiverTarget::Step(run, step) => self.waive_step(*run, step, target, why, until, follow_up)?,
         }
         Ok(())
     }
@@ -85,6 +88,7 @@ impl Deciding {
         target: &WaiverTarget,
         why: &str,
         until: Option<Timestamp>,
+        follow_up: Option<String>,
     ) -> Result<(), Refusal> {
         let (_, plan) = self.run(run)?;
         let (state, reached) = self.reached(run, step)?;
@@ -105,7 +109,7 @@ impl Deciding {
             return Err(refusal);
         }
         let (candidate, why) = (state.candidate, why.to_owned());
-        self.by_actor(ReleaseEvent::Waived { target: target.clone(), candidate, why, until });
+        self.by_actor(ReleaseEvent::Waived { target: target.clone(), candidate, why, until, follow_up });
         let because = Skipped::Waiver(self.view.release.waivers.len() - 1);
         self.by_actor(ReleaseEvent::StepSkipped { run, step: step.clone(), because });
         if matches!(planned.body, Body::Live(_)) {

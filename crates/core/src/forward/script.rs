@@ -321,7 +321,7 @@ fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
             Stimulus::Done { run: id, step: step.clone(), evidence: Some(OUTPUT.into()), outputs }
         }
         Does::Waive(point, why) => {
-            Stimulus::Waive { target: point.waiver(id)?, why: why.clone(), until: None }
+            Stimulus::Waive { target: point.waiver(id)?, why: why.clone(), until: None, follow_up: None }
         }
         Does::Retry(step) => Stimulus::Retry { run: id, step: step.clone() },
         Does::Assign(role, person) => Stimulus::Assign { role: role.clone(), person: person.clone() },

@@ -84,6 +84,12 @@ impl Policy {
             Who::Group(group) => self.groups.get(group).cloned().unwrap_or_default(),
             Who::Role(role) => self.roles.get(role).map(|role| self.members(&role.of)).unwrap_or_default(),
             Who::SameAs(_) => Vec::new(),
+            Who::Either(one, other) => {
+                let mut members = self.members(one);
+                let others = self.members(other).into_iter().filter(|person| !members.contains(person));
+                members.extend(others.collect::<Vec<_>>());
+                members
+            }
         }
     }
 
@@ -92,7 +98,7 @@ impl Policy {
         match who {
             Who::Person(one) => one == person,
             Who::Group(group) => self.groups.get(group).is_some_and(|members| members.contains(person)),
-            Who::Role(_) | Who::SameAs(_) => self.members(who).contains(person),
+            Who::Role(_) | Who::SameAs(_) | Who::Either(..) => self.members(who).contains(person),
         }
     }
 
@@ -164,6 +170,8 @@ pub enum Who {
     Role(RoleName),
     /// Whoever did a step of the same run.
     SameAs(StepId),
+    /// Those of both.
+    Either(Box<Who>, Box<Who>),
 }
 
 impl std::fmt::Display for Who {
@@ -173,6 +181,7 @@ impl std::fmt::Display for Who {
             Self::Person(person) => person.fmt(f),
             Self::Role(role) => role.fmt(f),
             Self::SameAs(step) => write!(f, "whoever did `{step}`"),
+            Self::Either(one, other) => write!(f, "{one} or {other}"),
         }
     }
 }

@@ -4,9 +4,11 @@
 //! its cause, so that one cause is told once, however often it is looked at. A notice never holds a release: one that cannot be
 //! delivered is given up, and shows.
 
+mod freezes;
 mod owed;
 mod words;
 
+pub use freezes::{about_freeze, freeze_moment, freeze_turns};
 pub use owed::{Owed, owed};
 
 use jiff::{SignedDuration, Timestamp};

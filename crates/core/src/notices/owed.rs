@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::words::{self, Subject};
 use super::{Addressed, NoticeEvent, Told, addresses, notice_id};
 use crate::actor::Actor;
+use crate::decide::patience_of;
 use crate::event::{Entry, Event, ReleaseEvent, RunOutcome};
 use crate::explain::{Holding, explain};
 use crate::gate::{Action, WaitsOn};
@@ -36,7 +37,7 @@ pub fn owed(view: &View, entries: &[Entry], now: Timestamp) -> Vec<NoticeEvent> 
     let asked = |about: Happening| policy.notify.values().any(|rule| rule.events.contains(&about));
     let mut causes: Vec<Owed> = entries.iter().filter_map(|entry| happened(view, entry)).collect();
     if asked(Happening::Waiting) {
-        causes.extend(explain(view, now).iter().filter_map(|holding| waits(view, holding)));
+        causes.extend(explain(view, now).iter().filter_map(|holding| waits(view, holding, now)));
     }
     causes.iter().flat_map(|owed| owed.by_rules(view, policy, now)).collect()
 }
@@ -107,6 +108,16 @@ fn happened(view: &View, entry: &Entry) -> Option<Owed> {
             let told = words::waived(view, waiver);
             Some(Owed { about: Happening::Waived, cause, who: Vec::new(), told, run })
         }
+        ReleaseEvent::Reminded { run, step, gate, since, times } => {
+            let subject = Subject::Still(*times);
+            let cause = format!("reminded {run} {step} {gate:?} {since} {times}");
+            still(view, entry, *run, step, gate.as_ref(), None, subject, cause)
+        }
+        ReleaseEvent::Escalated { run, step, gate, since } => {
+            let to = escalation(view, *run, step, gate.as_deref());
+            let cause = format!("escalated {run} {step} {gate:?} {since}");
+            still(view, entry, *run, step, gate.as_ref(), to, Subject::Escalated, cause)
+        }
         ReleaseEvent::RunFinished { run, outcome } => {
             let (state, plan) = of_run(view, *run)?;
             let given_up = match outcome {
@@ -146,8 +157,40 @@ fn acts(view: &View, plan: &Plan, step: &StepId) -> Vec<PersonName> {
     by.map(|who| view.members(plan, who)).unwrap_or_default()
 }
 
+/// Something that waits for people for long: they are told again, or `others` are.
+#[expect(clippy::too_many_arguments, reason = "the parts of one event, and what it is told as")]
+fn still(
+    view: &View,
+    entry: &Entry,
+    run: RunId,
+    step: &StepId,
+    gate: Option<&String>,
+    others: Option<Vec<PersonName>>,
+    subject: Subject,
+    cause: String,
+) -> Option<Owed> {
+    let (state, plan) = of_run(view, run)?;
+    let same = |holding: &&Holding| {
+        holding.run == run && holding.step.as_ref() == Some(step) && holding.gate.as_ref() == gate
+    };
+    let all = explain(view, entry.at);
+    let holding = all.iter().find(same)?;
+    let told = words::waits(view, state, plan, holding, subject, entry.at);
+    let who = others.unwrap_or_else(|| holding.hold.who.clone());
+    Some(Owed { about: Happening::Waiting, cause, who, told, run })
+}
+
+/// Who is told that nobody acts.
+fn escalation(view: &View, run: RunId, step: &StepId, gate: Option<&str>) -> Option<Vec<PersonName>> {
+    let (_, plan) = of_run(view, run)?;
+    let planned = plan.step(step)?;
+    let patience = patience_of(view, plan, planned, gate)?;
+    let to = patience.escalate.as_ref()?;
+    Some(view.members(plan, &to.to))
+}
+
 /// Something that waits for a person. What failed, expired or is held is told as that.
-fn waits(view: &View, holding: &Holding) -> Option<Owed> {
+fn waits(view: &View, holding: &Holding, now: Timestamp) -> Option<Owed> {
     let hold = &holding.hold;
     let step = holding.step.as_ref()?;
     let (run, plan) = of_run(view, holding.run)?;
@@ -166,7 +209,7 @@ fn waits(view: &View, holding: &Holding) -> Option<Owed> {
     let kind = kind(action);
     let since = hold.since.unwrap_or(state.opened_at);
     let cause = format!("waiting {} {step} {what} {subject} {kind} {since}", holding.run);
-    let told = words::waits(view, run, plan, holding, Subject::Waits);
+    let told = words::waits(view, run, plan, holding, Subject::Waits, now);
     let about = Happening::Waiting;
     Some(Owed { about, cause, who: hold.who.clone(), told, run: holding.run })
 }

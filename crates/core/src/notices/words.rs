@@ -1,5 +1,7 @@
 //! What notices say: what, why, who can act, and the exact command.
 
+use jiff::Timestamp;
+
 use super::Told;
 use super::owed::name;
 use crate::actor::Actor;
@@ -25,6 +27,10 @@ const BODY_MAX_CHARS: usize = 12_000;
 pub(super) enum Subject {
     /// It began.
     Waits,
+    /// It goes on: people are told so for the so-manieth time.
+    Still(u32),
+    /// It goes on, and others are told.
+    Escalated,
 }
 
 /// A subject and a text of lengths that one event can hold, without anything that steers.
@@ -51,19 +57,29 @@ fn all_of_it(view: &View) -> String {
     format!("Everything that holds it:\n  {}", typed(view).why())
 }
 
-pub(super) fn waits(view: &View, run: &Run, plan: &Plan, holding: &Holding, subject: Subject) -> Told {
+pub(super) fn waits(
+    view: &View,
+    run: &Run,
+    plan: &Plan,
+    holding: &Holding,
+    subject: Subject,
+    now: Timestamp,
+) -> Told {
     let (title, hold) = (title(view), &holding.hold);
     let since = hold.since.map(|since| format!(", since {}", second(since))).unwrap_or_default();
     let mut paragraphs = vec![format!("{} holds {title}{since}.", hold.what), hold.why.clone()];
     for action in &hold.how {
         if let Action::Approve(target) = action {
-            paragraphs.push(consequence(view, run, plan, target, None).to_string());
+            paragraphs.push(consequence(view, run, plan, target, None, now).to_string());
         }
     }
     paragraphs.push(who_can(view, holding));
     paragraphs.push(all_of_it(view));
     let subject = match subject {
         Subject::Waits => format!("{title} waits: {}", hold.what),
+        Subject::Still(1) => format!("{title} still waits: {}", hold.what),
+        Subject::Still(times) => format!("{title} still waits: {} (reminder {times})", hold.what),
+        Subject::Escalated => format!("{title} waits for too long: {}", hold.what),
     };
     told(&subject, &paragraphs)
 }
@@ -142,6 +158,9 @@ pub(super) fn waived(view: &View, waiver: &Waiver) -> Told {
     if let Some(until) = waiver.until {
         said.push_str(&format!("\nIt counts until {}.", second(until)));
     }
+    if let Some(follow_up) = &waiver.follow_up {
+        said.push_str(&format!("\nTo be done afterwards: {follow_up}"));
+    }
     let count = view.release.waivers.len();
     let of = if count == 1 { "It is the only waiver".to_owned() } else { format!("It is waiver {count}") };
     told(&format!("{title}: {by} waived {what}"), &[said, format!("{of} of this release.")])
@@ -166,5 +185,6 @@ pub(super) fn finished(view: &View, run: &Run, plan: &Plan, given_up: Option<&(A
 }
 
 fn waiver_line(waiver: &Waiver) -> String {
-    format!("- {} by {}: {}", called(&waiver.target), name(&waiver.by), waiver.why)
+    let follow_up = waiver.follow_up.as_ref().map(|text| format!("; to be done: {text}")).unwrap_or_default();
+    format!("- {} by {}: {}{follow_up}", called(&waiver.target), name(&waiver.by), waiver.why)
 }

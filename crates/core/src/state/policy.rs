@@ -8,6 +8,8 @@ use crate::calendar::Freeze;
 use crate::event::PolicyEvent;
 use crate::ids::PersonName;
 use crate::journal::{BlobId, Hash};
+use crate::model::ApprovalRule;
+use crate::notices::Notices;
 
 /// How many freezes that have ended are remembered.
 const ENDED_MAX: usize = 5;
@@ -23,6 +25,9 @@ pub struct PolicyState {
     /// The freezes that were not lifted, the oldest first: those under way, to come, and the last few that ended.
     #[serde(default)]
     pub freezes: Vec<FreezeState>,
+    /// What people were told of freezes, or are to be told.
+    #[serde(default)]
+    pub notices: Notices,
     /// How many freezes there were.
     #[serde(default)]
     pub frozen: u32,
@@ -40,6 +45,15 @@ pub struct FreezeState {
     pub at: Timestamp,
     /// Who agrees to lift it before its end, each once.
     pub signed: Vec<PersonName>,
+    /// Who approves what is exempt: one rule for each exemption.
+    #[serde(default)]
+    pub extra: Vec<ApprovalRule>,
+    /// Whether it is written down that it began.
+    #[serde(default)]
+    pub began: bool,
+    /// Whether it is written down that it is over.
+    #[serde(default)]
+    pub ended: bool,
 }
 
 /// Rules in force.
@@ -93,16 +107,35 @@ impl PolicyState {
                 self.adopted = Some(Adopted { hash: *hash, policy: *policy, at, signed: signed.clone() });
                 self.proposed = None;
             }
-            PolicyEvent::Frozen { number, freeze } => {
+            PolicyEvent::Frozen { number, freeze, extra } => {
                 let ended = |state: &FreezeState| state.freeze.end() <= at;
                 while self.freezes.iter().filter(|state| ended(state)).count() > ENDED_MAX {
                     let oldest = self.freezes.iter().position(ended);
                     self.freezes.remove(oldest.unwrap_or_default());
                 }
                 let signed = Vec::new();
-                self.freezes.push(FreezeState { number: *number, freeze: freeze.clone(), at, signed });
+                self.freezes.push(FreezeState {
+                    number: *number,
+                    freeze: freeze.clone(),
+                    at,
+                    signed,
+                    extra: extra.clone(),
+                    began: freeze.start() <= at,
+                    ended: false,
+                });
                 self.frozen = self.frozen.max(*number);
             }
+            PolicyEvent::FreezeBegan { number } => {
+                if let Some(state) = self.freezes.iter_mut().find(|state| state.number == *number) {
+                    state.began = true;
+                }
+            }
+            PolicyEvent::FreezeEnded { number } => {
+                if let Some(state) = self.freezes.iter_mut().find(|state| state.number == *number) {
+                    state.ended = true;
+                }
+            }
+            PolicyEvent::Notice(event) => self.notices.apply(at, event),
             PolicyEvent::ThawSigned { number } => {
                 let state = self.freezes.iter_mut().find(|state| state.number == *number);
                 if let (Some(state), Some(person)) = (state, actor.person())

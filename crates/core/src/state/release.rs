@@ -46,6 +46,9 @@ pub struct ReleaseState {
     pub ticks: Vec<Tick>,
     /// Its waivers, in order; never removed.
     pub waivers: Vec<Waiver>,
+    /// Who was asked again.
+    #[serde(default)]
+    pub nudges: Vec<Nudge>,
     /// What people were told, or are to be told.
     #[serde(default)]
     pub notices: Notices,
@@ -252,6 +255,26 @@ pub enum Says {
     },
 }
 
+/// A wait of which people were reminded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Nudge {
+    /// Of which run.
+    pub run: RunId,
+    /// The step that waits.
+    pub step: StepId,
+    /// The gate that it waits for.
+    pub gate: Option<String>,
+    /// Since when it waits.
+    pub since: Timestamp,
+    /// How often people were reminded.
+    pub reminded: u32,
+    /// When they were last.
+    pub last: Timestamp,
+    /// When others were told.
+    pub escalated: Option<Timestamp>,
+}
+
 /// Who fills a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -354,6 +377,9 @@ pub struct Waiver {
     pub why: String,
     /// Until when it counts.
     pub until: Option<Timestamp>,
+    /// What has to be done about it afterwards.
+    #[serde(default)]
+    pub follow_up: Option<String>,
     /// How many runs the release had then: it lets the run pass that it was given to, and not a later one.
     pub runs: u32,
 }

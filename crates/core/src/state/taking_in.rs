@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
-    Answer, HeldRole, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus,
-    Tick, Vote, VoteRound, Waiver,
+    Answer, HeldRole, Nudge, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState,
+    StepStatus, Tick, Vote, VoteRound, Waiver,
 };
 use crate::act::{Failure, FailureClass, Outcome};
 use crate::actor::Actor;
@@ -160,18 +160,46 @@ impl ReleaseState {
             ReleaseEvent::VoteOpened { .. }
             | ReleaseEvent::VoteReached { .. }
             | ReleaseEvent::Voted { .. } => self.apply_vote(at, actor, event),
-            ReleaseEvent::Waived { target, candidate, why, until } => self.waivers.push(Waiver {
+            ReleaseEvent::Waived { target, candidate, why, until, follow_up } => self.waivers.push(Waiver {
                 target: target.clone(),
                 candidate: *candidate,
                 by: actor.clone(),
                 at,
                 why: why.clone(),
                 until: *until,
+                follow_up: follow_up.clone(),
                 runs: self.runs.len() as u32,
             }),
+            ReleaseEvent::Reminded { run, step, gate, since, times } => {
+                let nudge = self.nudge_mut(at, *run, step, gate.as_ref(), *since);
+                (nudge.reminded, nudge.last) = (*times, at);
+            }
+            ReleaseEvent::Escalated { run, step, gate, since } => {
+                self.nudge_mut(at, *run, step, gate.as_ref(), *since).escalated = Some(at);
+            }
             ReleaseEvent::Notice(event) => self.notices.apply(at, event),
             _ => self.apply_step(at, actor, event),
         }
+    }
+
+    /// What was done about a wait; noted from now on where nothing was.
+    fn nudge_mut(
+        &mut self,
+        at: Timestamp,
+        run: RunId,
+        step: &StepId,
+        gate: Option<&String>,
+        since: Timestamp,
+    ) -> &mut Nudge {
+        let same = |nudge: &Nudge| {
+            nudge.run == run && nudge.step == *step && nudge.gate.as_ref() == gate && nudge.since == since
+        };
+        let place = self.nudges.iter().position(same).unwrap_or(self.nudges.len());
+        if place == self.nudges.len() {
+            let (step, gate) = (step.clone(), gate.cloned());
+            self.nudges.push(Nudge { run, step, gate, since, reminded: 0, last: at, escalated: None });
+        }
+        &mut self.nudges[place]
     }
 
     fn apply_opinion(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {

@@ -1,10 +1,12 @@
 //! Windows and freezes: what the calendar opens and closes, on every path.
 
+use tollgate_core::act::Act;
 use tollgate_core::calendar::{Freeze, Only, Scope, Windows};
 use tollgate_core::decide::{PolicyView, freeze, thaw};
-use tollgate_core::event::RunOutcome;
+use tollgate_core::event::{PolicyEvent, RunOutcome};
 use tollgate_core::gate::{Action, WaitsOn};
 use tollgate_core::model::*;
+use tollgate_core::notices::{NoticeEvent, about_freeze, freeze_moment, freeze_turns};
 use tollgate_core::state::PolicyState;
 use tollgate_core::view::Stimulus;
 
@@ -145,7 +147,7 @@ fn a_freeze_holds_every_path_and_ends_by_itself() {
     assert_eq!(hold.why, "frozen until 2026-03-02 14:00:00 UTC");
     assert!(hold.how.contains(&Action::Thaw(1)) && hold.anybody);
     let target = tollgate_core::event::WaiverTarget::Gate(n("stage"), n("freeze"));
-    let waive = Stimulus::Waive { target, why: "it has to".into(), until: None };
+    let waive = Stimulus::Waive { target, why: "it has to".into(), until: None, follow_up: None };
     assert_eq!(world.refused("1.9.0", "dave", waive), "never-waived");
     world.now = hold.earliest.unwrap();
     world.wake("1.9.0");
@@ -204,4 +206,89 @@ fn what_looks_like_a_mistake_is_asked_about() {
     assert_eq!(freeze(&view, unknown, false, &by, world.now).unwrap_err().code, "no-environment");
     let fine = frozen(&world, 1, Scope::ALL);
     assert_eq!(freeze(&view, fine, false, &actor("?mallory"), world.now).unwrap_err().code, "not-allowed");
+}
+
+#[test]
+fn what_is_exempt_with_an_approval_goes_once_others_than_its_own_have_said_so() {
+    let with_nobody = policy();
+    let policy = Policy { thaw: Some(SignOff { by: group("releng"), count: 2 }), ..policy() };
+    let policy = with_gate(policy, "stage", "good", approval_gate(rule("releng", 1)));
+    let mut world = World::new(&policy);
+    let mut plan = plan("1.9.0", vec![promote("stage")], &policy);
+    plan.authors.clear();
+    world.start(&plan, "anna");
+    let exempting = |text: &str| frozen(&world, 5, Scope::ALL).exempting(vec![text.parse().unwrap()]);
+    let (one, many) = (exempting("everything with 1 approval"), exempting("everything with 9 approvals"));
+    let by = actor("eve");
+    let refused = |policy: &Policy, what: &Freeze| {
+        freeze(&rules(&world, policy), what.clone(), false, &by, world.now).unwrap_err().code
+    };
+    assert_eq!(refused(&with_nobody, &one), "no-exemption");
+    assert_eq!(refused(&policy, &many), "no-exemption");
+    begin(&mut world, &policy, one);
+    world.approve("1.9.0", "bob", gate("stage", "good")).unwrap();
+    let why = world.why("1.9.0");
+    assert!(why.contains("this is exempt, if approved: it needs 1 approval by releng, given: none"), "{why}");
+    // One person fills one place, and whoever asked for it does not approve it here either.
+    assert_eq!(world.approve("1.9.0", "bob", gate("stage", "freeze-1")).unwrap_err().code, "one-slot");
+    assert_eq!(world.approve("1.9.0", "anna", gate("stage", "freeze-1")).unwrap_err().code, "not-allowed");
+    assert_eq!(world.approve("1.9.0", "carol", gate("stage", "freeze-2")).unwrap_err().code, "no-gate");
+    world.approve("1.9.0", "carol", gate("stage", "freeze-1")).unwrap();
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+    // Taken back before the deployment starts, it counts no longer.
+    world.revoke("1.9.0", "carol", gate("stage", "freeze-1")).unwrap();
+    world.lease("1.9.0", "promote-stage/deploy").unwrap();
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "open");
+}
+
+#[test]
+fn freezes_begin_and_end_by_themselves_and_people_are_told() {
+    let to = [Recipient::Who(group("leads")), Recipient::Address("list@example.org".into())];
+    let mut policy = crate::notices::telling(policy(), &to, &[Happening::Frozen, Happening::Thawed]);
+    policy.notify[0].via = Connection::Maildir { path: "/mail".into(), from: "shop@example.org".into() };
+    let world = World::new(&policy);
+    let mut state = PolicyState::default();
+    let mut told: Vec<String> = Vec::new();
+    let mut take = |state: &mut PolicyState, events: Vec<PolicyEvent>, now| {
+        for event in events {
+            let service = n("shop");
+            let folder = None;
+            for notice in about_freeze(&service, &policy, state, &event, folder, now) {
+                let NoticeEvent::Wanted { act: Act::Mail { to, subject, .. }, .. } = &notice else {
+                    panic!()
+                };
+                assert_eq!(to, &["dave@example.org", "list@example.org"]);
+                told.push(subject.clone());
+                state.notices.apply(now, &notice);
+            }
+            state.apply(now, &actor("eve"), &event);
+        }
+    };
+    let later = |hours_on: i64| world.now + hours(hours_on);
+    let span =
+        |from: i64, to: i64| Freeze::new(Scope::ALL, "a fair", n("eve"), later(from), later(to)).unwrap();
+    let frozen = |number, freeze| PolicyEvent::Frozen { number, freeze, extra: Vec::new() };
+    take(&mut state, vec![frozen(1, span(0, 2)), frozen(2, span(5, 9)), frozen(3, span(20, 30))], world.now);
+    assert_eq!(freeze_turns(&state, world.now), []);
+    assert_eq!(freeze_moment(&state, world.now), Some(later(2)));
+    let turns = |state: &PolicyState, hours_on| freeze_turns(state, later(hours_on));
+    assert_eq!(turns(&state, 2), [PolicyEvent::FreezeEnded { number: 1 }]);
+    let ended = turns(&state, 2);
+    take(&mut state, ended.clone(), later(2));
+    // Told twice, by whatever crash, it is one notice.
+    take(&mut state, ended, later(2));
+    assert_eq!(freeze_moment(&state, later(2)), Some(later(5)));
+    let began = turns(&state, 5);
+    take(&mut state, began, later(5));
+    take(&mut state, vec![PolicyEvent::Thawed { number: 2, signed: vec![n("dave")] }], later(6));
+    assert_eq!(freeze_moment(&state, later(6)), Some(later(20)));
+    // Nobody looked for two days: it began and is over.
+    assert_eq!(turns(&state, 48), [PolicyEvent::FreezeEnded { number: 3 }]);
+    let expected = [
+        "shop is frozen until 2026-03-02 11:00:00 UTC",
+        "the freeze of shop is over",
+        "shop is frozen until 2026-03-02 18:00:00 UTC",
+        "the freeze of shop was lifted",
+    ];
+    assert_eq!(told, expected);
 }

@@ -80,8 +80,12 @@ fn what_was_not_run_counts_where_it_may_or_is_waived() {
     let why = world.why(V);
     assert!(why.contains("`a` was not run: no test card (dave), which does not count"), "{why}");
     let waiver = |item: &str| WaiverTarget::Item(list.clone(), n(item));
-    let waive =
-        |item| Stimulus::Waive { target: waiver(item), why: "no card is to be had".into(), until: None };
+    let waive = |item| Stimulus::Waive {
+        target: waiver(item),
+        why: "no card is to be had".into(),
+        until: None,
+        follow_up: None,
+    };
     assert_eq!(world.refused(V, "dave", waive("b")), "not-run");
     assert_eq!(world.refused(V, "carol", waive("a")), "not-allowed");
     world.by(V, "dave", waive("a")).unwrap();

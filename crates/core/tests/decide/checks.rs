@@ -147,7 +147,9 @@ fn works(view: &View, action: &Action, by: &Actor, now: Timestamp) -> bool {
             vec![Stimulus::Done { run, step, evidence: Some("seen".into()), outputs }]
         }
         Action::Retry(run, step) => vec![Stimulus::Retry { run, step }],
-        Action::Waive(target) => vec![Stimulus::Waive { target, why: "test".into(), until: None }],
+        Action::Waive(target) => {
+            vec![Stimulus::Waive { target, why: "test".into(), until: None, follow_up: None }]
+        }
         Action::Abort(run) => vec![Stimulus::Abort { run, why: "test".into() }],
         Action::Resume(run) => vec![Stimulus::Resume { run }],
         // Acts on other streams.

@@ -364,7 +364,13 @@ fn the_largest_policy_and_service_fit_the_journal() {
     world.start(&plan_of("1.9.0", definition, &policy), "anna");
     for number in 0..tollgate_core::decide::GATES_MAX {
         let target = tollgate_core::event::WaiverTarget::Gate(n("stage"), n(&long("gate", number)));
-        world.by("1.9.0", "dave", Stimulus::Waive { target, why: "\"".repeat(4_000), until: None }).unwrap();
+        world
+            .by(
+                "1.9.0",
+                "dave",
+                Stimulus::Waive { target, why: "\"".repeat(4_000), until: None, follow_up: None },
+            )
+            .unwrap();
     }
     world.settle("1.9.0");
     assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done));

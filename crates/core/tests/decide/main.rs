@@ -9,6 +9,7 @@ mod effects;
 mod facts;
 mod gates;
 mod merging;
+mod mistakes;
 mod notices;
 mod policies;
 mod publishing;

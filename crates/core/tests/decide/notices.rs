@@ -175,3 +175,111 @@ fn whom_no_mail_reaches_is_told_of_in_the_journal() {
     let notices = &world.releases["1.9.0"].state.notices;
     assert_eq!(notices.undelivered().count(), 1);
 }
+
+/// The policy, with patience at a gate of stage.
+fn patient(policy: Policy, gate: Gate, remind: Option<i64>, escalate: Option<(i64, bool)>) -> Policy {
+    let escalate =
+        escalate.map(|(after, may_act)| Escalation { after: hours(after), to: group("leads"), may_act });
+    let patience = Patience { remind: remind.map(hours), escalate };
+    with_gate(policy, "stage", "good", Gate { patience, ..gate })
+}
+
+/// Lets time pass as the engine does: from one wake-up to the next.
+fn wait_until(world: &mut World, hours_on: i64) -> usize {
+    let end = world.now + hours(hours_on);
+    let mut woken = 0;
+    while let Some(at) = world.agenda("1.9.0").look_at().filter(|at| *at <= end) {
+        world.now = at;
+        assert!(!world.wake("1.9.0").is_empty(), "it was woken at {at} for nothing");
+        woken += 1;
+    }
+    world.now = end;
+    woken
+}
+
+#[test]
+fn who_is_waited_for_is_reminded_and_others_are_told() {
+    let gate = approval_gate(rule("releng", 1));
+    let policy = telling(patient(policy(), gate, Some(24), Some((48, false))), &[], &[Happening::Waiting]);
+    let mut world = World::new(&policy);
+    let mut plan = plan("1.9.0", vec![promote("stage")], &policy);
+    plan.authors.clear();
+    world.start(&plan, "anna");
+    assert!(
+        world.why("1.9.0").ends_with("; leads told at 2026-03-04 09:00:00 UTC"),
+        "{}",
+        world.why("1.9.0")
+    );
+    assert_eq!(wait_until(&mut world, 80), 3);
+    let expected = [
+        ("bob carol", "shop 1.9.0 waits: approval `good` of stage"),
+        ("bob carol", "shop 1.9.0 still waits: approval `good` of stage"),
+        ("dave", "shop 1.9.0 waits for too long: approval `good` of stage"),
+        ("bob carol", "shop 1.9.0 still waits: approval `good` of stage (reminder 2)"),
+        ("bob carol", "shop 1.9.0 still waits: approval `good` of stage (reminder 3)"),
+    ];
+    assert_eq!(told(&world), pairs(&expected));
+    let why = world.why("1.9.0");
+    assert!(why.contains("; reminded 3 times, last at 2026-03-05 09:00:00 UTC; leads told at"), "{why}");
+    // Who was told could not act, and who could is not asked again once it is done.
+    assert_eq!(world.approve("1.9.0", "dave", gate_of_stage()).unwrap_err().code, "not-allowed");
+    world.approve("1.9.0", "bob", gate_of_stage()).unwrap();
+    assert_eq!(wait_until(&mut world, 100), 0);
+}
+
+fn gate_of_stage() -> tollgate_core::event::ApprovalTarget {
+    gate("stage", "good")
+}
+
+#[test]
+fn after_a_while_others_can_act_as_well() {
+    let ask = ask_gate("Is it quiet?", Some(person("bob")), None);
+    let policy = patient(policy(), approval_gate(rule("releng", 1)), None, Some((48, true)));
+    let mut with_ask = policy.clone();
+    let patience =
+        with_ask.environments[0].gates[&n::<tollgate_core::ids::GateName>("good")].patience.clone();
+    with_ask = with_gate(with_ask, "stage", "quiet", Gate { patience: patience.clone(), ..ask });
+    let mut list = gate_of(GateKind::Checklist { list: checklist(&["a"]), by: Some(person("bob")) });
+    list.patience = patience.clone();
+    with_ask = with_gate(with_ask, "stage", "list", list);
+    let mut world = World::new(&with_ask);
+    let look = Step { by: Some(person("bob")), patience, ..manual("look") };
+    world.start(
+        &plan("1.9.0", vec![promote("stage"), Step { after: Some(Vec::new()), ..look }], &with_ask),
+        "anna",
+    );
+    world.pass(hours(47));
+    world.wake("1.9.0");
+    assert_eq!(world.approve("1.9.0", "dave", gate("stage", "good")).unwrap_err().code, "not-allowed");
+    assert_eq!(world.answer_gate("1.9.0", "dave", "stage", "quiet", "yes").unwrap_err().code, "not-allowed");
+    assert_eq!(world.done("1.9.0", "dave", "look").unwrap_err().code, "not-allowed");
+    world.pass(hours(1));
+    world.wake("1.9.0");
+    for holding in world.explain("1.9.0") {
+        assert!(holding.hold.who.contains(&n("dave")), "{holding:?}");
+    }
+    world.done("1.9.0", "dave", "look").unwrap();
+    world.answer_gate("1.9.0", "dave", "stage", "quiet", "yes").unwrap();
+    world
+        .tick("1.9.0", "dave", gate("stage", "list"), &["a"], tollgate_core::event::TickResult::Passed, None)
+        .unwrap();
+    world.approve("1.9.0", "dave", gate("stage", "good")).unwrap();
+    assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
+    // It counts on, also at the moment of the deployment.
+    world.settle("1.9.0");
+    assert_eq!(world.runs("stage").as_deref(), Some("1.9.0"));
+}
+
+#[test]
+fn a_run_that_is_held_reminds_nobody() {
+    let policy = patient(policy(), approval_gate(rule("releng", 1)), Some(1), None);
+    let policy = telling(policy, &[], &[Happening::Waiting]);
+    let mut world = World::new(&policy);
+    world.start(&plan("1.9.0", vec![promote("stage")], &policy), "anna");
+    world.hold("1.9.0", "bob");
+    assert_eq!(wait_until(&mut world, 10), 0);
+    world.resume("1.9.0", "bob");
+    // What was missed is said once.
+    assert_eq!(told(&world).len(), 2);
+    assert_eq!(wait_until(&mut world, 2), 2);
+}

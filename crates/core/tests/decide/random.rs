@@ -375,7 +375,11 @@ impl Random {
                 let name = if *gate == 2 { "from".to_owned() } else { format!("g{gate}") };
                 let target = WaiverTarget::Gate(n(place), n(&name));
                 let until = soon.then(|| self.world.now + mins(10));
-                self.give(*release, *who, Stimulus::Waive { target, why: "because".into(), until });
+                self.give(
+                    *release,
+                    *who,
+                    Stimulus::Waive { target, why: "because".into(), until, follow_up: None },
+                );
             }
             Next::Pass(seconds) => {
                 self.world.pass(secs(*seconds));
@@ -431,9 +435,12 @@ impl Random {
         let step = plan.steps[step % plan.steps.len()].id.clone();
         let stimulus = match how {
             0 => Stimulus::Retry { run, step },
-            1 => {
-                Stimulus::Waive { target: WaiverTarget::Step(run, step), why: "because".into(), until: None }
-            }
+            1 => Stimulus::Waive {
+                target: WaiverTarget::Step(run, step),
+                why: "because".into(),
+                until: None,
+                follow_up: None,
+            },
             _ => Stimulus::Done { run, step, evidence: Some("seen".into()), outputs: Default::default() },
         };
         self.give(release, who, stimulus);
@@ -468,7 +475,9 @@ impl Random {
                 Stimulus::Done { run, step, evidence: Some("seen".into()), outputs: Default::default() }
             }
             Action::Retry(run, step) => Stimulus::Retry { run, step },
-            Action::Waive(target) => Stimulus::Waive { target, why: "because".into(), until: None },
+            Action::Waive(target) => {
+                Stimulus::Waive { target, why: "because".into(), until: None, follow_up: None }
+            }
             Action::Resume(run) => Stimulus::Resume { run },
             Action::Revoke(target) => Stimulus::Revoke { target },
             Action::Abort(_) | Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_) | Action::Wait => {

@@ -30,7 +30,7 @@ fn a_gate_is_waived_by_who_may_with_a_reason() {
     let past = Some(world.now);
     assert_eq!(world.waive_gate("1.9.0", "dave", "stage", "calm", past).unwrap_err().code, "past");
     let target = WaiverTarget::Gate(n("stage"), n("calm"));
-    let silent = Stimulus::Waive { target, why: "  ".into(), until: None };
+    let silent = Stimulus::Waive { target, why: "  ".into(), until: None, follow_up: None };
     assert_eq!(world.refused("1.9.0", "dave", silent), "empty");
     world.waive_gate("1.9.0", "dave", "stage", "calm", None).unwrap();
     let result = format!("{:?}", world.step("1.9.0", "promote-stage/enter").status);
@@ -155,4 +155,15 @@ fn a_version_that_does_not_answer_can_be_waived() {
     assert_eq!(world.environment("stage").held, None);
     assert_eq!(world.runs("stage").as_deref(), Some("1.9.0"));
     assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done));
+}
+
+#[test]
+fn what_follows_a_waiver_stands_beside_it() {
+    let (_, mut world) = closed();
+    let target = WaiverTarget::Gate(n("stage"), n("calm"));
+    let follow_up = Some("look at it on Monday".to_owned());
+    let waive =
+        Stimulus::Waive { target, why: "it has to".into(), until: None, follow_up: follow_up.clone() };
+    world.by("1.9.0", "dave", waive).unwrap();
+    assert_eq!(world.releases["1.9.0"].state.waivers[0].follow_up, follow_up);
 }

@@ -426,7 +426,12 @@ impl World {
 
     pub(crate) fn waive_step(&mut self, version: &str, who: &str, step: &str) -> Result<(), Refusal> {
         let target = WaiverTarget::Step(self.run(version), n(step));
-        self.by(version, who, Stimulus::Waive { target, why: "it has to".into(), until: None }).map(drop)
+        self.by(
+            version,
+            who,
+            Stimulus::Waive { target, why: "it has to".into(), until: None, follow_up: None },
+        )
+        .map(drop)
     }
 
     pub(crate) fn waive_gate(
@@ -438,7 +443,8 @@ impl World {
         until: Option<Timestamp>,
     ) -> Result<(), Refusal> {
         let target = WaiverTarget::Gate(n(environment), n(name));
-        self.by(version, who, Stimulus::Waive { target, why: "it has to".into(), until }).map(drop)
+        self.by(version, who, Stimulus::Waive { target, why: "it has to".into(), until, follow_up: None })
+            .map(drop)
     }
 
     pub(crate) fn abort(&mut self, version: &str, who: &str) -> Result<Vec<Entry>, Refusal> {

@@ -1,6 +1,6 @@
 //! Notices: who is told what.
 
-use super::{Mapping, NAME, Shape, elsewhere, key, later, mapping};
+use super::{Key, Mapping, NAME, Shape, elsewhere, key, later, mapping};
 
 /// What people can be told of, as [`tollgate_core::model::Happening`] has it.
 pub(crate) const HAPPENINGS: &[&str] =
@@ -26,6 +26,25 @@ pub(super) static NOTIFY: Mapping = mapping(
     later(&["chat", "webhook"], "there are connections for mail"),
     elsewhere(&["remind", "escalate"], "they stand on the gate or step that waits, beside `by`"),
 ]);
+
+/// People who are waited for are asked again.
+pub(super) const REMIND: Key =
+    key("remind", Shape::Duration, "They are reminded whenever so much time has passed without an answer.");
+
+/// Others are told when nobody acts.
+pub(super) const ESCALATE: Key =
+    key("escalate", Shape::Map(&ESCALATION), "Who is told when nobody acts for too long.");
+
+static ESCALATION: Mapping = mapping(
+    "escalate",
+    "`escalate`",
+    "Who is told when nobody acts for too long.",
+    &[
+        key("after", Shape::Duration, "How long it has waited by then.").required(),
+        key("to", Shape::Who, "Who is told.").required(),
+        key("may-act", Shape::Bool, "Whether they can act as well from then on; `false` if not given."),
+    ],
+);
 
 static RECIPIENTS: Shape = Shape::List(&Shape::Line, 1);
 

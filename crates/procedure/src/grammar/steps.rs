@@ -3,6 +3,7 @@
 use super::facts::{
     ARTIFACT, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN, PASSED,
 };
+use super::notify::{ESCALATE, REMIND};
 use super::publish::PUBLISH;
 use super::{
     Choice, Key, MANY, Mapping, NAME, Refused, Shape, VARIABLE, WORD, choice, elsewhere, key, later, mapping,
@@ -71,6 +72,9 @@ const SINGLE_KINDS: &[&str] = &[
 ];
 const HOOK_SINGLE_KINDS: &[&str] =
     &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message"];
+
+/// The kinds that wait for people.
+const PEOPLE_KINDS: &[&str] = &["manual", "ask", "approval", "vote", "checklist", "hand-over"];
 
 const STEP_CHOICE: &[Choice] = &[choice("what it does", STEP_KINDS)];
 const HOOK_CHOICE: &[Choice] = &[choice("what it does", HOOK_KINDS)];
@@ -150,6 +154,8 @@ pub(crate) static STEP: Mapping = mapping(
             "promote",
         ]),
         ELSE.with(SINGLE_KINDS),
+        REMIND.with(PEOPLE_KINDS),
+        ESCALATE.with(PEOPLE_KINDS),
         OUTPUTS,
         COVERS,
         VALID,
@@ -186,6 +192,8 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         TIMEOUT.with(HOOK_SINGLE_KINDS),
         key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&["shell", "message"]),
         ELSE.with(HOOK_SINGLE_KINDS),
+        REMIND.with(PEOPLE_KINDS),
+        ESCALATE.with(PEOPLE_KINDS),
         COVERS,
         VALID,
         PER,
@@ -653,6 +661,8 @@ pub(crate) static GATE: Mapping = mapping(
             "checklist",
         ]),
         key("valid", Shape::Duration, "How long an approval or a yes counts.").with(&["approval", "ask"]),
+        REMIND.with(&["approval", "ask", "vote", "checklist"]),
+        ESCALATE.with(&["approval", "ask", "vote", "checklist"]),
     ],
 )
 .one_of(GATE_CHOICE)

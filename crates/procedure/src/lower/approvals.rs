@@ -85,6 +85,7 @@ impl Lower<'_> {
                 self.declared.roles.get(role).map(|role| self.people_named(&role.of)).unwrap_or_default()
             }
             Who::SameAs(_) => Vec::new(),
+            Who::Either(one, other) => [self.people_named(one), self.people_named(other)].concat(),
         }
     }
 
@@ -112,7 +113,9 @@ impl Lower<'_> {
         let has = match by {
             _ if !exclude.is_empty() => format!("`{by}` has {people} without those who are left out"),
             Who::Person(_) => format!("`{by}` is one person"),
-            Who::Role(_) | Who::SameAs(_) => format!("one person at a time fills the role `{by}`"),
+            Who::Role(_) | Who::SameAs(_) | Who::Either(..) => {
+                format!("one person at a time fills the role `{by}`")
+            }
             Who::Group(_) if people == 1 => format!("`{by}` is a group of one"),
             Who::Group(_) => format!("`{by}` is a group of {people}"),
         };

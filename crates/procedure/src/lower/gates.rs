@@ -2,7 +2,7 @@
 
 use tollgate_core::decide::ALWAYS;
 use tollgate_core::ids::{EnvironmentName, GateName};
-use tollgate_core::model::{Gate, GateKind, Patience};
+use tollgate_core::model::{Gate, GateKind};
 
 use super::scope::Scope;
 use super::{Gates, Lower, place};
@@ -36,11 +36,9 @@ impl Lower<'_> {
             }
             let kind = self.gate_kind(&entry.value, entered.as_ref(), &scope);
             let condition = self.condition_of(&entry.value, "if", &scope);
+            let patience = self.patience(&entry.value);
             if let (Some(name), Some(kind)) = (name, kind) {
-                gates.insert(
-                    name,
-                    Gate { kind, condition, patience: Patience::default(), place: place(entry.key_span) },
-                );
+                gates.insert(name, Gate { kind, condition, patience, place: place(entry.key_span) });
             }
         }
         gates

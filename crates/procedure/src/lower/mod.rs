@@ -72,6 +72,8 @@ pub(crate) struct Declared {
     changelog: bool,
     /// Weekends and holidays.
     calendar: Calendar,
+    /// The first place where people are asked again.
+    patient: Option<Span>,
     /// Names whose declaration is broken and was reported: what refers to them is not reported again.
     broken: BTreeSet<String>,
 }
@@ -124,6 +126,7 @@ pub(crate) fn lower(
     let procedures = lower.procedures(root, &uses);
     let (changes, waivers, thaw) = lower.policy(root);
     let notify = lower.notify(root);
+    lower.reminders_go_out(&notify);
     lower.unused_questions(root, &procedures, &environments);
     let trains = lower.trains(root, service.as_ref(), &procedures);
 

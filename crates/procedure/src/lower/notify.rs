@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
+use jiff::SignedDuration;
 use tollgate_core::ids::NoticeName;
-use tollgate_core::model::{Happening, Notify, Recipient};
+use tollgate_core::model::{Escalation, Happening, Notify, Patience, Recipient};
 
 use super::Lower;
 use crate::diagnostic::Code;
 use crate::tree::Node;
 use crate::words::shown;
+
+/// The shortest time between two reminders.
+const REMIND_MIN: SignedDuration = SignedDuration::from_mins(1);
 
 impl Lower<'_> {
     /// The rules by which people are told.
@@ -64,6 +68,52 @@ impl Lower<'_> {
         let at = node.get("events").map_or(node.span, |events| events.span);
         let message = format!("{} cannot be told: they have no mail address", names.join(", "));
         self.report.warning(Code::MissingKey, at, message).hint("give them a `mail` under `people`");
+    }
+
+    /// How long people are waited for at a gate or step. Some kinds count who acts: there nobody can come in beside.
+    pub(super) fn patience(&mut self, node: &Node) -> Patience {
+        let remind = self.duration_of(node, "remind");
+        if let (Some(at), true) = (node.get("remind"), remind.is_some_and(|every| every < REMIND_MIN)) {
+            let message = "people are reminded every minute at most";
+            self.report.error(Code::BadValue, at.span, message).hint("`24h` is a usual time");
+        }
+        let escalate = node.get("escalate").and_then(|node| self.escalation(node));
+        let may_act = node.get("escalate").and_then(|escalate| escalate.get("may-act"));
+        let counted = ["vote", "hand-over"].into_iter().find(|kind| node.get(kind).is_some());
+        let questions = node.get("ask").is_some_and(|ask| !ask.items().is_empty());
+        let kind = counted.or(questions.then_some("ask"));
+        if let (Some(at), Some(kind), true) =
+            (may_act, kind, escalate.as_ref().is_some_and(|one| one.may_act))
+        {
+            let message = format!("nobody else can act on `{kind}`");
+            let hint = "remove `may-act`: they are told, and can talk to those who act";
+            self.report.error(Code::KeyConflict, at.span, message).hint(hint);
+        }
+        let patience = Patience { remind, escalate };
+        if !patience.is_endless() {
+            self.declared.patient.get_or_insert(node.span);
+        }
+        patience
+    }
+
+    fn escalation(&mut self, node: &Node) -> Option<Escalation> {
+        let after = self.duration_of(node, "after");
+        let to = self.fixed(node, "to");
+        if let (Some(at), Some(to)) = (node.get("to"), &to) {
+            self.has_mail(to, at);
+        }
+        let may_act = node.get("may-act").and_then(Node::boolean).unwrap_or(false);
+        Some(Escalation { after: after?, to: to?, may_act })
+    }
+
+    /// Reminders go out by a notice that tells what waits.
+    pub(super) fn reminders_go_out(&mut self, rules: &IndexMap<NoticeName, Notify>) {
+        let told = rules.values().any(|rule| rule.events.contains(&Happening::Waiting));
+        if let (Some(span), false) = (self.declared.patient, told) {
+            let message = "nobody would be reminded: no notice tells what waits for people";
+            let hint = "add `notify: { asked: { via: CONNECTION, events: [waiting] } }`";
+            self.report.warning(Code::MissingKey, span, message).hint(hint);
+        }
     }
 
     /// Groups, people and mail addresses.

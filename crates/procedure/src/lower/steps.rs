@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tollgate_core::ids::{OutputName, QuestionName, StepId};
 use tollgate_core::model::{
-    Again, Each, Extract, FacetName, Keeps, Otherwise, Patience, Per, Retry, Step, StepKind, Who,
+    Again, Each, Extract, FacetName, Keeps, Otherwise, Per, Retry, Step, StepKind, Who,
 };
 
 use super::order::Order;
@@ -292,8 +292,8 @@ impl Lower<'_> {
             otherwise,
             outputs,
             covers,
-            patience: Patience::default(),
             again,
+            patience: self.patience(node),
             place,
         })
     }

@@ -68,7 +68,9 @@ pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
         }
         Action::Done(run, step) => done(view, run, step, by.clone()),
         Action::Retry(run, step) => submit(Stimulus::Retry { run, step }),
-        Action::Waive(target) => submit(Stimulus::Waive { target, why: "it is fine".into(), until: None }),
+        Action::Waive(target) => {
+            submit(Stimulus::Waive { target, why: "it is fine".into(), until: None, follow_up: None })
+        }
         Action::Abort(run) => submit(Stimulus::Abort { run, why: "enough".into() }),
         Action::Resume(run) => submit(Stimulus::Resume { run }),
         Action::Promote(environment) => Deed::Promote(view.release_id, environment, by),
@@ -220,7 +222,7 @@ fn stray(view: &View, chance: &mut Chance) -> Option<Stimulus> {
         7 => Stimulus::Done { run: run.id, step: step.id, evidence: None, outputs: BTreeMap::new() },
         8 if chance.percent(20) => {
             let target = WaiverTarget::Step(run.id, step.id);
-            Stimulus::Waive { target, why: "it is late".into(), until: None }
+            Stimulus::Waive { target, why: "it is late".into(), until: None, follow_up: None }
         }
         9 => Stimulus::Answer {
             question: Asked::Question(named("go")),

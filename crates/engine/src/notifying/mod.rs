@@ -1,5 +1,7 @@
 //! Sending mail: messages of steps, and notices. Where a route can tell, it is looked first whether it was delivered.
 
+pub(crate) mod rules;
+
 use std::path::Path;
 
 use tollgate_core::act::{Act, Failure, FailureClass, Outcome, Report};
@@ -13,6 +15,7 @@ use crate::inject::{Fault, Point, fault};
 use crate::ports::{Mail, MailRoute, PortError};
 use crate::store::Task;
 use crate::submit::Beside;
+pub(crate) use crate::work::CLAIM;
 use crate::{Engine, EngineError};
 
 impl Engine {
