@@ -38,10 +38,10 @@ environments:
   production:
     from: stage
     gates:
-      hours: { window: { open: "Mon-Thu 09:00-16:00 Europe/Berlin", closed: "25 December" } }
+      hours: { window: { open: "Mon-Thu 09:00-16:00 Europe/Berlin", closed: "25 Dec Europe/Berlin" } }
       soak: { soak: 24h }
       approved: { approval: { count: 2 }, by: qa }
-      size: { require: "changes.count < 500" }
+      size: { require: "version.bump != 'major'" }
     deploy: { command: ./deploy production }
     probe: { url: "https://example.org/version", body: true, times: 3 }
 procedures:

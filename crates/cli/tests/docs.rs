@@ -51,6 +51,13 @@ fn scenarios_run() {
 }
 
 #[test]
+fn recipes_come_about() {
+    let (played, wrong) = docs_support::played_recipes();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(played > 40, "the tables were not found: {played}");
+}
+
+#[test]
 fn no_page_is_left_out() {
     let with_commands = pages().into_iter().filter(|page| blocks(page).iter().any(Block::is_console));
     let with_commands: Vec<String> = with_commands.collect();

@@ -129,6 +129,9 @@ pub enum EnvironmentEvent {
         by: Holder,
         /// What will run, by component.
         deploying: BTreeMap<ComponentName, Deployed>,
+        /// How the release raised the version, such as `minor`, or `given`.
+        #[serde(default)]
+        bump: String,
         /// The gates, as they were found at that moment.
         gates: Vec<GateReport>,
     },

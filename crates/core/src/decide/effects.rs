@@ -94,7 +94,8 @@ impl Deciding {
         }
         let by = self.view.holder(state, planned);
         let deploying = self.deploying(state, plan);
-        let event = EnvironmentEvent::DeploymentStarted { by, deploying, gates: recorded(reports) };
+        let bump = plan.version.bump.clone();
+        let event = EnvironmentEvent::DeploymentStarted { by, deploying, bump, gates: recorded(reports) };
         self.in_environment(run, &environment, event);
         true
     }

@@ -278,6 +278,7 @@ impl<'a> Entering<'a> {
             GateKind::Window { windows, fits } => self.window(name, windows, *fits),
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Fact(gate) => self.fact_gate(name, gate),
+            GateKind::Pace(pace) => self.pace(name, pace),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
                 Ok(false) => self.closed(name, leaves(that, &facts)),

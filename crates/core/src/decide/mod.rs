@@ -16,6 +16,7 @@ mod freeze;
 mod gates;
 mod look;
 mod notices;
+mod pace;
 mod people;
 mod policy;
 mod remind;

@@ -138,6 +138,7 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
                 | GateKind::Checklist { .. }
                 | GateKind::Soak { .. }
                 | GateKind::Fact(_)
+                | GateKind::Pace(_)
                 | GateKind::Require { .. } => {}
             }
         }

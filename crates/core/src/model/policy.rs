@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::pace::Pace;
 use super::{
     Checklist, FacetName, FactGate, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, Trains,
     VoteRule,
@@ -267,6 +268,8 @@ pub enum GateKind {
         /// Where; without it, in the environment that it has to be verified in before.
         environment: Option<EnvironmentName>,
     },
+    /// Not too many other releases went there lately.
+    Pace(Pace),
     /// Every item of a checklist is answered, for exactly this candidate.
     Checklist {
         /// The list.

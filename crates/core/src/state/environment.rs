@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::event::{Deployed, DeploymentOutcome, EnvironmentEvent, Holder};
-use crate::ids::ComponentName;
+use crate::ids::{ComponentName, ReleaseId};
 use crate::journal::Hash;
+use crate::model::Pace;
 
 /// How many verifications an environment remembers.
 const VERIFIED_MAX: usize = 50;
@@ -25,6 +26,23 @@ pub struct EnvironmentState {
     pub uncertain: Option<Timestamp>,
     /// What was verified there, the newest last, at most fifty.
     pub verified: Vec<VerifiedHere>,
+    /// The releases whose deployment began here, each at the last time that it did, the newest last, at most a hundred.
+    #[serde(default)]
+    pub begun: Vec<Begun>,
+}
+
+/// A release whose deployment began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Begun {
+    /// The release.
+    pub release: ReleaseId,
+    /// Its version.
+    pub version: String,
+    /// How it raised the version, such as `minor`, or `given`.
+    pub bump: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A component that runs in an environment.
@@ -83,8 +101,9 @@ impl EnvironmentState {
                 self.uncertain = None;
                 self.ends_soak(at);
             }
-            EnvironmentEvent::DeploymentStarted { by, deploying, .. } => {
+            EnvironmentEvent::DeploymentStarted { by, deploying, bump, .. } => {
                 self.ends_soak(at);
+                self.begins(at, by.release, deploying, bump);
                 self.held = Some(Held { by: by.clone(), since: at, deploying: deploying.clone() });
             }
             EnvironmentEvent::DeploymentEnded { by, outcome } => {
@@ -113,6 +132,21 @@ impl EnvironmentState {
                     self.verified.remove(0);
                 }
             }
+        }
+    }
+
+    fn begins(
+        &mut self,
+        at: Timestamp,
+        release: ReleaseId,
+        deploying: &BTreeMap<ComponentName, Deployed>,
+        bump: &str,
+    ) {
+        self.begun.retain(|one| one.release != release);
+        let version = deploying.values().next().map(|what| what.version.clone()).unwrap_or_default();
+        self.begun.push(Begun { release, version, bump: bump.to_owned(), at });
+        if self.begun.len() > Pace::MOST as usize {
+            self.begun.remove(0);
         }
     }
 

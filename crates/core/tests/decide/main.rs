@@ -11,6 +11,7 @@ mod gates;
 mod merging;
 mod mistakes;
 mod notices;
+mod pace;
 mod policies;
 mod publishing;
 mod random;

@@ -42,8 +42,19 @@ const HOOK_KINDS: &[&str] =
     &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message", "parallel", "phase"];
 
 /// The kinds of gate.
-const GATE_KINDS: &[&str] =
-    &["approval", "ask", "vote", "checklist", "soak", "window", "blockers", "metrics", "ci", "require"];
+const GATE_KINDS: &[&str] = &[
+    "approval",
+    "ask",
+    "vote",
+    "checklist",
+    "soak",
+    "window",
+    "pace",
+    "blockers",
+    "metrics",
+    "ci",
+    "require",
+];
 
 /// The kinds that hold no other steps.
 const SINGLE_KINDS: &[&str] = &[
@@ -623,6 +634,23 @@ static WINDOW: Mapping = mapping(
 static WINDOW_RULES: Shape = Shape::List(&Shape::Line, 1);
 
 /// A gate.
+const BUMP: Shape = Shape::OneOf(&["major", "minor", "patch"]);
+
+static PACE: Mapping = mapping(
+    "pace",
+    "`pace`",
+    "How many releases may go to an environment within a time that always ends now.",
+    &[
+        key("within", Shape::Duration, "In how long a time.").required(),
+        key("at-most", Shape::Integer(1, 100), "How many at most; 1 if not given."),
+        key(
+            "only",
+            Shape::Either(&BUMP, &Shape::List(&BUMP, 1)),
+            "Only releases that raised the version like this count.",
+        ),
+    ],
+);
+
 pub(crate) static GATE: Mapping = mapping(
     "gate",
     "a gate",
@@ -642,6 +670,7 @@ pub(crate) static GATE: Mapping = mapping(
             "The environment it has to have run in, if not the one before; whose list or number it is, if not this one's.",
         )
         .with(&["soak", "blockers", "metrics"]),
+        key("pace", Shape::Map(&PACE), "How many releases may go there in a time."),
         BLOCKERS,
         NOT_IN,
         METRICS,

@@ -2,7 +2,8 @@
 
 use tollgate_core::decide::ALWAYS;
 use tollgate_core::ids::{EnvironmentName, GateName};
-use tollgate_core::model::{Gate, GateKind};
+use tollgate_core::model::{Gate, GateKind, Pace};
+use tollgate_core::version::Bump;
 
 use super::scope::Scope;
 use super::{Gates, Lower, place};
@@ -64,6 +65,9 @@ impl Lower<'_> {
         if node.get("soak").is_some() {
             return self.soak(node, entered);
         }
+        if let Some(pace) = node.get("pace") {
+            return self.pace(pace).map(GateKind::Pace);
+        }
         if let Some(gate) = self.fact_gate(node, scope) {
             return gate.map(GateKind::Fact);
         }
@@ -80,6 +84,15 @@ impl Lower<'_> {
         let by = self.by(node);
         let valid = self.duration_of(node, "valid");
         Some(GateKind::Ask { question: question?, by, valid })
+    }
+
+    fn pace(&mut self, node: &Node) -> Option<Pace> {
+        let only = node
+            .get("only")
+            .map(|only| if only.text().is_some() { std::slice::from_ref(only) } else { only.items() });
+        let only = only.unwrap_or_default().iter().filter_map(|one| Bump::named(one.text()?)).collect();
+        let at_most = self.count_of(node, "at-most").unwrap_or(1);
+        Some(Pace { at_most, within: self.duration_of(node, "within")?, only })
     }
 
     fn soak(&mut self, node: &Node, entered: Option<&Entered>) -> Option<GateKind> {

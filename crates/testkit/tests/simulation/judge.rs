@@ -13,7 +13,7 @@ use tollgate_core::event::{
 use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{ApprovalRule, Checklist, Gate, GateKind, Majority, Policy, VoteRule, Who};
+use tollgate_core::model::{ApprovalRule, Checklist, Gate, GateKind, Majority, Pace, Policy, VoteRule, Who};
 use tollgate_core::plan::Plan;
 use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
 
@@ -76,6 +76,7 @@ impl Judging<'_> {
                     let place = environment.as_ref().or(policy.environments.get(self.name)?.from.as_ref());
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
                 }
+                GateKind::Pace(pace) => self.paced(pace),
                 GateKind::Checklist { list, .. } => self.checked(name, list),
                 GateKind::Vote(rule) => self.voted(name, rule, in_force),
                 GateKind::Fact(gate) => self.fact(gate),
@@ -121,6 +122,18 @@ impl Judging<'_> {
         let own = stretches.iter().filter(|stretch| stretch.what == *sealed);
         let longest = own.map(|stretch| stretch.until.unwrap_or(self.at).duration_since(stretch.from)).max();
         longest.unwrap_or(SignedDuration::from_secs(-1))
+    }
+
+    /// Whether few enough other releases began to go there lately.
+    fn paced(&self, pace: &Pace) -> bool {
+        let starts = self.oracle.starts.get(self.name).map(Vec::as_slice).unwrap_or_default();
+        let lately = starts.iter().filter(|(_, bump, at)| {
+            *at + pace.within > self.at
+                && (pace.only.is_empty() || pace.only.iter().any(|one| one.to_string() == *bump))
+        });
+        let others: BTreeSet<&ReleaseId> =
+            lately.map(|(release, _, _)| release).filter(|release| **release != self.id).collect();
+        others.len() < pace.at_most as usize
     }
 
     /// Whether somebody is of a group, is the person, or fills the role.

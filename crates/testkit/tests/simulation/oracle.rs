@@ -31,6 +31,8 @@ pub(crate) struct Oracle {
     pub(crate) environments: BTreeMap<EnvironmentName, EnvironmentState>,
     /// What each environment ran, verified, and how long.
     pub(crate) stretches: BTreeMap<EnvironmentName, Vec<Stretch>>,
+    /// Which releases began to be deployed, how they raised the version, and when.
+    pub(crate) starts: BTreeMap<EnvironmentName, Vec<(ReleaseId, String, Timestamp)>>,
     pub(crate) policy: PolicyState,
     /// What facts were in the world, and when.
     pub(crate) facts: BTreeMap<String, Vec<tollgate_testkit::world::Stretch>>,
@@ -251,7 +253,7 @@ impl Oracle {
             EnvironmentEvent::DeploymentEnded { .. } => {}
         }
         match event {
-            EnvironmentEvent::DeploymentStarted { by, deploying, gates } => {
+            EnvironmentEvent::DeploymentStarted { by, deploying, bump, gates } => {
                 if let Some(held) = &state.held {
                     self.violation(format!("{by:?} deploys into {name}, which {:?} holds", held.by));
                 }
@@ -285,6 +287,7 @@ impl Oracle {
                     }
                     None => self.violation("a deployment without a run or without rules"),
                 }
+                self.starts.entry(name.clone()).or_default().push((by.release, bump.clone(), at));
             }
             EnvironmentEvent::DeploymentEnded { by, .. } => {
                 if state.held.as_ref().is_none_or(|held| held.by != *by) {

@@ -11,9 +11,9 @@ use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     Again, AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component,
     Connection, Definition, Deploy, Each, Environment, Extract, FacetName, Filled, Fits, Gate, GateKind,
-    GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message, Otherwise, Per,
-    Person, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role, Shell,
-    SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
+    GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message, Otherwise, Pace,
+    Per, Person, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role,
+    Shell, SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
@@ -143,7 +143,12 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(18) {
+        let kind = match self.chance.below(19) {
+            18 => GateKind::Pace(Pace {
+                at_most: self.chance.between(1, 3) as u32,
+                within: minutes(self.chance, 10, 900),
+                only: Vec::new(),
+            }),
             15.. => GateKind::Fact(crate::facts::gate(self.chance)),
             13.. => GateKind::Checklist { list: self.checklist(), by: self.somebody() },
             11.. => GateKind::Vote(self.vote()),
