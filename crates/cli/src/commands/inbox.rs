@@ -75,7 +75,7 @@ fn services(app: &App) -> Result<Vec<ServiceName>, CliError> {
     if app.global.service.is_some() || app.global.state.is_some() {
         return Ok(vec![app.service()?]);
     }
-    let any = ServiceName::new("any").map_err(|error| CliError::error("name", error.to_string()))?;
+    let any = ServiceName::new("any")?;
     let folder = app.state_folder(&any)?;
     let Some(base) = folder.parent() else { return Ok(Vec::new()) };
     let Ok(entries) = std::fs::read_dir(base) else { return Ok(Vec::new()) };
