@@ -23,8 +23,8 @@ impl Engine {
             let stream = StreamId::Release(service.clone(), row.release);
             // One that a newer version wrote says nothing here.
             let Ok(release) = self.load::<ReleaseState>(&stream).await else { continue };
-            let runs = release.state.runs.iter().filter(|run| run.procedure == *procedure);
-            let Some(run) = runs.last().cloned() else { continue };
+            let run = release.state.runs.iter().rfind(|run| run.procedure == *procedure);
+            let Some(run) = run.cloned() else { continue };
             let Ok(plan) = self.plan_blob(&run.plan).await else { continue };
             ended.push((release.state, run, plan));
         }

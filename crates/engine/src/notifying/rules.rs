@@ -178,7 +178,7 @@ impl Engine {
                 let over = notice.is_none_or(|notice| {
                     matches!(notice.status, NoticeStatus::Sent | NoticeStatus::Undelivered { .. })
                 });
-                let changes = Vec::from_iter(over.then(|| TaskChange::Withdraw { id: task.id }));
+                let changes = Vec::from_iter(over.then_some(TaskChange::Withdraw { id: task.id }));
                 self.of_rules(service, version, Vec::new(), changes, now).await?;
                 return Ok(None);
             };

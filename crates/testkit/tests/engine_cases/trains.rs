@@ -181,10 +181,11 @@ async fn at_every_point(fault: Fault) -> u64 {
         let announced = state.announced.unwrap();
         assert_eq!(announced.prospect.version.as_deref(), Some("0.1.0"), "{case}");
         assert!(matches!(announced.mail, Mailing::Ended(_)), "{case}: {announced:?}");
-        let world = yard.bench.world.state();
-        assert!(world.violations.is_empty(), "{case}: {:?}", world.violations);
-        assert_eq!(world.mail.values().copied().collect::<Vec<_>>(), [1], "{case}");
-        drop(world);
+        {
+            let world = yard.bench.world.state();
+            assert!(world.violations.is_empty(), "{case}: {:?}", world.violations);
+            assert_eq!(world.mail.values().copied().collect::<Vec<_>>(), [1], "{case}");
+        }
         let engine = &yard.bench.engine;
         assert_eq!(engine.replay_differences().await.unwrap(), Vec::<String>::new(), "{case}");
         assert!(engine.reconcile().await.unwrap().is_empty(), "{case}");
