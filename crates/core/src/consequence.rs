@@ -69,12 +69,14 @@ pub fn content(plan: &Plan) -> String {
 fn of_candidate(view: &View, run: &Run, plan: &Plan) -> String {
     let text = content(plan);
     let Some(candidate) = view.candidate(run) else { return text };
-    let sealed = candidate.sealed.map(|hash| format!(", sealed as {}", hash.short())).unwrap_or_default();
+    // The last line is also shown alone.
+    let sealed = candidate.sealed.map(|hash| format!("\nIts content is sealed as {}.", hash.short()));
+    let sealed = sealed.unwrap_or_default();
     let digests: Vec<String> =
         candidate.digests.iter().map(|(name, digest)| format!("{name} is {digest}")).collect();
     let digests = if digests.is_empty() { String::new() } else { format!(" {}.", list(digests)) };
     let number = candidate.number;
-    format!("{text}\nCandidate {number}: commit {}{sealed}.{digests}", candidate.commit.short())
+    format!("{text}{sealed}\nCandidate {number}: commit {}.{digests}", candidate.commit.short())
 }
 
 /// What a yes to `target` does, given now by somebody who may: `by`, where it is known who.

@@ -101,8 +101,9 @@ impl Engine {
                 let folder = self.places.work.join("files").join(id.to_string());
                 let answer = self.printed(id, look, &folder).await;
                 // The next look wants an answer of its own.
-                if let Err(error) = self.world.runner.forget(id).await {
+                if let Err(error) = self.cleared(id).await {
                     tracing::warn!(%error, "what was kept of a command could not be removed");
+                    return answer;
                 }
                 let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await;
                 if let Err(error) = removed {
@@ -110,6 +111,19 @@ impl Engine {
                 }
                 answer
             }
+        }
+    }
+
+    /// Nothing is left of the command of a look; one that still runs is ended.
+    async fn cleared(&self, id: EffectId) -> Result<(), PortError> {
+        let runner = &self.world.runner;
+        match runner.look(id, 1).await? {
+            ChildState::Never => Ok(()),
+            ChildState::Running => {
+                runner.stop(id, 1).await?;
+                runner.forget(id).await
+            }
+            ChildState::Ended(_) | ChildState::Lost => runner.forget(id).await,
         }
     }
 
@@ -121,14 +135,7 @@ impl Engine {
         };
         let runner = &self.world.runner;
         let words = |error: PortError| line(&format!("{}: {}", error.what, error.why));
-        match runner.look(id, 1).await.map_err(words)? {
-            ChildState::Never => {}
-            ChildState::Running => {
-                runner.stop(id, 1).await.map_err(words)?;
-                runner.forget(id).await.map_err(words)?;
-            }
-            ChildState::Ended(_) | ChildState::Lost => runner.forget(id).await.map_err(words)?,
-        }
+        self.cleared(id).await.map_err(words)?;
         let repository = Repository {
             url: url.clone(),
             clone: self.places.clone_of(service),

@@ -143,11 +143,12 @@ impl VersionSurvey {
 }
 
 impl World {
-    /// The working copy that contains a folder; `None` when there is none, or nothing was committed in it yet. One that is
-    /// there and cannot be read is an error.
+    /// The working copy that contains a folder; `None` when there is none. One that is there and cannot be read is an error.
     pub async fn working_copy(&self, folder: &Path) -> Result<Option<Checkout>, PortError> {
         match self.source.find_repository(folder).await? {
-            Some(found) if found.head.is_some() => self.source.checkout(folder).await.map(Some),
+            Some(found) if found.repository.checkout.is_some() => {
+                self.source.checkout(folder).await.map(Some)
+            }
             _ => Ok(None),
         }
     }

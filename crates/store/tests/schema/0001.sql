@@ -72,6 +72,7 @@ CREATE TABLE poll_subscriber (
     stream TEXT NOT NULL,
     PRIMARY KEY (key, stream)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX poll_subscriber_stream ON poll_subscriber (stream, key);
 CREATE TABLE blob (
     id BLOB NOT NULL UNIQUE,
     salt BLOB,
