@@ -28,7 +28,7 @@ const PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// What a look leaves for the next one. Outside of the journal: where it is lost, looks count as interrupted.
 #[derive(Debug, Serialize, Deserialize)]
 struct Memo {
-    /// When the last look began.
+    /// When the last look ended: one that takes its time is no gap.
     last: Timestamp,
     /// The first of the looks without a gap.
     since: Timestamp,
@@ -57,8 +57,9 @@ impl Engine {
             self.left_alone(&stream, seen.map(|_| ())).await?;
         }
         let failures = if failed { poll.failures.saturating_add(1) } else { 0 };
-        let next = later(self.now(), pause(look.every, failures));
-        let memo = serde_json::to_string(&Memo { last: at, since: unbroken }).ok();
+        let last = self.now();
+        let next = later(last, pause(look.every, failures));
+        let memo = serde_json::to_string(&Memo { last, since: unbroken }).ok();
         Ok(self.store.polled(&poll.key, next, failures, memo).await?)
     }
 

@@ -78,9 +78,12 @@ impl Lower<'_> {
         let every = self.duration_of(node, "every").unwrap_or(EVERY);
         let valid = self.duration_of(node, "valid").unwrap_or_else(|| VALID.max(every * 2));
         let timeout = self.duration_of(node, "timeout").unwrap_or(SignedDuration::from_mins(1));
-        if valid < every {
+        // A look takes time, and can be late.
+        if valid < every * 2 {
             let at = node.get("valid").or(node.get("every")).map_or(node.span, |value| value.span);
-            let message = format!("it counts for {valid:#}, and is only looked at every {every:#}");
+            let message = format!(
+                "it counts for {valid:#}, and is looked at every {every:#}: a look that is late would be too old"
+            );
             let hint = "let it count for longer, or look more often";
             self.report.error(Code::BadValue, at, message).hint(hint);
         }

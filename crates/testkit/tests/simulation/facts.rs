@@ -37,7 +37,7 @@ pub(crate) fn gate(chance: &mut Chance) -> FactGate {
             bearer: None,
         },
     };
-    let valid = every * i32::try_from(chance.between(1, 3)).unwrap();
+    let valid = every * i32::try_from(chance.between(2, 4)).unwrap();
     let timeout = SignedDuration::from_mins(7);
     let spec = FactSpec { name: None, ask, read: FactRead::Text, about: None, every, valid, timeout };
     if name == "list" {
