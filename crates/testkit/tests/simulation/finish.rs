@@ -65,12 +65,14 @@ impl Sim {
             let next = self.next_moment().await.unwrap_or(now + SignedDuration::from_mins(5));
             self.world.advance(next.max(now));
         }
-        // Where the clock went back, something may be left for later.
-        while let Some(due) = self.store.next_due().await.unwrap().filter(|due| *due > self.world.now()) {
-            self.world.advance(due);
+        // Where the clock went back, or a freeze has an end, something is left for later.
+        loop {
             self.settle().await;
+            match self.store.next_due().await.unwrap().filter(|due| *due > self.world.now()) {
+                Some(due) => self.world.advance(due),
+                None => break,
+            }
         }
-        self.settle().await;
         self.check_end().await;
     }
 
