@@ -445,8 +445,9 @@ fn timer_changes(
     let name = WAKE.to_owned();
     changes.push(match after.look_at() {
         Some(due) => {
-            // A wake-up that changed nothing must not come again at once.
-            let due = if nothing_happened { due.max(now + SignedDuration::from_secs(30)) } else { due };
+            // A wake-up that changed nothing must not come again at once; one that is still to come keeps its time.
+            let again = nothing_happened && due <= now;
+            let due = if again { now + SignedDuration::from_secs(30) } else { due };
             TimerChange::Set(Timer { stream: stream.clone(), name, due })
         }
         None => TimerChange::Clear { stream: stream.clone(), name },
