@@ -20,6 +20,7 @@ pub(crate) static FILE: Mapping = mapping(
 .refused(&[
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
+    later(&["risk"], "ask about it with a question; gates can apply `if` of its answer"),
     later(&["together"], "start each release by hand"),
     later(&["use"], "write the keys out in this file"),
     elsewhere(&["freezes", "freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
