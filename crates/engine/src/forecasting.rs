@@ -6,7 +6,7 @@ use tollgate_core::forward::past::Past;
 use tollgate_core::ids::{ProcedureName, ServiceName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::plan::Plan;
-use tollgate_core::state::ReleaseState;
+use tollgate_core::state::{PolicyState, ReleaseState};
 use tollgate_core::view::{View, release_id};
 
 use crate::{Engine, EngineError};
@@ -31,9 +31,14 @@ impl Engine {
         Ok(Past::told(ended.iter().map(|(release, run, plan)| (release, run, &**plan))))
     }
 
+    /// The stream of the rules, with the freezes in it: a forecast takes the rules themselves from the view or the plan.
+    async fn adopted_so_far(&self, service: &ServiceName) -> Result<PolicyState, EngineError> {
+        Ok(self.load::<PolicyState>(&StreamId::Policy(service.clone())).await?.state)
+    }
+
     /// When a release that is under way gets where.
     pub async fn forecast(&self, view: &View) -> Result<Forecast, EngineError> {
-        let rules = self.policy(&view.service).await?.state;
+        let rules = self.adopted_so_far(&view.service).await?;
         Ok(forecast(view, &rules, self.world.clock.now()))
     }
 
@@ -41,7 +46,7 @@ impl Engine {
     pub async fn forecast_plan(&self, plan: &Plan, actor: &Actor) -> Result<Forecast, EngineError> {
         let service = &plan.definition.service;
         let view = self.view(service, release_id(service, &plan.version.text)).await?;
-        let rules = self.policy(service).await?.state;
+        let rules = self.adopted_so_far(service).await?;
         Ok(forecast_start(plan, Some(&view), &rules, actor, self.world.clock.now()))
     }
 }

@@ -7,7 +7,7 @@ use tollgate_core::act::Outcome;
 use tollgate_core::changelog::cut;
 use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::event::{RunOutcome, StepResult};
-use tollgate_core::ids::{ObjectId, ReleaseId};
+use tollgate_core::ids::{ObjectId, ReleaseId, RunId};
 use tollgate_core::model::{Definition, GitMerge, MergeWay, Policy, StepKind};
 use tollgate_core::plan::{
     Body, EACH_MAX, Plan, PlannedChange, PlannedVersion, PreviousVersion, Respin, kept_steps,
@@ -103,7 +103,8 @@ impl Engine {
         why: &str,
         actor: &tollgate_core::actor::Actor,
     ) -> Result<Submitted, EngineError> {
-        let (run, blob, beside) = self.new_run(&plan)?;
+        let run = RunId(self.world.ids.uuid());
+        let (blob, beside) = self.kept(&plan)?;
         let service = plan.definition.service.clone();
         let stimulus = Stimulus::Respin { run, plan, blob, why: why.to_owned() };
         self.take_in(&service, release, &stimulus, actor, beside).await

@@ -106,20 +106,20 @@ impl Engine {
     ) -> Result<(ReleaseId, Submitted), EngineError> {
         let service = plan.definition.service.clone();
         let release = release.unwrap_or_else(|| release_id(&service, &plan.version.text));
-        let (_, blob, beside) = self.new_run(&plan)?;
+        let (blob, beside) = self.kept(&plan)?;
         let beside = Beside { train, ..beside };
         let stimulus = Stimulus::Start { run, plan, blob };
         let submitted = self.take_in(&service, release, &stimulus, actor, beside).await?;
         Ok((release, submitted))
     }
 
-    /// The id of a new run, and its plan as it is kept.
-    pub(crate) fn new_run(&self, plan: &Plan) -> Result<(RunId, BlobId, Beside), EngineError> {
+    /// The plan of a new run as it is kept: its name, and what goes into the transaction.
+    pub(crate) fn kept(&self, plan: &Plan) -> Result<(BlobId, Beside), EngineError> {
         let bytes = serde_json::to_vec(plan).map_err(|error| EngineError::Damaged(error.to_string()))?;
         let salt = self.world.ids.salt();
         let blob = BlobId::of(&salt, &bytes);
         let beside = Beside { blobs: vec![NewBlob { salt, bytes }], ..Beside::default() };
-        Ok((RunId(self.world.ids.uuid()), blob, beside))
+        Ok((blob, beside))
     }
 
     /// Loads, decides, commits; anew when something moved in between.

@@ -90,13 +90,14 @@ fn bump(text: &str) -> Result<Bump, String> {
 /// A plan, with its id.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Shown<'a> {
-    id: Hash,
-    plan: &'a Plan,
+pub(crate) struct Shown<'a> {
+    pub(crate) id: Hash,
+    pub(crate) plan: &'a Plan,
     /// What the edited files will look like, as a unified diff.
-    diff: Option<String>,
+    pub(crate) diff: Option<String>,
     /// When it would get where, if it was started now.
-    forecast: Forecast,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) forecast: Option<Forecast>,
 }
 
 pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
@@ -106,8 +107,8 @@ pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
     let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
     let actor = starter(app, &plan);
     let forecast = opened.engine.forecast_plan(&plan, &actor).await?;
-    let shown = Shown { id: plan.id(), plan: &plan, diff, forecast };
-    let told = crate::forecast::shown(&shown.forecast);
+    let told = crate::forecast::shown(&forecast);
+    let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: Some(forecast) };
     app.output.data(&shown, || render(&plan, shown.diff.as_deref(), &told))?;
     Ok(Exit::Done)
 }

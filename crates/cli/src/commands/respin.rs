@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use clap::Args;
-use serde::Serialize;
-use tollgate_core::journal::Hash;
 use tollgate_core::plan::{Plan, Respin};
 use tollgate_engine::respin::Before;
 
-use super::plan::{ground, keep, render};
+use super::plan::{Shown, ground, keep, render};
 use super::start::{differences, find};
 use crate::app::{App, Opened};
 use crate::args::Onward;
@@ -45,16 +43,6 @@ pub(crate) struct RespinArgs {
     onward: Onward,
 }
 
-/// A plan, with its id.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Shown<'a> {
-    id: Hash,
-    plan: &'a Plan,
-    /// What the edited files will look like, as a unified diff.
-    diff: Option<String>,
-}
-
 pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> {
     let progress = Progress::new(app.output);
     let opened = app.open(app.service()?, Some(progress.observer()))?;
@@ -70,7 +58,7 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     if args.dry_run {
         keep(app, &opened.service, &plan)?;
         let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
-        let shown = Shown { id: plan.id(), plan: &plan, diff };
+        let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: None };
         app.output.data(&shown, || render(&plan, shown.diff.as_deref(), ""))?;
         return Ok(Exit::Done);
     }

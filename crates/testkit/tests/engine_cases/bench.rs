@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use indexmap::IndexMap;
@@ -267,5 +268,33 @@ impl Bench {
         let mut turn = Box::pin(self.engine.turn());
         let ended = self.world.step(&mut turn).await;
         assert!(ended.is_none(), "the command takes a while");
+    }
+}
+
+/// A fault at one of the points that are passed, counted from 1.
+#[derive(Debug)]
+pub(crate) struct Nth {
+    at: u64,
+    fault: Fault,
+    passed: AtomicU64,
+}
+
+impl Nth {
+    pub(crate) fn new(at: u64, fault: Fault) -> Arc<Self> {
+        Arc::new(Self { at, fault, passed: AtomicU64::new(0) })
+    }
+
+    /// How many points were passed until now.
+    pub(crate) fn passed(&self) -> u64 {
+        self.passed.load(Ordering::SeqCst)
+    }
+}
+
+impl Inject for Nth {
+    fn at(&self, _: Point) -> Fault {
+        match self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
+            true => self.fault,
+            false => Fault::None,
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Every act repeated, failed, and cut off at every point.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate_core::model::{
     Deploy, Environment, GitCheck, GitCherryPick, GitMerge, MergeHow, MergeWay, Message, Recipient, Step,
@@ -11,7 +10,7 @@ use tollgate_engine::inject::{Fault, Inject, Point};
 use tollgate_engine::ports::Checkout;
 use tollgate_testkit::world::Git;
 
-use crate::bench::{Bench, definition, environment, named, policy, probe, promote, shell, step};
+use crate::bench::{Bench, Nth, definition, environment, named, policy, probe, promote, shell, step};
 
 /// Every kind of act.
 const KINDS: [&str; 11] = [
@@ -128,34 +127,17 @@ async fn every_commit_can_be_handed_in_twice() {
     check_once(&bench, "commits").await;
 }
 
-/// A fault at one of the points that are passed, counted from 1.
-#[derive(Debug)]
-struct Nth {
-    at: u64,
-    fault: Fault,
-    passed: AtomicU64,
-}
-
-impl Inject for Nth {
-    fn at(&self, _: Point) -> Fault {
-        match self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
-            true => self.fault,
-            false => Fault::None,
-        }
-    }
-}
-
 /// Carries a release through with one fault at every point there is; gives how many there are.
 async fn at_every_point(fault: Fault) -> u64 {
     for at in 1.. {
         let bench = bench().await;
         let release = bench.start("1.0.0").await;
-        let nth = Arc::new(Nth { at, fault, passed: AtomicU64::new(0) });
+        let nth = Nth::new(at, fault);
         bench.settle_with(|| bench.other(nth.clone())).await;
         assert!(bench.is_done(release).await, "{fault:?} at point {at}");
         check_once(&bench, &format!("{fault:?} at point {at}")).await;
         assert!(bench.engine.reconcile().await.unwrap().is_empty(), "{fault:?} at point {at}");
-        if nth.passed.load(Ordering::SeqCst) < at {
+        if nth.passed() < at {
             return at - 1;
         }
     }

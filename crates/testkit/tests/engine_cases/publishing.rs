@@ -1,7 +1,6 @@
 //! Publishing: once, with the content that was packed, whatever the registry and its tool do.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::SignedDuration;
 use tollgate_core::act::{Failure, FailureClass, Outcome};
@@ -13,7 +12,7 @@ use tollgate_core::view::Stimulus;
 use tollgate_engine::inject::{Fault, Inject, Point};
 use tollgate_testkit::world::{Registry, Upload};
 
-use crate::bench::{Bench, definition, manual, named, policy, step};
+use crate::bench::{Bench, Nth, definition, manual, named, policy, step};
 
 fn publish() -> Step {
     let target = Target::Crates(Crates {
@@ -131,22 +130,6 @@ async fn a_person_who_retries_publishes_what_was_packed_at_first() {
     assert_eq!(bench.world.state().registry.packed, 1);
 }
 
-/// A crash at one of the points that are passed, counted from 1.
-#[derive(Debug)]
-struct Nth {
-    at: u64,
-    passed: AtomicU64,
-}
-
-impl Inject for Nth {
-    fn at(&self, _: Point) -> Fault {
-        match self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
-            true => Fault::Crash,
-            false => Fault::None,
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_crash_at_any_point_publishes_once() {
     for at in 1.. {
@@ -157,11 +140,11 @@ async fn a_crash_at_any_point_publishes_once() {
         })
         .await;
         let release = bench.start("1.0.0").await;
-        let nth = Arc::new(Nth { at, passed: AtomicU64::new(0) });
+        let nth = Nth::new(at, Fault::Crash);
         bench.settle_with(|| bench.other(nth.clone())).await;
         check_published(&bench, release, 1, &format!("point {at}")).await;
         assert_eq!(bench.world.state().registry.packed, 1, "point {at}");
-        if nth.passed.load(Ordering::SeqCst) < at {
+        if nth.passed() < at {
             assert!(at > 10, "{at} points");
             return;
         }

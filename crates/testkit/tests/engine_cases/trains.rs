@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ids::{ObjectId, ServiceName, TrainName};
@@ -12,13 +11,13 @@ use tollgate_core::model::{
 };
 use tollgate_core::train::{Because, Fate, Mailing, Standing, TrainState};
 use tollgate_core::view::Stimulus;
-use tollgate_engine::inject::{Fault, Inject, Never, Point};
+use tollgate_engine::inject::{Fault, Inject, Never};
 use tollgate_engine::ports::{FileLoader, Procedures};
 use tollgate_engine::store::Store;
 use tollgate_engine::{Engine, EngineError, Gone, ReleaseRow};
 use tollgate_testkit::world::Git;
 
-use crate::bench::{Bench, definition, manual, named, person, policy, step};
+use crate::bench::{Bench, Nth, definition, manual, named, person, policy, step};
 
 /// The procedure file says `sound`, or what is wrong with it.
 #[derive(Debug)]
@@ -147,29 +146,12 @@ impl Yard {
     }
 }
 
-/// A fault at one of the points that are passed, counted from 1.
-#[derive(Debug)]
-struct Nth {
-    at: u64,
-    fault: Fault,
-    passed: AtomicU64,
-}
-
-impl Inject for Nth {
-    fn at(&self, _: Point) -> Fault {
-        match self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.at {
-            true => self.fault,
-            false => Fault::None,
-        }
-    }
-}
-
 /// One departure with one fault at every point there is; gives how many there are.
 async fn at_every_point(fault: Fault) -> u64 {
     for at in 1.. {
         let case = format!("{fault:?} at point {at}");
         let yard = Yard::new(told_by_mail(train("Tue 12:00 UTC")), cut()).await;
-        let nth = Arc::new(Nth { at, fault, passed: AtomicU64::new(0) });
+        let nth = Nth::new(at, fault);
         yard.until("2026-03-03T13:00:00Z", || yard.engine(nth.clone())).await;
         let done = [("0.1.0".to_owned(), "done".to_owned())];
         assert_eq!(yard.versions().await, done, "{case}");
@@ -189,7 +171,7 @@ async fn at_every_point(fault: Fault) -> u64 {
         let engine = &yard.bench.engine;
         assert_eq!(engine.replay_differences().await.unwrap(), Vec::<String>::new(), "{case}");
         assert!(engine.reconcile().await.unwrap().is_empty(), "{case}");
-        if nth.passed.load(Ordering::SeqCst) < at {
+        if nth.passed() < at {
             return at - 1;
         }
     }
