@@ -68,6 +68,14 @@ pub(crate) fn describe(entry: &Entry) -> Described {
             PolicyEvent::Adopted { hash, .. } => {
                 say("✓", GOOD, format!("policy {} is in force", hash.short()))
             }
+            PolicyEvent::FeedRead { name, .. } => detail(format!("the calendar `{name}` was read")),
+            PolicyEvent::FeedFailed { name, why, lapsed: false, .. } => {
+                say("●", WAITS, format!("the calendar `{name}` cannot be read: {why}"))
+            }
+            PolicyEvent::FeedFailed { name, why, lapsed: true, .. } => {
+                let closed = "what rests on it is closed";
+                say("✗", BAD, format!("the calendar `{name}` cannot be read, and {closed}: {why}"))
+            }
             PolicyEvent::FreezeBegan { number } => say("❄", WAITS, format!("freeze {number} begins")),
             PolicyEvent::FreezeEnded { number } => say("✓", GOOD, format!("freeze {number} is over")),
             PolicyEvent::Notice(event) => notice(event),

@@ -23,6 +23,8 @@ pub(crate) const FILE: &str = "tollgate.yaml";
 const MISTAKES_MAX: usize = 5;
 /// The largest procedure file that is read.
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
+/// The largest file that is read which a procedure file names.
+const NAMED_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A procedure file on disk, read.
 #[derive(Debug)]
@@ -95,6 +97,18 @@ pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
+/// The text of a file that the procedure file names.
+fn named_file(file: &Path) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(|error| reason(&error))?;
+    opened.take(NAMED_MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| reason(&error))?;
+    if bytes.len() as u64 > NAMED_MAX_BYTES {
+        return Err(format!("it is larger than {} MiB", NAMED_MAX_BYTES >> 20));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()))
+}
+
 fn no_procedure() -> CliError {
     CliError::refused("no-procedure", format!("there is no {FILE} here or in any folder above"))
         .hint("write one with `tollgate init`, or name the service with `--service`")
@@ -133,7 +147,7 @@ impl App {
             CliError::refused("procedure", format!("{}: byte {at} is not UTF-8", file.display()))
         })?;
         let folder = file.parent().map(Path::to_path_buf).unwrap_or_default();
-        let loader = |path: &str| std::fs::read_to_string(folder.join(path)).map_err(|error| reason(&error));
+        let loader = |path: &str| named_file(&folder.join(path));
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let loaded = match examined {
             Some(now) => tollgate_procedure::examine(&text, &name, &loader, now),

@@ -68,6 +68,11 @@ fn load(text: &str) -> Loaded {
     let people = "people: { sam: { mail: sam@example.org } }\ngroups: { ops: [sam] }\n";
     let loader = |path: &str| match path {
         "people.yaml" => Ok(people.to_owned()),
+        "holidays/de.ics" => {
+            Ok("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261225\nSUMMARY:Christmas\n\
+             END:VEVENT\nEND:VCALENDAR\n"
+                .to_owned())
+        }
         "changelog.md.j2" => Ok("## {{ version }}\n".to_owned()),
         _ => Err("it is not there".to_owned()),
     };

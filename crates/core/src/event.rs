@@ -18,8 +18,8 @@ use crate::candidate::{Facet, FacetValue, Fingerprint};
 use crate::facts::Reading;
 use crate::gate::GateReport;
 use crate::ids::{
-    CandidateNumber, ComponentName, EffectId, ItemName, ObjectId, PersonName, ProcedureName, ReleaseId,
-    RoleName, RunId, ServiceName, StepId,
+    CalendarName, CandidateNumber, ComponentName, EffectId, ItemName, ObjectId, PersonName, ProcedureName,
+    ReleaseId, RoleName, RunId, ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
 use crate::model::{ApprovalRule, Who};
@@ -81,6 +81,29 @@ pub enum PolicyEvent {
         policy: BlobId,
         /// Whose agreement counted.
         signed: Vec<PersonName>,
+    },
+    /// A calendar that is kept elsewhere was read: another answer than before, or the same one again after a while.
+    FeedRead {
+        /// Which.
+        name: CalendarName,
+        /// The hash of what was asked.
+        asked: Hash,
+        /// What it holds, as JSON.
+        content: BlobId,
+    },
+    /// A calendar that is kept elsewhere cannot be read.
+    FeedFailed {
+        /// Which.
+        name: CalendarName,
+        /// The hash of what was asked.
+        asked: Hash,
+        /// Why, plain.
+        why: String,
+        /// When it was last read, where that is later than what was written down.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        read: Option<Timestamp>,
+        /// Whether the last answer no longer counts, and what rests on it is closed.
+        lapsed: bool,
     },
     /// Somebody stops what a freeze covers.
     Frozen {

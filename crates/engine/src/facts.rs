@@ -13,6 +13,7 @@ use tollgate_core::journal::StreamId;
 use tollgate_core::view::{Stimulus, later};
 
 use crate::execute::{ended_well, tail};
+use crate::feeds::FEED_POLL;
 use crate::ports::{ChildRequest, ChildState, FactQuestion, PortError, Repository};
 use crate::store::Poll;
 use crate::submit::Beside;
@@ -78,8 +79,9 @@ impl Engine {
         }
         let again = |poll: &Poll| {
             poll.due > now
-                && poll.memo.is_some()
-                && serde_json::from_str(&poll.spec).is_ok_and(|look| matches!(look, Look::Fact(_)))
+                && (poll.key.starts_with(FEED_POLL)
+                    || poll.memo.is_some()
+                        && serde_json::from_str(&poll.spec).is_ok_and(|look| matches!(look, Look::Fact(_))))
         };
         Ok(self.store.due_polls(at, LOOKS_MAX).await?.iter().all(again))
     }

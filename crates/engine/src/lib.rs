@@ -12,6 +12,7 @@ pub mod editing;
 mod error;
 mod execute;
 mod facts;
+mod feeds;
 mod follow;
 mod forecasting;
 mod guessing;

@@ -151,10 +151,7 @@ impl Engine {
         let release_stream = StreamId::Release(service.clone(), release);
         let policy: Loaded<PolicyState> = self.load(&policy_stream).await?;
         let state: Loaded<ReleaseState> = self.load(&release_stream).await?;
-        let in_force = match &policy.state.adopted {
-            Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
-            None => None,
-        };
+        let in_force = self.in_force(&policy.state).await?;
         let mut plans: BTreeMap<RunId, Arc<Plan>> = BTreeMap::new();
         for run in &state.state.runs {
             if !matches!(run.status, RunStatus::Finished { .. }) {

@@ -18,9 +18,9 @@ use tollgate_core::state::{EnvironmentState, PolicyState};
 use tollgate_core::view::Refusal;
 
 use crate::load::Loaded;
-use crate::store::{Commit, NewBlob, StoreError};
+use crate::store::{Commit, NewBlob, PollChange, StoreError};
 use crate::submit::{appends, nudge};
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, feeds};
 
 /// How often a decision is taken anew because something it read has changed.
 const TRIES_MAX: u32 = 100;
@@ -48,17 +48,26 @@ pub struct AdoptOutcome {
 }
 
 /// What was decided about rules.
-struct Ruling<T> {
+pub(crate) struct Ruling<T> {
     entries: Vec<Entry>,
     /// Whether every release of the service looks again.
     felt: bool,
+    /// Who looks at what from now on.
+    polls: Vec<PollChange>,
     outcome: T,
+}
+
+impl Ruling<()> {
+    /// What was seen of a calendar.
+    pub(crate) fn of_calendar(entries: Vec<Entry>, felt: bool) -> Self {
+        Self { entries, felt, polls: Vec::new(), outcome: () }
+    }
 }
 
 impl Ruling<FreezeDecision> {
     /// A freeze holds at once, and its end is a time to wait for.
     fn of_freeze(decision: FreezeDecision) -> Self {
-        Self { entries: decision.entries.clone(), felt: true, outcome: decision }
+        Self { entries: decision.entries.clone(), felt: true, polls: Vec::new(), outcome: decision }
     }
 }
 
@@ -79,10 +88,7 @@ impl Engine {
         service: &ServiceName,
     ) -> Result<(PolicyView, StreamVersion), EngineError> {
         let loaded: Loaded<PolicyState> = self.load(&StreamId::Policy(service.clone())).await?;
-        let in_force = match &loaded.state.adopted {
-            Some(adopted) => Some(self.policy_blob(&adopted.policy).await?),
-            None => None,
-        };
+        let in_force = self.in_force(&loaded.state).await?;
         Ok((PolicyView { service: service.clone(), state: loaded.state, in_force }, loaded.version))
     }
 
@@ -91,11 +97,21 @@ impl Engine {
         let bytes = serde_json::to_vec(wanted).map_err(|error| EngineError::Damaged(error.to_string()))?;
         let salt = self.world.ids.salt();
         let blob = BlobId::of(&salt, &bytes);
-        let outcome = self.ruling(&wanted.service, vec![NewBlob { salt, bytes }], |view, now| {
+        let (reads, mut blobs) = self.read_feeds(wanted).await?;
+        blobs.push(NewBlob { salt, bytes });
+        let outcome = self.ruling(&wanted.service, blobs, |view, now| {
             let decision = adopt_policy(view, wanted, blob, actor, now)?;
             let (adopted, signed, needed) = (decision.adopted, decision.signed, decision.needed);
             let outcome = AdoptOutcome { adopted, signed, needed };
-            Ok(Ruling { entries: decision.entries, felt: adopted, outcome })
+            let (mut entries, mut polls) = (decision.entries, Vec::new());
+            if adopted {
+                let calendars = feeds::adopted(&view.service, view.in_force.as_deref(), wanted, &reads, now);
+                let (read, looks) =
+                    calendars.map_err(|error| Refusal::new("calendar-unreadable", error.to_string()))?;
+                entries.extend(read);
+                polls = looks;
+            }
+            Ok(Ruling { entries, felt: adopted, polls, outcome })
         });
         let outcome = outcome.await?;
         if outcome.adopted {
@@ -129,7 +145,7 @@ impl Engine {
     }
 
     /// Decides about the rules of a service, and writes it down; anew where they changed in between.
-    async fn ruling<T>(
+    pub(crate) async fn ruling<T>(
         &self,
         service: &ServiceName,
         blobs: Vec<NewBlob>,
@@ -149,6 +165,7 @@ impl Engine {
                 blobs: blobs.clone(),
                 tasks: told.tasks,
                 timers: told.timers,
+                polls: ruling.polls,
                 ..Commit::default()
             };
             match self.commit(commit).await {

@@ -19,6 +19,7 @@ use tollgate_core::state::StepStatus;
 use tollgate_core::view::Stimulus;
 
 use crate::execute::{Executed, Execution, failure};
+use crate::feeds::FEED_POLL;
 use crate::inject::{Fault, Point, fault};
 use crate::notifying::rules::FREEZE;
 use crate::ports::{PortError, ProbeRequest};
@@ -255,6 +256,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         if poll.key.starts_with(BRANCH_POLL) {
             return self.look_at_branch(&poll).await;
+        }
+        if poll.key.starts_with(FEED_POLL) {
+            return self.look_at_calendar(&poll).await;
         }
         match look {
             Ok(Look::Probe(probe)) => self.look_at_service(poll, probe).await,

@@ -1,11 +1,13 @@
 //! `tollgate policy`: the rules in force, and putting others in force.
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde::Serialize;
 use similar::TextDiff;
-use tollgate_core::ids::PersonName;
+use tollgate_core::ids::{CalendarName, PersonName};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::Policy;
+use tollgate_core::view::later;
 use tollgate_engine::PolicyInForce;
 
 use crate::app::{App, Opened};
@@ -38,6 +40,18 @@ struct Shown<'a> {
     here: Option<&'a Policy>,
     same: bool,
     difference: String,
+    calendars: Vec<CalendarShown>,
+}
+
+/// A calendar that is kept at an address.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct CalendarShown {
+    name: CalendarName,
+    url: String,
+    read: Option<Timestamp>,
+    counts_until: Option<Timestamp>,
+    problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +81,7 @@ async fn show(app: &App, opened: &Opened) -> Result<Exit, CliError> {
     let same =
         here.as_ref().is_some_and(|here| in_force.is_some_and(|in_force| in_force.hash() == here.hash()));
     let difference = here.as_ref().map(|here| difference(in_force, here)).unwrap_or_default();
+    let now = opened.engine.world.clock.now();
     let shown = Shown {
         in_force,
         hash: in_force.map(Policy::hash),
@@ -74,12 +89,14 @@ async fn show(app: &App, opened: &Opened) -> Result<Exit, CliError> {
         here: here.as_ref(),
         same,
         difference: difference.clone(),
+        calendars: calendars(&rules),
     };
     app.output.data(&shown, || {
         let mut text = heading(&rules);
         if let Some(in_force) = in_force {
             text.push_str(&overview(in_force));
         }
+        text.extend(shown.calendars.iter().map(|calendar| calendar_line(calendar, now)));
         match (&here, same) {
             (Some(_), true) => {
                 text.push_str(&format!("{} the procedure file here says the same\n", styled(GOOD, "✓")))
@@ -148,6 +165,36 @@ fn heading(rules: &PolicyInForce) -> String {
             format!("{} {since}\n", styled(HEAD, format!("policy {}", adopted.hash.short())))
         }
     }
+}
+
+/// What is known of the calendars that are kept at addresses.
+fn calendars(rules: &PolicyInForce) -> Vec<CalendarShown> {
+    let feeds = rules.in_force.iter().flat_map(|policy| &policy.feeds);
+    let shown = feeds.map(|(name, spec)| {
+        let known = rules.state.feeds.get(name).filter(|known| known.asked == spec.hash());
+        let read = known.and_then(|known| known.read.as_ref()).map(|(at, _)| *at);
+        CalendarShown {
+            name: name.clone(),
+            url: spec.url.clone(),
+            read,
+            counts_until: read.map(|read| later(read, spec.valid)),
+            problem: known.and_then(|known| known.problem.as_ref()).map(|(_, why)| why.clone()),
+        }
+    });
+    shown.collect()
+}
+
+fn calendar_line(calendar: &CalendarShown, now: Timestamp) -> String {
+    let name = format!("{} {}", styled(FAINT, "calendar"), calendar.name);
+    let read = match (calendar.read, calendar.counts_until) {
+        (Some(read), Some(until)) if until > now => {
+            format!("read {}, counts until {}", when::at(read), when::at(until))
+        }
+        (Some(read), _) => format!("read {}, which no longer counts: what asks it is closed", when::at(read)),
+        (None, _) => "not read yet: what asks it is closed".to_owned(),
+    };
+    let problem = calendar.problem.as_ref().map(|why| format!("; it cannot be read: {}", line(why)));
+    format!("  {name}: {read}{}\n", problem.unwrap_or_default())
 }
 
 fn overview(policy: &Policy) -> String {

@@ -202,6 +202,15 @@ impl Days {
         }
     }
 
+    /// The list of holidays that they depend on; `Some(None)` where they depend on all lists.
+    pub(crate) fn holidays_asked(&self) -> Option<Option<&CalendarName>> {
+        match &self.0 {
+            Kind::Holidays(name) => Some(name.as_ref()),
+            Kind::Working | Kind::NthWorkingDay(_) => Some(None),
+            _ => None,
+        }
+    }
+
     /// Reads days from the start of some words.
     pub(crate) fn read(words: &mut Words<'_>) -> Result<Self, CalendarError> {
         if let Some(word) = words.peek().filter(|word| word.ends_with(',')) {

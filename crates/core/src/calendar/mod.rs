@@ -25,6 +25,7 @@ pub mod ical;
 
 mod long;
 mod moment;
+mod outside;
 mod recurrence;
 mod rrule;
 mod rule;
@@ -43,6 +44,7 @@ pub use freeze::{Attempt, Doubt, Exempt, Exemption, Freeze, Frozen, Kind, Only, 
 pub use holidays::{HOLIDAYS_MAX, Holiday, HolidayCalendar, HolidayDay, Observed, YEARLY_MAX};
 pub use long::LongRule;
 pub use moment::{AWAY_MAX, Moment};
+pub use outside::{Asked, Content, FILE_STRETCHES_MAX, FILE_YEARS, Lapse};
 pub use recurrence::Recurrence;
 pub use rrule::{COUNT_MAX, RecurrenceRule, TIMES_MAX};
 pub use rule::{LASTS_MAX_DAYS, Rule};

@@ -110,6 +110,30 @@ impl Rule {
         }
     }
 
+    /// The outside calendar that it asks, if it asks one.
+    pub fn events_of(&self) -> Option<&CalendarName> {
+        match &self.0 {
+            Kind::Events(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether what the rule asks of outside calendars is known at an instant.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the error says why.
+    pub(crate) fn is_known(&self, now: Timestamp, calendar: &Calendar) -> Result<(), CalendarError> {
+        match &self.0 {
+            Kind::Days { days, .. } => match days.holidays_asked() {
+                Some(list) => calendar.has_holidays(list, now),
+                None => Ok(()),
+            },
+            Kind::Events(name) => calendar.has_events(name, now),
+            Kind::Once { .. } | Kind::Recurring(..) => Ok(()),
+        }
+    }
+
     /// What goes on at an instant, beyond the rule itself: the name of the holiday, the title of the event.
     pub(crate) fn detail(&self, at: Timestamp, calendar: &Calendar) -> Option<String> {
         match &self.0 {

@@ -87,7 +87,7 @@ pub enum Because {
         /// The rule that allows it next, if one does in the next ten years.
         next: Option<Rule>,
     },
-    /// A rule asks a calendar that is not there. What cannot be known is closed.
+    /// A rule asks a calendar that is not there, or cannot be read. What cannot be known is closed.
     NoCalendar(String),
 }
 
@@ -172,7 +172,8 @@ impl Windows {
 
     /// Whether something may be done at an instant, until when that stays so, and why not.
     pub fn at(&self, now: Timestamp, calendar: &Calendar) -> Answer {
-        if let Err(missing) = self.check(calendar) {
+        let known = || self.allow.iter().chain(&self.deny).try_for_each(|rule| rule.is_known(now, calendar));
+        if let Err(missing) = self.check(calendar).and_then(|()| known()) {
             return Answer::Closed { opens_at: None, because: Because::NoCalendar(missing.to_string()) };
         }
         let limit = horizon(now);

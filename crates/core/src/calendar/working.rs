@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use super::days::Weekdays;
 use super::error::CalendarError;
 use super::feed::Busy;
 use super::holidays::{HolidayCalendar, meant};
+use super::outside::{Asked, Content, Lapse, Outside};
 use super::yearly::plus_days;
 use crate::ids::CalendarName;
 
@@ -22,6 +24,8 @@ pub struct Calendar {
     holidays: BTreeMap<CalendarName, HolidayCalendar>,
     off: Off,
     feeds: BTreeMap<CalendarName, Busy>,
+    /// What addresses answered: not a part of it as data.
+    outside: Outside,
 }
 
 /// When a day is a holiday, with several lists of them.
@@ -62,7 +66,7 @@ impl TryFrom<Written> for Calendar {
 
 impl From<Calendar> for Written {
     fn from(calendar: Calendar) -> Self {
-        let Calendar { weekend, holidays, off, feeds } = calendar;
+        let Calendar { weekend, holidays, off, feeds, outside: _ } = calendar;
         Self { weekend, holidays, off, feeds }
     }
 }
@@ -75,6 +79,7 @@ impl Default for Calendar {
             holidays: BTreeMap::new(),
             off: Off::Any,
             feeds: BTreeMap::new(),
+            outside: Outside::default(),
         }
     }
 }
@@ -94,7 +99,7 @@ impl Calendar {
             let why = "with all seven days on the weekend nobody ever works; leave one out";
             return Err(CalendarError::new("a weekend", "daily", why));
         }
-        Ok(Self { weekend, holidays, off, feeds: BTreeMap::new() })
+        Ok(Self { weekend, holidays, off, feeds: BTreeMap::new(), outside: Outside::default() })
     }
 
     /// The same, with what outside calendars hold.
@@ -102,9 +107,79 @@ impl Calendar {
         Self { feeds, ..self }
     }
 
+    /// The same, with what is known of a calendar that is kept elsewhere, until that lapses. It takes the place of what the
+    /// rules themselves hold under this name.
+    ///
+    /// # Errors
+    ///
+    /// It holds more holidays than a list can have.
+    pub fn with_outside(
+        mut self,
+        name: &CalendarName,
+        content: Option<&Content>,
+        lapse: Lapse,
+    ) -> Result<Self, CalendarError> {
+        match content {
+            Some(Content::Holidays(days)) => {
+                let list = HolidayCalendar::new(self.weekend, days.clone())?;
+                self.outside.holidays.insert(name.clone(), list);
+            }
+            Some(Content::Events(busy)) => {
+                self.outside.events.insert(name.clone(), busy.clone());
+            }
+            None => {}
+        }
+        self.outside.lapses.insert(name.clone(), lapse);
+        Ok(self)
+    }
+
+    /// The same, where what is known at a moment goes on to be known: for looking ahead.
+    pub fn trusted_from(mut self, now: Timestamp) -> Self {
+        self.outside.lapses.retain(|_, lapse| lapse.at <= now);
+        self
+    }
+
+    /// Whether something of it lapses some time.
+    pub fn lapses(&self) -> bool {
+        !self.outside.lapses.is_empty()
+    }
+
+    /// Whether what a rule asks is known at a moment: one list of holidays, or all of them.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the error names the calendar, and says why.
+    pub(crate) fn has_holidays(
+        &self,
+        name: Option<&CalendarName>,
+        now: Timestamp,
+    ) -> Result<(), CalendarError> {
+        let asked = |(one, lapse): &(&CalendarName, &Lapse)| {
+            lapse.asked == Asked::Holidays && name.is_none_or(|name| name == *one) && lapse.at <= now
+        };
+        self.outside.lapses.iter().find(asked).map_or(Ok(()), |(name, lapse)| Err(lapsed(name, lapse)))
+    }
+
+    /// Whether what an outside calendar holds is known at a moment.
+    ///
+    /// # Errors
+    ///
+    /// It is not; the error says why.
+    pub(crate) fn has_events(&self, name: &CalendarName, now: Timestamp) -> Result<(), CalendarError> {
+        match self.outside.lapses.get(name) {
+            Some(lapse) if lapse.asked == Asked::Events && lapse.at <= now => Err(lapsed(name, lapse)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The lists of holidays, as they are known.
+    fn lists(&self) -> impl Iterator<Item = (&CalendarName, &HolidayCalendar)> {
+        self.holidays.iter().map(|(name, list)| (name, self.outside.holidays.get(name).unwrap_or(list)))
+    }
+
     /// Why a date is a holiday (the names of what is kept, with the list), or nothing when it is none.
     pub fn holiday(&self, date: Date) -> Option<String> {
-        let mut kept = self.holidays.iter().map(|(name, list)| (name, list.kept_on(date)));
+        let mut kept = self.lists().map(|(name, list)| (name, list.kept_on(date)));
         let named = |(name, kept): (&CalendarName, Option<_>)| Some(format!("{} ({name})", title(kept?)));
         match self.off {
             Off::Any => kept.find_map(named),
@@ -117,12 +192,12 @@ impl Calendar {
 
     /// The holiday that a certain list has on a date.
     pub fn holiday_of(&self, name: &CalendarName, date: Date) -> Option<String> {
-        self.holidays.get(name)?.kept_on(date).map(title)
+        self.lists().find(|(one, _)| *one == name)?.1.kept_on(date).map(title)
     }
 
     /// What an outside calendar holds.
     pub fn feed(&self, name: &CalendarName) -> Option<&Busy> {
-        self.feeds.get(name)
+        self.outside.events.get(name).or_else(|| self.feeds.get(name))
     }
 
     /// Whether there is a list of holidays of this name.
@@ -157,7 +232,7 @@ impl Calendar {
             return false;
         }
         // Not by `holiday`, which makes texts.
-        let mut off = self.holidays.values().map(|list| list.kept_on(date).is_some());
+        let mut off = self.lists().map(|(_, list)| list.kept_on(date).is_some());
         match self.off {
             Off::Any => !off.any(|off| off),
             Off::All => self.holidays.is_empty() || !off.all(|off| off),
@@ -193,6 +268,10 @@ impl Calendar {
         let days = from.series(jiff::Span::new().days(1)).take(36_525).take_while(|date| *date < to);
         days.map(|date| i32::from(self.is_working(date))).sum()
     }
+}
+
+fn lapsed(name: &CalendarName, lapse: &Lapse) -> CalendarError {
+    CalendarError::new("asked", name.as_str(), lapse.why.clone())
 }
 
 fn title((holiday, moved): (&super::holidays::Holiday, bool)) -> String {

@@ -17,6 +17,7 @@ pub use binding::Link;
 pub use outcome::{object, plausible};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -29,7 +30,7 @@ use crate::event::{Entry, EnvironmentEvent, Event, Seen};
 use crate::explain::{Holding, explain};
 use crate::ids::{EffectId, EnvironmentName};
 use crate::journal::StreamId;
-use crate::model::Probe;
+use crate::model::{Policy, Probe};
 use crate::plan::PlannedStep;
 use crate::state::{PolicyState, StepStatus};
 use crate::view::{Refusal, Stimulus, View, later};
@@ -131,8 +132,17 @@ pub struct Stage {
 impl Stage {
     /// A stage at a moment.
     pub fn new(view: View, rules: PolicyState, now: Timestamp) -> Self {
-        Self { view, rules, now, holdings: Vec::new() }
+        Self { view: trusting(view, now), rules, now, holdings: Vec::new() }
     }
+}
+
+/// Calendars that are kept elsewhere are read again and again: what is known of them now goes on to be known.
+fn trusting(mut view: View, now: Timestamp) -> View {
+    if let Some(policy) = view.policy.as_ref().filter(|policy| policy.calendar.lapses()) {
+        let calendar = policy.calendar.clone().trusted_from(now);
+        view.policy = Some(Arc::new(Policy { calendar, ..policy.as_ref().clone() }));
+    }
+    view
 }
 
 /// How far to go.

@@ -6,6 +6,7 @@
 mod checklist;
 mod definition;
 mod facts;
+mod feed;
 mod notify;
 mod pace;
 mod policy;
@@ -18,6 +19,7 @@ mod vote;
 pub use checklist::*;
 pub use definition::*;
 pub use facts::*;
+pub use feed::*;
 pub use notify::*;
 pub use pace::*;
 pub use policy::*;

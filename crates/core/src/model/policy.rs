@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
 use super::{
-    Checklist, FacetName, FactGate, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template, Trains,
-    VoteRule,
+    Checklist, FacetName, FactGate, Feeds, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template,
+    Trains, VoteRule,
 };
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
@@ -45,6 +45,9 @@ pub struct Policy {
     /// Weekends, holidays and outside calendars that windows ask.
     #[serde(default)]
     pub calendar: Calendar,
+    /// Where the calendars among them are that are kept elsewhere.
+    #[serde(default, skip_serializing_if = "Feeds::is_empty")]
+    pub feeds: Feeds,
     /// Who is told what happens.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub notify: IndexMap<NoticeName, Notify>,
@@ -67,6 +70,7 @@ impl Policy {
             waivers: None,
             thaw: None,
             calendar: Calendar::default(),
+            feeds: Feeds::new(),
             notify: IndexMap::new(),
             trains: Trains::new(),
         }

@@ -1,12 +1,14 @@
 //! The rules of a service through time.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::calendar::Freeze;
 use crate::event::PolicyEvent;
-use crate::ids::PersonName;
+use crate::ids::{CalendarName, PersonName};
 use crate::journal::{BlobId, Hash};
 use crate::model::ApprovalRule;
 use crate::notices::Notices;
@@ -28,9 +30,27 @@ pub struct PolicyState {
     /// What people were told of freezes, or are to be told.
     #[serde(default)]
     pub notices: Notices,
+    /// What is known of calendars that are kept elsewhere.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub feeds: BTreeMap<CalendarName, FeedState>,
     /// How many freezes there were.
     #[serde(default)]
     pub frozen: u32,
+}
+
+/// What is known of a calendar that is kept elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FeedState {
+    /// The hash of what was asked: what another address answered says nothing of this one.
+    pub asked: Hash,
+    /// When it was last read, as far as that was written down, and what it held then, as JSON.
+    pub read: Option<(Timestamp, BlobId)>,
+    /// Since when it cannot be read, and why.
+    pub problem: Option<(Timestamp, String)>,
+    /// Whether it was written down that the last answer no longer counts.
+    #[serde(default)]
+    pub lapsed: bool,
 }
 
 /// A freeze.
@@ -106,6 +126,20 @@ impl PolicyState {
             PolicyEvent::Adopted { hash, policy, signed } => {
                 self.adopted = Some(Adopted { hash: *hash, policy: *policy, at, signed: signed.clone() });
                 self.proposed = None;
+            }
+            PolicyEvent::FeedRead { name, asked, content } => {
+                let read = Some((at, *content));
+                let state = FeedState { asked: *asked, read, problem: None, lapsed: false };
+                self.feeds.insert(name.clone(), state);
+            }
+            PolicyEvent::FeedFailed { name, asked, why, read: again, lapsed } => {
+                let before = self.feeds.remove(name).filter(|before| before.asked == *asked);
+                let since =
+                    before.as_ref().and_then(|before| before.problem.as_ref()).map_or(at, |(at, _)| *at);
+                let read = before.and_then(|before| before.read);
+                let read = read.map(|(at, content)| (again.map_or(at, |again| again.max(at)), content));
+                let problem = Some((since, why.clone()));
+                self.feeds.insert(name.clone(), FeedState { asked: *asked, read, problem, lapsed: *lapsed });
             }
             PolicyEvent::Frozen { number, freeze, extra } => {
                 let ended = |state: &FreezeState| state.freeze.end() <= at;

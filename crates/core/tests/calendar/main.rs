@@ -4,6 +4,7 @@ mod freezes;
 mod ical;
 mod laws;
 mod other;
+mod outside;
 
 mod texts;
 mod times;

@@ -317,12 +317,46 @@ static CALENDAR: Mapping = mapping(
             Shape::OneOf(&["any", "all"]),
             "With several lists, whether a day is off that is in any of them, or only in all; `any` if not given.",
         ),
-        key("holidays", Shape::Named(NAME, &HOLIDAYS, 0), "Lists of holidays, by name."),
+        key(
+            "holidays",
+            Shape::Named(NAME, &HOLIDAYS, 0),
+            "Lists of holidays, by name: days such as `25 Dec: Christmas Day`, or the whole days of an iCalendar file or address.",
+        ),
+        key(
+            "events",
+            Shape::Named(NAME, map!(CALENDAR_FEED), 0),
+            "iCalendar files and addresses, by name: windows ask when something is in them with `events of NAME`.",
+        ),
     ],
 );
 
+static HOLIDAYS: Shape = Shape::Either(&HOLIDAY_LIST, map!(CALENDAR_FEED));
 /// Days such as `25 Dec: Christmas Day`.
-static HOLIDAYS: Shape = Shape::List(&Shape::Line, 1);
+static HOLIDAY_LIST: Shape = Shape::List(&Shape::Line, 1);
+
+static CALENDAR_FEED: Mapping = mapping(
+    "calendar-feed",
+    "a calendar that is kept elsewhere",
+    "A calendar (iCalendar) in a file or at an address.",
+    &[
+        key("file", Shape::Line, "The file, beside this one: it is a part of the rules as it is when they are adopted."),
+        key("url", Shape::Address, "The address: it is asked when the rules are adopted, and again and again."),
+        key("bearer", Shape::Line, "The name of the secret of a header `Authorization: Bearer …`.").with(&["url"]),
+        key(
+            "zone",
+            Shape::Line,
+            "The time zone of whole days, and of times that name none, where the calendar names none; `UTC` if not given.",
+        ),
+        key("every", Shape::Duration, "The pause between two looks; `1h` if not given.").with(&["url"]),
+        key(
+            "valid",
+            Shape::Duration,
+            "How long an answer counts when nothing can be read any more; `72h` if not given. After that, what rests on it is closed.",
+        )
+        .with(&["url"]),
+    ],
+)
+.one_of(&[choice("where the calendar is", &["file", "url"])]);
 
 static CHANGES: Mapping = mapping(
     "changes",

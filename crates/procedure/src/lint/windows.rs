@@ -1,7 +1,7 @@
 //! Windows that never open, or not for long enough, or not when others do.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::calendar::{Answer, Fit, Windows, open_together};
+use tollgate_core::calendar::{Answer, Fit, Rule, Windows, open_together};
 use tollgate_core::model::{Deploy, Environment, Fits, Gate, GateKind};
 
 use super::{Finding, Findings, Subject, named};
@@ -25,8 +25,13 @@ pub(super) fn look(subject: &Subject<'_>, now: Timestamp, found: &mut Findings) 
     }
 }
 
-fn window(gate: &Gate) -> Option<(&Windows, Option<SignedDuration>)> {
+/// The windows of a gate, unless what opens them is only known at an address.
+fn window<'g>(subject: &Subject<'_>, gate: &'g Gate) -> Option<(&'g Windows, Option<SignedDuration>)> {
     let GateKind::Window { windows, fits } = &gate.kind else { return None };
+    let mut asked = windows.allow().iter().filter_map(Rule::events_of);
+    if asked.any(|name| subject.policy.feeds.contains_key(name)) {
+        return None;
+    }
     let takes = match fits {
         Some(Fits::Stated(takes)) => Some(*takes),
         Some(Fits::Learned) | None => None,
@@ -35,12 +40,13 @@ fn window(gate: &Gate) -> Option<(&Windows, Option<SignedDuration>)> {
 }
 
 fn opens(subject: &Subject<'_>, now: Timestamp, gate: &Gate) -> bool {
-    let asked = window(gate).map(|(windows, takes)| windows.ask(takes, now, &subject.policy.calendar));
+    let asked =
+        window(subject, gate).map(|(windows, takes)| windows.ask(takes, now, &subject.policy.calendar));
     asked.is_some_and(|fit| !matches!(fit, Fit::Never { .. }))
 }
 
 fn never_open(subject: &Subject<'_>, now: Timestamp, name: &str, gate: &Gate, found: &mut Findings) {
-    let Some((windows, takes)) = window(gate) else { return };
+    let Some((windows, takes)) = window(subject, gate) else { return };
     if opens(subject, now, gate) {
         return;
     }
@@ -78,7 +84,7 @@ fn apart(
     for under in conditions {
         let asked: Vec<&&Gate> =
             gates.iter().filter(|gate| gate.condition.is_none() || condition(gate) == under).collect();
-        let all: Vec<_> = asked.iter().filter_map(|gate| window(gate)).collect();
+        let all: Vec<_> = asked.iter().filter_map(|gate| window(subject, gate)).collect();
         if all.len() < 2 || open_together(&all, now, &subject.policy.calendar).is_some() {
             continue;
         }
@@ -108,7 +114,7 @@ fn too_short(
     let Some(entry) = subject.entry(environment.place) else { return };
     let Some(stated) = entry.value.get("deploy").and_then(|deploy| deploy.entry("timeout")) else { return };
     for gate in gates.iter().filter(|gate| gate.condition.is_none()) {
-        let Some((windows, None)) = window(gate) else { continue };
+        let Some((windows, None)) = window(subject, gate) else { continue };
         let Some(longest) = longest(windows, now, subject) else { continue };
         if *timeout > longest {
             let message = format!(

@@ -119,7 +119,8 @@ pub(crate) fn lower(
     let service = lower.service(root, loader);
     lower.declare_environments(root);
     lower.declare_facts(root);
-    lower.declared.calendar = lower.calendar(root);
+    let (calendar, feeds) = lower.calendar(root, loader);
+    lower.declared.calendar = calendar;
     let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
     let for_all = std::mem::take(&mut lower.answers_used);
     let (environments, uses) = lower.environments(root, &for_all);
@@ -153,6 +154,7 @@ pub(crate) fn lower(
         waivers,
         thaw,
         calendar: lower.declared.calendar.clone(),
+        feeds,
         notify,
         trains,
     });

@@ -115,7 +115,7 @@ pub(crate) struct Bench {
     pub(crate) world: SimWorld,
     pub(crate) engine: Arc<Engine>,
     definition: Definition,
-    policy: Policy,
+    pub(crate) policy: Policy,
 }
 
 impl Bench {

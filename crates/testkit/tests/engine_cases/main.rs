@@ -1,6 +1,7 @@
 //! The engine, case by case: on a simulated world and the store in memory.
 
 mod bench;
+mod calendars;
 mod conflicts;
 mod faults;
 mod loops;
