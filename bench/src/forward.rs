@@ -11,6 +11,7 @@ use tollgate_core::forward::script::{play, starter};
 use tollgate_core::model::Place;
 use tollgate_core::state::PolicyState;
 use tollgate_core::view::View;
+use tollgate_engine::rehearsal::Rehearsal;
 
 use crate::{Outcome, now};
 
@@ -69,7 +70,7 @@ pub(crate) fn run(count: usize) -> Outcome {
     let start: Timestamp = "2026-11-23T08:00:00Z".parse()?;
     let zone = tollgate_core::calendar::Zone::new("Europe/Berlin")?;
     let mut scenario = Scenario::good_day(start, zone);
-    let plan = tollgate_engine::rehearsal::plan(definition, policy, &scenario)?;
+    let plan = Rehearsal::new(definition, policy, &scenario).plan()?;
     let rules = PolicyState::default();
     let actor = starter(&plan, None);
 
@@ -84,9 +85,9 @@ pub(crate) fn run(count: usize) -> Outcome {
     // The same release where it waits for production, with nobody there to approve.
     let point = "gate production/approved".to_owned().try_into().map_err(|why: String| why)?;
     let (when, by, place) = (When::After(SignedDuration::ZERO), None, Place::default());
-    scenario.people = vec![Part { when, by, does: Does::Nothing(point), place }];
+    scenario.people = vec![Part { when, by, does: Does::Nothing(point), respins: 0, place }];
     scenario.until = start + SignedDuration::from_hours(12);
-    let driven = play(&scenario, plan.clone());
+    let driven = play(&scenario, plan.clone(), &Rehearsal::new(definition, policy, &scenario));
     let (view, at): (View, Timestamp) = (driven.stage.view, driven.stage.now);
 
     let begin = now();

@@ -2,67 +2,245 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use tollgate_core::act::Outcome;
+use tollgate_core::candidate::Candidate;
 use tollgate_core::commits::{Change, CommitText, advise_bump, without_taken_back};
+use tollgate_core::event::StepResult;
 use tollgate_core::forward::object;
 use tollgate_core::forward::scenario::{Commit, Scenario};
+use tollgate_core::forward::script::{self as scripted, Replan};
 use tollgate_core::ids::{ObjectId, PersonName, ProcedureName};
 use tollgate_core::model::{Definition, MergeWay, Policy, StepKind};
-use tollgate_core::plan::{Body, EACH_MAX, Plan, PlannedChange, PreviousVersion, list};
+use tollgate_core::plan::{
+    Body, EACH_MAX, Plan, PlannedChange, PlannedStep, PlannedVersion, PreviousVersion, Respin, kept_steps,
+    list,
+};
+use tollgate_core::state::{Run, StepStatus};
 use tollgate_core::version::{Version, VersionFormat};
+use tollgate_core::view::{Refusal, View};
 
 use crate::looking::{Asked, VersionSurvey};
 use crate::planning::{Content, Origin, PlanningError, assemble, format_of, planned_version};
+use crate::respin::{Before, Past, made, version_of_next};
 use crate::versioning::{Wanted, next_version_on};
 
-/// Makes the plan of a scenario.
-pub fn plan(definition: &Definition, policy: &Policy, scenario: &Scenario) -> Result<Plan, PlanningError> {
-    let procedure = procedure_of(definition, scenario)?;
-    let format = format_of(definition)?;
-    let commits = commits_of(scenario);
-    let survey = survey(definition, &format, scenario, &commits)?;
-    let wanted = Wanted {
-        version: scenario.version.clone(),
-        bump: scenario.bump,
-        pre: scenario.pre.clone(),
-        ..Wanted::default()
-    };
-    let date = definition.version.next.zone.date(scenario.start);
-    let proposal = next_version_on(date, definition, &survey, &wanted)?;
-    let version = planned_version(&format, proposal, &survey, &wanted)?;
-    let author = |change: &Change| {
-        let found = commits.iter().find(|(id, _)| *id == change.commit);
-        found.and_then(|(_, commit)| commit.author.clone())
-    };
-    let changes = survey.changes.iter().take(EACH_MAX).map(|change| PlannedChange {
-        commit: change.commit.clone(),
-        title: change.subject.chars().take(200).collect(),
-        author: author(change),
-    });
-    let authors: BTreeSet<PersonName> =
-        commits.iter().filter_map(|(_, commit)| commit.author.clone()).collect();
-    let paths: BTreeSet<String> = commits.iter().flat_map(|(_, commit)| commit.paths.clone()).collect();
-    let base = commits.first().map_or_else(|| object("nothing"), |(id, _)| id.clone());
-    let content = Content {
-        base,
-        date,
-        version,
-        changes: changes.collect(),
-        changes_total: survey.changes.len() as u64,
-        changed_paths: paths.into_iter().collect(),
-        strangers: u32::from(commits.iter().any(|(_, commit)| commit.author.is_none())),
-        authors,
-    };
-    let url = definition.repository.url.clone().unwrap_or_else(|| "the repository".into());
-    let origin = Origin { url, checkout: None, folder: None };
-    let mut plan = assemble(&origin, definition, policy, &procedure, &wanted, content)?;
-    for step in &plan.steps {
-        if let Body::Step(StepKind::GitMerge(merge)) = &step.body
-            && let MergeWay::From(branch) = &merge.way
-        {
-            plan.pinned.insert(branch.clone(), object(branch));
-        }
+/// What a commit touches that does not say what.
+const SOMETHING: &str = "something";
+
+/// Makes the plans of a scenario: that of its start, and those of its respins.
+#[derive(Debug, Clone, Copy)]
+pub struct Rehearsal<'a> {
+    definition: &'a Definition,
+    policy: &'a Policy,
+    scenario: &'a Scenario,
+}
+
+impl<'a> Rehearsal<'a> {
+    /// Of a scenario of a procedure file.
+    pub fn new(definition: &'a Definition, policy: &'a Policy, scenario: &'a Scenario) -> Self {
+        Self { definition, policy, scenario }
     }
-    Ok(plan)
+
+    /// The plan of its start.
+    pub fn plan(&self) -> Result<Plan, PlanningError> {
+        let Self { definition, scenario, .. } = *self;
+        let procedure = procedure_of(definition, scenario)?;
+        let format = format_of(definition)?;
+        let commits = commits_of(scenario, &[]);
+        let survey = survey(definition, &format, scenario, &commits)?;
+        let wanted = Wanted {
+            version: scenario.version.clone(),
+            bump: scenario.bump,
+            pre: scenario.pre.clone(),
+            ..Wanted::default()
+        };
+        let date = definition.version.next.zone.date(scenario.start);
+        let proposal = next_version_on(date, definition, &survey, &wanted)?;
+        let version = planned_version(&format, proposal, &survey, &wanted)?;
+        self.assembled(&procedure, &wanted, date, version, &survey, &commits)
+    }
+
+    /// The plan of the next candidate of the release of a view.
+    fn respin(
+        &self,
+        view: &View,
+        next: &scripted::Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Plan, PlanningError> {
+        let Self { definition, scenario, .. } = *self;
+        let before = before(view).ok_or_else(|| PlanningError::Repository {
+            code: "no-release",
+            why: "there is no release yet".into(),
+            hint: None,
+        })?;
+        let newest = before.release.newest().cloned().ok_or_else(nothing)?;
+        let format = format_of(definition)?;
+        let commits = commits_of(scenario, next.since);
+        let survey = survey(definition, &format, scenario, &commits)?;
+        let wanted = Wanted { version: next.version.map(ToOwned::to_owned), ..Wanted::default() };
+        let told = told(&before);
+        let tells = |told: &PreviousVersion| told.text == newest.version;
+        let burnt = match before.release.is_used_up() {
+            true => Some("its tag was made, or it was published".to_owned()),
+            false => {
+                told.as_ref().filter(|told| tells(told)).map(|_| "the changelog tells of it already".into())
+            }
+        };
+        let theirs = before.release.candidates.iter().filter_map(|one| format.parse_text(&one.version));
+        let used = survey.used.iter().cloned().chain(theirs).collect();
+        let today = definition.version.next.zone.date(now);
+        let past = Past { used, burnt, today };
+        let version = version_of_next(definition, &survey, &before, &wanted, &past)?;
+        let procedure = &before.run.procedure;
+        let mut plan = self.assembled(procedure, &wanted, today, version, &survey, &commits)?;
+        plan.respin = Some(takes_the_place(&plan, &before, told, &commits)?);
+        Ok(plan)
+    }
+
+    fn assembled(
+        &self,
+        procedure: &ProcedureName,
+        wanted: &Wanted,
+        date: Date,
+        version: PlannedVersion,
+        survey: &VersionSurvey,
+        commits: &[(ObjectId, Commit)],
+    ) -> Result<Plan, PlanningError> {
+        let definition = self.definition;
+        let author = |change: &Change| {
+            let found = commits.iter().find(|(id, _)| *id == change.commit);
+            found.and_then(|(_, commit)| commit.author.clone())
+        };
+        let changes = survey.changes.iter().take(EACH_MAX).map(|change| PlannedChange {
+            commit: change.commit.clone(),
+            title: change.subject.chars().take(200).collect(),
+            author: author(change),
+        });
+        let authors: BTreeSet<PersonName> =
+            commits.iter().filter_map(|(_, commit)| commit.author.clone()).collect();
+        let paths: BTreeSet<String> = commits.iter().flat_map(|(_, commit)| commit.paths.clone()).collect();
+        let content = Content {
+            base: commits.first().map_or_else(|| object("nothing"), |(id, _)| id.clone()),
+            date,
+            version,
+            changes: changes.collect(),
+            changes_total: survey.changes.len() as u64,
+            changed_paths: paths.into_iter().collect(),
+            strangers: u32::from(commits.iter().any(|(_, commit)| commit.author.is_none())),
+            authors,
+        };
+        let url = definition.repository.url.clone().unwrap_or_else(|| "the repository".into());
+        let origin = Origin { url, checkout: None, folder: None };
+        let mut plan = assemble(&origin, definition, self.policy, procedure, wanted, content)?;
+        for step in &plan.steps {
+            if let Body::Step(StepKind::GitMerge(merge)) = &step.body
+                && let MergeWay::From(branch) = &merge.way
+            {
+                plan.pinned.insert(branch.clone(), object(branch));
+            }
+        }
+        Ok(plan)
+    }
+}
+
+impl Replan for Rehearsal<'_> {
+    fn replan(&self, view: &View, wanted: &scripted::Wanted<'_>, now: Timestamp) -> Result<Plan, Refusal> {
+        self.respin(view, wanted, now).map_err(|error| match error {
+            PlanningError::Repository { code, why, hint } | PlanningError::Version { code, why, hint } => {
+                Refusal { code, why, hint }
+            }
+            PlanningError::Unfolding(error) => Refusal::new("no-plan", error.to_string()),
+        })
+    }
+}
+
+fn nothing() -> PlanningError {
+    PlanningError::Repository { code: "no-release", why: "there is no candidate yet".into(), hint: None }
+}
+
+/// The release of a view, as another candidate would take it up.
+fn before(view: &View) -> Option<Before> {
+    let release = view.release.clone();
+    let run = release.cut_of(release.newest()?.number)?.clone();
+    let plan = view.plans.get(&run.id)?.clone();
+    Some(Before { release, run, plan, revision: None })
+}
+
+/// The candidate that the changelog on the branch tells of: where its section was written, and got to the branch.
+fn told(before: &Before) -> Option<PreviousVersion> {
+    let release = &before.release;
+    let branch = &before.plan.definition.repository.branch;
+    let got_there = |run: &Run| {
+        let done = run.steps.values().filter_map(|step| match &step.status {
+            StepStatus::Done { result: StepResult::Act(outcome), .. } => Some(outcome),
+            _ => None,
+        });
+        let (mut written, mut there) = (false, false);
+        for outcome in done {
+            match outcome {
+                Outcome::Edited { notes: Some(_), .. } => written = true,
+                Outcome::MergedInto { branch: into, .. } => there |= into == branch,
+                _ => {}
+            }
+        }
+        let pushes = |step: &PlannedStep| {
+            matches!(step.body, Body::Step(StepKind::GitPush { branch: true, .. }))
+                && run
+                    .steps
+                    .get(&step.id)
+                    .is_some_and(|state| matches!(state.status, StepStatus::Done { .. }))
+        };
+        let aside = |step: &PlannedStep| matches!(step.body, Body::Step(StepKind::GitBranch { .. }));
+        let steps = &before.plan.steps;
+        written && (there || steps.iter().any(pushes) && !steps.iter().any(aside))
+    };
+    let told = |candidate: &&Candidate| release.cut_of(candidate.number).is_some_and(got_there);
+    let candidate = release.candidates.iter().rev().find(told)?;
+    let (text, tag, commit) =
+        (candidate.version.clone(), candidate.tag_name.clone(), candidate.commit.clone());
+    Some(PreviousVersion { text, tag, commit })
+}
+
+/// What a plan takes the place of. What a commit touches of which nobody says so is something else than the version files.
+fn takes_the_place(
+    plan: &Plan,
+    before: &Before,
+    told: Option<PreviousVersion>,
+    commits: &[(ObjectId, Commit)],
+) -> Result<Respin, PlanningError> {
+    let (Some(newest), Some(opened)) = (before.release.newest(), &before.release.opened) else {
+        return Err(nothing());
+    };
+    let since = || commits.iter().take_while(|(id, _)| *id != newest.base);
+    let mut paths: BTreeSet<String> = since().flat_map(|(_, commit)| commit.paths.clone()).collect();
+    if since().any(|(_, commit)| commit.paths.is_empty()) {
+        paths.insert(SOMETHING.to_owned());
+    }
+    let changed_paths: Vec<String> = paths.into_iter().collect();
+    let (keeps, again) = kept_steps(plan, &before.run, &before.plan, &changed_paths);
+    let change = |(id, commit): &(ObjectId, Commit)| PlannedChange {
+        commit: id.clone(),
+        title: commit.message.lines().next().unwrap_or_default().chars().take(200).collect(),
+        author: commit.author.clone(),
+    };
+    Ok(Respin {
+        release: opened.version.clone(),
+        before: newest.number,
+        version: newest.version.clone(),
+        run: before.run.id,
+        revision: None,
+        base: newest.base.clone(),
+        commit: newest.commit.clone(),
+        merges_others: false,
+        changed_paths,
+        since: since().take(EACH_MAX).map(change).collect(),
+        made: made(&before.release),
+        told,
+        keeps,
+        again,
+    })
 }
 
 fn procedure_of(definition: &Definition, scenario: &Scenario) -> Result<ProcedureName, PlanningError> {
@@ -77,14 +255,16 @@ fn procedure_of(definition: &Definition, scenario: &Scenario) -> Result<Procedur
     })
 }
 
-/// The commits, the newest first, each with an id of its own.
-fn commits_of(scenario: &Scenario) -> Vec<(ObjectId, Commit)> {
-    let one = Commit { message: "feat: a change".into(), author: None, paths: Vec::new() };
+/// The commits and those that came since, the newest first, each with an id of its own.
+fn commits_of(scenario: &Scenario, since: &[Commit]) -> Vec<(ObjectId, Commit)> {
+    let one = Commit::new("feat: a change");
     let all = if scenario.changes.is_empty() { std::slice::from_ref(&one) } else { &scenario.changes };
     let with_id = |(number, commit): (usize, &Commit)| {
         (object(&format!("commit {number} {}", commit.message)), commit.clone())
     };
-    all.iter().enumerate().map(with_id).rev().collect()
+    let all: Vec<&Commit> = all.iter().chain(since).collect();
+    let all = all.into_iter().enumerate().map(with_id);
+    all.rev().collect()
 }
 
 /// What tags and commits would say.

@@ -121,76 +121,14 @@ impl Engine {
         wanted: &Wanted,
     ) -> Result<PlannedVersion, EngineError> {
         let format = format_of(definition)?;
-        let newest = before.release.newest().ok_or_else(|| EngineError::Damaged("no candidate".into()))?;
         let mut used = survey.used.clone();
         used.extend(self.taken_versions(&definition.service, &format).await?);
         // Another release that could be started anew is another release all the same.
         let rows = self.releases(&definition.service, RELEASES_MAX).await?;
         used.extend(rows.iter().filter_map(|row| format.parse_text(&row.version)));
         let burnt = self.is_used_up(surveyed, definition, before).await?;
-        let (version, because) = match (&wanted.version, format.parse_text(&newest.version)) {
-            (Some(text), _) => (given(&format, text)?.version, "chosen by a person".to_owned()),
-            (None, Some(version)) if burnt.is_none() => {
-                (version, format!("candidate {} got no tag and was not published", newest.number))
-            }
-            (None, Some(version)) => {
-                let next = self.next_candidate(&format, definition, &version, &used)?;
-                (
-                    next,
-                    format!(
-                        "candidate {} was {}: {}",
-                        newest.number,
-                        newest.version,
-                        burnt.unwrap_or_default()
-                    ),
-                )
-            }
-            (None, None) => {
-                let why = format!("{} is no version of the form `{format}`", newest.version);
-                return Err(refused("no-version", why, "choose the version with `--set-version`").into());
-            }
-        };
-        check(&version, survey, wanted, self.world.today_of(definition))?;
-        let tag = format
-            .tag_name(&version)
-            .map_err(|error| refused("no-tag", error.to_string(), "correct `version.format`"))?;
-        Ok(PlannedVersion {
-            text: version.to_string(),
-            tag,
-            previous: before.plan.version.previous.clone().or(survey.previous.clone()),
-            bump: if wanted.version.is_some() { "given".into() } else { before.plan.version.bump.clone() },
-            because: vec![because],
-            chosen: None,
-            pre: version.pre_label().map(ToOwned::to_owned),
-        })
-    }
-
-    /// The next version for another candidate: by the counter of the scheme, or where it has none by its lowest place.
-    fn next_candidate(
-        &self,
-        format: &VersionFormat,
-        definition: &Definition,
-        version: &Version,
-        used: &[Version],
-    ) -> Result<Version, PlanningError> {
-        let by_hand = "choose the version with `--set-version`";
-        let (today, first) = (self.world.today_of(definition), definition.version.next.first);
-        match format.respin(version, used, first) {
-            Err(VersionError::NoCounter { .. }) if version.pre_release().is_none() => {}
-            other => return other.map_err(|error| refused("no-next", error.to_string(), by_hand)),
-        }
-        let wish = Wish { bump: Bump::Patch, pre: None, today, first };
-        let mut last = version.clone();
-        for _ in 0..TRIES_MAX {
-            let known = Known { last: Some(&last), used, ..Known::default() };
-            let next =
-                format.next(&known, &wish).map_err(|error| refused("no-next", error.to_string(), by_hand))?;
-            if !used.contains(&next) {
-                return Ok(next);
-            }
-            last = next;
-        }
-        Err(refused("no-next", format!("the next versions after {version} are all taken"), by_hand))
+        let today = self.world.today_of(definition);
+        Ok(version_of_next(definition, survey, before, wanted, &Past { used, burnt, today })?)
     }
 
     /// What used up the version of the newest candidate; `None` where nothing did.
@@ -302,6 +240,84 @@ impl Engine {
             })
             .collect())
     }
+}
+
+/// What is known of the versions before.
+pub(crate) struct Past {
+    /// Those that no other candidate can have.
+    pub(crate) used: Vec<Version>,
+    /// What used up that of the newest candidate; nothing if its version is free.
+    pub(crate) burnt: Option<String>,
+    /// Today, by the clocks of the service.
+    pub(crate) today: jiff::civil::Date,
+}
+
+/// The version of the next candidate, by what is known of those before.
+pub(crate) fn version_of_next(
+    definition: &Definition,
+    survey: &VersionSurvey,
+    before: &Before,
+    wanted: &Wanted,
+    past: &Past,
+) -> Result<PlannedVersion, PlanningError> {
+    let format = format_of(definition)?;
+    let by_hand = "choose the version with `--set-version`";
+    let newest = before.release.newest();
+    let newest = newest.ok_or_else(|| refused("no-version", "there is no candidate".into(), by_hand))?;
+    let (version, because) = match (&wanted.version, format.parse_text(&newest.version), &past.burnt) {
+        (Some(text), ..) => (given(&format, text)?.version, "chosen by a person".to_owned()),
+        (None, Some(version), None) => {
+            (version, format!("candidate {} got no tag and was not published", newest.number))
+        }
+        (None, Some(version), Some(burnt)) => {
+            let next = next_candidate(&format, definition, &version, past)?;
+            (next, format!("candidate {} was {}: {burnt}", newest.number, newest.version))
+        }
+        (None, None, _) => {
+            let why = format!("{} is no version of the form `{format}`", newest.version);
+            return Err(refused("no-version", why, by_hand));
+        }
+    };
+    check(&version, survey, wanted, past.today)?;
+    let tag = format
+        .tag_name(&version)
+        .map_err(|error| refused("no-tag", error.to_string(), "correct `version.format`"))?;
+    Ok(PlannedVersion {
+        text: version.to_string(),
+        tag,
+        previous: before.plan.version.previous.clone().or(survey.previous.clone()),
+        bump: if wanted.version.is_some() { "given".into() } else { before.plan.version.bump.clone() },
+        because: vec![because],
+        chosen: None,
+        pre: version.pre_label().map(ToOwned::to_owned),
+    })
+}
+
+/// The next version for another candidate: by the counter of the scheme, or where it has none by its lowest place.
+fn next_candidate(
+    format: &VersionFormat,
+    definition: &Definition,
+    version: &Version,
+    past: &Past,
+) -> Result<Version, PlanningError> {
+    let by_hand = "choose the version with `--set-version`";
+    let (today, first) = (past.today, definition.version.next.first);
+    match format.respin(version, &past.used, first) {
+        Err(VersionError::NoCounter { .. }) if version.pre_release().is_none() => {}
+        other => return other.map_err(|error| refused("no-next", error.to_string(), by_hand)),
+    }
+    let wish = Wish { bump: Bump::Patch, pre: None, today, first };
+    let mut last = version.clone();
+    for _ in 0..TRIES_MAX {
+        let known = Known { last: Some(&last), used: &past.used, ..Known::default() };
+        let next =
+            format.next(&known, &wish).map_err(|error| refused("no-next", error.to_string(), by_hand))?;
+        if !past.used.contains(&next) {
+            return Ok(next);
+        }
+        last = next;
+    }
+    Err(refused("no-next", format!("the next versions after {version} are all taken"), by_hand))
 }
 
 /// Whether steps bring commits in that the base does not have.

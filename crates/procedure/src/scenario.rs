@@ -11,7 +11,9 @@ use tollgate_core::forward::point::Point;
 use tollgate_core::forward::scenario::{
     Commit, Does, Ending, Expectation, Expected, Fault, LASTS, Limit, Part, Scenario, When, read_moment,
 };
-use tollgate_core::ids::{EnvironmentName, GateName, ItemName, OutputName, PersonName, QuestionName, StepId};
+use tollgate_core::ids::{
+    CandidateNumber, EnvironmentName, GateName, ItemName, OutputName, PersonName, QuestionName, StepId,
+};
 use tollgate_core::model::{Definition, Place, Policy};
 use tollgate_core::plan::{Items, PlannedChange, unfold};
 use tollgate_core::version::{Bump, PreLabel};
@@ -113,7 +115,12 @@ impl Reading<'_> {
             scenario.commands_take = takes;
         }
         scenario.changes = changes;
-        scenario.people = items(root, "people").iter().filter_map(|node| self.part(node)).collect();
+        for node in items(root, "people") {
+            // What stands below a respin is about the candidate that it makes.
+            let above =
+                scenario.people.iter().filter(|part| matches!(part.does, Does::Respin { .. })).count();
+            scenario.people.extend(self.part(node).map(|part| Part { respins: above as u32, ..part }));
+        }
         scenario.world = items(root, "world").iter().filter_map(|node| self.fault(node)).collect();
         scenario.expect = items(root, "expect").iter().filter_map(|node| self.expected(node)).collect();
         start.map(|_| scenario)
@@ -271,7 +278,7 @@ impl Reading<'_> {
 
     fn change(&mut self, node: &Node) -> Option<Commit> {
         if let Some(text) = node.text() {
-            return Some(Commit { message: text.to_owned(), author: None, paths: Vec::new() });
+            return Some(Commit::new(text));
         }
         let paths = items(node, "paths").iter().filter_map(Node::text).map(ToOwned::to_owned).collect();
         let author = node.get("author").and_then(|node| self.person(node));
@@ -293,7 +300,7 @@ impl Reading<'_> {
             (None, Some(at)) => When::At(self.moment(at)?),
             (None, None) => When::After(SignedDuration::ZERO),
         };
-        Some(Part { when, by, does, place: place(kind.key_span) })
+        Some(Part { when, by, does, respins: 0, place: place(kind.key_span) })
     }
 
     fn does(&mut self, node: &Node, kind: &Entry) -> Option<Does> {
@@ -340,6 +347,11 @@ impl Reading<'_> {
             "hold" => Does::Hold(text()?),
             "resume" => Does::Resume,
             "abort" => Does::Abort(text()?),
+            "respin" => Does::Respin {
+                why: text()?,
+                changes: items(node, "changes").iter().filter_map(|node| self.change(node)).collect(),
+                version: node.get("version").and_then(Node::text).map(ToOwned::to_owned),
+            },
             "freeze" => self.freeze(node, kind)?,
             _ => Does::Thaw(value.integer().and_then(|number| u32::try_from(number).ok())?),
         })
@@ -428,7 +440,7 @@ impl Reading<'_> {
     }
 
     fn expected(&mut self, node: &Node) -> Option<Expected> {
-        const KINDS: [&str; 7] = ["live", "not-live", "waits", "ends", "version", "done", "skipped"];
+        const KINDS: [&str; 8] = ["live", "not-live", "waits", "ends", "version", "done", "skipped", "kept"];
         let kind = node.entries().iter().find(|entry| KINDS.contains(&entry.key.as_str()))?;
         let value = &kind.value;
         let what = match kind.key.as_str() {
@@ -441,7 +453,8 @@ impl Reading<'_> {
             }
             "version" => Expectation::Version(value.text()?.to_owned()),
             "done" => Expectation::Done(self.step(value)?),
-            _ => Expectation::Skipped(self.step(value)?),
+            "skipped" => Expectation::Skipped(self.step(value)?),
+            _ => Expectation::Kept(self.step(value)?),
         };
         let mut limits = node
             .entries()
@@ -464,7 +477,9 @@ impl Reading<'_> {
                 })
             }
         };
-        Some(Expected { what, limit, place: place(kind.key_span) })
+        let candidate = node.get("candidate").and_then(Node::integer);
+        let candidate = candidate.and_then(|number| u32::try_from(number).ok()).map(CandidateNumber);
+        Some(Expected { what, limit, candidate, place: place(kind.key_span) })
     }
 }
 
@@ -480,7 +495,7 @@ fn is_plus(ballot: Ballot, node: &Node) -> bool {
 
 /// Whether a key of an entry of `people` says what somebody does.
 fn is_kind(key: &str) -> bool {
-    const MODIFIERS: [&str; 12] = [
+    const MODIFIERS: [&str; 14] = [
         "by",
         "after",
         "at",
@@ -493,6 +508,8 @@ fn is_kind(key: &str) -> bool {
         "from",
         "until",
         "environments",
+        "changes",
+        "version",
     ];
     !MODIFIERS.contains(&key)
 }

@@ -64,9 +64,25 @@ impl Template {
     /// What is written beside it: files that it names, and days to try it out on.
     fn beside(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Generic => &[],
+            Self::Generic => &[
+                (
+                    "scenarios/a-freeze-on-the-way.yaml",
+                    template!("generic/scenarios/a-freeze-on-the-way.yaml"),
+                ),
+                ("scenarios/a-respin.yaml", template!("generic/scenarios/a-respin.yaml")),
+                ("scenarios/good-day.yaml", template!("generic/scenarios/good-day.yaml")),
+                (
+                    "scenarios/who-may-approve-is-not-there.yaml",
+                    template!("generic/scenarios/who-may-approve-is-not-there.yaml"),
+                ),
+            ],
             Self::Testpilot => &[
                 ("VERIFY.md", template!("testpilot/VERIFY.md")),
+                (
+                    "scenarios/a-freeze-on-the-way.yaml",
+                    template!("testpilot/scenarios/a-freeze-on-the-way.yaml"),
+                ),
+                ("scenarios/a-respin.yaml", template!("testpilot/scenarios/a-respin.yaml")),
                 (
                     "scenarios/a-step-of-the-plan-fails.yaml",
                     template!("testpilot/scenarios/a-step-of-the-plan-fails.yaml"),
@@ -83,6 +99,7 @@ impl Template {
                 ),
             ],
             Self::Balrog => &[
+                ("scenarios/a-respin.yaml", template!("balrog/scenarios/a-respin.yaml")),
                 ("scenarios/an-urgent-release.yaml", template!("balrog/scenarios/an-urgent-release.yaml")),
                 ("scenarios/good-day.yaml", template!("balrog/scenarios/good-day.yaml")),
                 (
@@ -97,8 +114,17 @@ impl Template {
                     "scenarios/too-late-in-the-day.yaml",
                     template!("balrog/scenarios/too-late-in-the-day.yaml"),
                 ),
+                (
+                    "scenarios/who-may-approve-is-not-there.yaml",
+                    template!("balrog/scenarios/who-may-approve-is-not-there.yaml"),
+                ),
             ],
             Self::ServerSyncstorage => &[
+                (
+                    "scenarios/a-freeze-on-the-way.yaml",
+                    template!("server-syncstorage/scenarios/a-freeze-on-the-way.yaml"),
+                ),
+                ("scenarios/a-respin.yaml", template!("server-syncstorage/scenarios/a-respin.yaml")),
                 ("scenarios/good-day.yaml", template!("server-syncstorage/scenarios/good-day.yaml")),
                 (
                     "scenarios/nobody-may-approve.yaml",
@@ -119,10 +145,15 @@ impl Template {
                     template!("pulumi-service/scenarios/a-freeze-on-the-way.yaml"),
                 ),
                 ("scenarios/a-hotfix.yaml", template!("pulumi-service/scenarios/a-hotfix.yaml")),
+                ("scenarios/a-respin.yaml", template!("pulumi-service/scenarios/a-respin.yaml")),
                 ("scenarios/good-day.yaml", template!("pulumi-service/scenarios/good-day.yaml")),
                 (
                     "scenarios/not-a-clean-merge.yaml",
                     template!("pulumi-service/scenarios/not-a-clean-merge.yaml"),
+                ),
+                (
+                    "scenarios/who-may-approve-is-not-there.yaml",
+                    template!("pulumi-service/scenarios/who-may-approve-is-not-there.yaml"),
                 ),
             ],
             Self::ThreeEnvironments => &[
@@ -130,6 +161,7 @@ impl Template {
                     "scenarios/a-freeze-on-wednesday.yaml",
                     template!("three-environments/scenarios/a-freeze-on-wednesday.yaml"),
                 ),
+                ("scenarios/a-respin.yaml", template!("three-environments/scenarios/a-respin.yaml")),
                 (
                     "scenarios/a-ticket-fails.yaml",
                     template!("three-environments/scenarios/a-ticket-fails.yaml"),
@@ -139,6 +171,10 @@ impl Template {
                     template!("three-environments/scenarios/a-window-missed.yaml"),
                 ),
                 ("scenarios/good-week.yaml", template!("three-environments/scenarios/good-week.yaml")),
+                (
+                    "scenarios/who-may-approve-is-not-there.yaml",
+                    template!("three-environments/scenarios/who-may-approve-is-not-there.yaml"),
+                ),
             ],
         }
     }
@@ -165,7 +201,8 @@ pub(crate) fn run(app: &App, args: &InitArgs) -> Result<Exit, CliError> {
     let beside: Vec<(PathBuf, &str)> =
         args.template.beside().iter().map(|(name, text)| (folder.join(name), *text)).collect();
     // All or nothing: who runs it again after moving one file away gets them all.
-    if let Some((there, _)) = beside.iter().find(|(path, _)| path.symlink_metadata().is_ok()) {
+    let mut all = std::iter::once(&file).chain(beside.iter().map(|(path, _)| path));
+    if let Some(there) = all.find(|path| path.symlink_metadata().is_ok()) {
         return Err(exists(there));
     }
     write_new(&file, &text)?;

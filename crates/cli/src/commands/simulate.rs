@@ -17,7 +17,7 @@ use tollgate_core::forward::{Driven, Told};
 use tollgate_core::gate::WaitsOn;
 use tollgate_engine::EngineError;
 use tollgate_engine::ports::Clock;
-use tollgate_engine::rehearsal;
+use tollgate_engine::rehearsal::Rehearsal;
 use tollgate_procedure::{load_scenario, scenario_schema};
 
 use crate::app::App;
@@ -153,9 +153,9 @@ fn load(app: &App, file: &Path, rules: &Rules) -> Result<Scenario, CliError> {
 }
 
 fn one(file: Option<&Path>, scenario: &Scenario, rules: &Rules) -> Result<Played, CliError> {
-    let plan = rehearsal::plan(&rules.definition, &rules.policy, scenario)
-        .map_err(|error| CliError::from(EngineError::Planning(error)))?;
-    let driven = play(scenario, plan.clone());
+    let rehearsal = Rehearsal::new(&rules.definition, &rules.policy, scenario);
+    let plan = rehearsal.plan().map_err(|error| CliError::from(EngineError::Planning(error)))?;
+    let driven = play(scenario, plan.clone(), &rehearsal);
     let expected = judge(scenario, &plan, &driven);
     Ok(Played {
         file: file.map(|file| file.display().to_string()),

@@ -107,6 +107,15 @@ pub enum Deed {
         /// Its number.
         number: u32,
     },
+    /// Somebody tries something that does not even get as far as a decision.
+    Refused {
+        /// Who.
+        actor: Actor,
+        /// What they try.
+        what: String,
+        /// Why it is nothing.
+        refusal: Refusal,
+    },
     /// Another release does something to an environment.
     Elsewhere {
         /// Which.
@@ -445,6 +454,7 @@ impl Driver<'_> {
                 let decision = thaw(&self.policy_view(), number, &actor, self.stage.now);
                 self.ruled(&actor, "thaw", decision.map(|decision| decision.entries));
             }
+            Deed::Refused { actor, what, refusal } => self.refused(&actor, what, refusal),
             Deed::Elsewhere { environment, event } => {
                 let stream = StreamId::Environment(self.stage.view.service.clone(), environment);
                 let (at, actor, event) = (self.stage.now, Actor::Tollgate, Event::Environment(event));

@@ -8,7 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::point::Point;
 use crate::calendar::{Zone, date_word, time_word, weekday_word};
 use crate::event::{Ballot, TickResult};
-use crate::ids::{EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RoleName, StepId};
+use crate::ids::{
+    CandidateNumber, EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RoleName, StepId,
+};
 use crate::model::Place;
 use crate::version::{Bump, PreLabel};
 
@@ -94,6 +96,11 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// One by somebody whom the policy does not know, of which nobody says what it touches.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), author: None, paths: Vec::new() }
+    }
+
     /// Whether it counts where only these paths do: paths, folders or patterns, those after `!` do not. One that names no file
     /// counts always.
     pub fn counts(&self, paths: &[String]) -> bool {
@@ -130,6 +137,9 @@ pub struct Part {
     pub by: Option<PersonName>,
     /// What.
     pub does: Does,
+    /// How many respins stand above it: it is about the candidate that the last of them made. Where it happens at a moment, it is
+    /// done to whichever candidate there is then.
+    pub respins: u32,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -165,6 +175,15 @@ pub enum Does {
     Resume,
     /// Gives it up.
     Abort(String),
+    /// Makes another candidate of the release.
+    Respin {
+        /// Why.
+        why: String,
+        /// The commits that came since, the oldest first; one fix if none.
+        changes: Vec<Commit>,
+        /// Its version, where somebody names it.
+        version: Option<String>,
+    },
     /// Freezes, until a moment; all environments where none is named.
     Freeze {
         /// Why.
@@ -197,6 +216,7 @@ impl Does {
             | Self::Hold(_)
             | Self::Resume
             | Self::Abort(_)
+            | Self::Respin { .. }
             | Self::Freeze { .. }
             | Self::Thaw(_) => None,
         }
@@ -244,6 +264,8 @@ pub struct Expected {
     pub what: Expectation,
     /// When.
     pub limit: Option<Limit>,
+    /// Of which candidate. Of any if none, but the version: that is what the release is called, the version of the first.
+    pub candidate: Option<CandidateNumber>,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -265,6 +287,8 @@ pub enum Expectation {
     Done(StepId),
     /// A step is skipped, by a condition or a waiver.
     Skipped(StepId),
+    /// A step was done for an earlier candidate, and that counts for this one.
+    Kept(StepId),
 }
 
 /// How a scenario can end.

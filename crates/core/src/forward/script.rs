@@ -1,12 +1,13 @@
 //! Playing a scenario.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::outcome::{OUTPUT, plausible};
 use super::point::Point;
-use super::scenario::{Does, Fault, LIVE_AFTER, Part, Scenario, When};
+use super::scenario::{Commit, Does, Fault, LIVE_AFTER, Part, Scenario, When};
 use super::willing::{Willing, actor, outputs};
 use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive};
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
@@ -17,22 +18,41 @@ use crate::decide::{LineStanding, checklist, expected};
 use crate::event::Seen;
 use crate::explain::Holding;
 use crate::gate::Action;
-use crate::ids::{PersonName, RunId};
+use crate::ids::{CandidateNumber, PersonName, RunId};
 use crate::journal::BlobId;
 use crate::model::{Deploy, Policy, Probe};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{PolicyState, ReleaseState, Run, StepState, StepStatus};
-use crate::view::{Stimulus, View, later, named_uuid, release_id, watch_key};
+use crate::view::{Refusal, Stimulus, View, later, named_uuid, release_id, watch_key};
 
 /// The most decisions of one scenario.
 const DECISIONS_MAX: u32 = 50_000;
 
+/// Makes the plan of another candidate.
+pub trait Replan {
+    /// The plan of the next candidate of the release of a view, at a moment.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be none.
+    fn replan(&self, view: &View, wanted: &Wanted<'_>, now: Timestamp) -> Result<Plan, Refusal>;
+}
+
+/// What another candidate is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The commits that came since the start of the scenario, the oldest first.
+    pub since: &'a [Commit],
+    /// Its version, where somebody names it.
+    pub version: Option<&'a str>,
+}
+
 /// Plays a scenario with a plan, under the rules of the plan, from its start to its end.
-pub fn play(scenario: &Scenario, plan: Plan) -> Driven {
+pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
     let view = fresh(&plan);
     let stage = Stage::new(view, PolicyState::default(), scenario.start);
     let starter = starter(&plan, scenario.by.as_ref());
-    let mut script = Script::new(scenario, starter.clone());
+    let mut script = Script::new(scenario, starter.clone(), replan);
     let first = vec![starting(plan, starter)];
     drive(stage, first, &mut script, Bounds { until: scenario.until, decisions: DECISIONS_MAX })
 }
@@ -87,28 +107,39 @@ pub fn starter(plan: &Plan, named: Option<&PersonName>) -> Actor {
 
 struct Script<'s> {
     scenario: &'s Scenario,
+    replan: &'s dyn Replan,
     starter: Actor,
     willing: Willing,
     /// What people do that has not happened yet, with the moment where that is known.
     parts: Vec<(&'s Part, Option<Timestamp>)>,
-    scripted: BTreeSet<Point>,
+    /// What is answered by what people do, with the respins that stand above that.
+    scripted: BTreeSet<(u32, Point)>,
+    /// The respins that were tried: which of them, and the candidate that there was.
+    tried: Vec<(u32, CandidateNumber)>,
+    /// The commits that came since the start.
+    since: Vec<Commit>,
     failed: BTreeMap<crate::ids::StepId, u32>,
 }
 
 impl<'s> Script<'s> {
-    fn new(scenario: &'s Scenario, starter: Actor) -> Self {
-        let due = |part: &Part| match (part.when, part.does.point()) {
+    fn new(scenario: &'s Scenario, starter: Actor, replan: &'s dyn Replan) -> Self {
+        let due = |part: &Part| match (part.when, &part.does) {
             (When::At(at), _) => Some(at),
-            (When::After(span), None) => Some(later(scenario.start, span)),
-            (When::After(_), Some(_)) => None,
+            (When::After(_), Does::Respin { .. }) => None,
+            (When::After(span), does) if does.point().is_none() => Some(later(scenario.start, span)),
+            (When::After(_), _) => None,
         };
+        let scripted = scenario.people.iter();
         let parts = scenario.people.iter().filter(|part| !matches!(part.does, Does::Nothing(_)));
         Self {
             scenario,
+            replan,
             starter,
             willing: Willing::default(),
             parts: parts.map(|part| (part, due(part))).collect(),
-            scripted: scenario.people.iter().filter_map(|part| part.does.point()).collect(),
+            scripted: scripted.filter_map(|part| Some((part.respins, part.does.point()?))).collect(),
+            tried: Vec::new(),
+            since: Vec::new(),
             failed: BTreeMap::new(),
         }
     }
@@ -116,7 +147,9 @@ impl<'s> Script<'s> {
     /// What was asked for since it was last looked, with the moment at which it is answered.
     fn take_in(&mut self, stage: &Stage) {
         self.willing.take_in(stage);
-        for (part, due) in self.parts.iter_mut().filter(|(_, due)| due.is_none()) {
+        let reached = self.reached(stage);
+        let theirs = |part: &Part| reached.contains(&part.respins);
+        for (part, due) in self.parts.iter_mut().filter(|(part, due)| due.is_none() && theirs(part)) {
             let When::After(span) = part.when else { continue };
             if stage.holdings.iter().any(|holding| asks(holding, &part.does)) {
                 *due = Some(later(stage.now, span));
@@ -124,9 +157,27 @@ impl<'s> Script<'s> {
         }
     }
 
+    /// The respins below which the file tells of the candidate that there is: the one that made it, and those after it that were
+    /// tried and refused.
+    fn reached(&self, stage: &Stage) -> RangeInclusive<u32> {
+        let after = self.tried.iter().skip(1).map(|(_, candidate)| *candidate);
+        let tried = self.tried.iter().zip(after.chain([newest(stage)]));
+        let made = tried.filter(|((_, before), after)| before < after).map(|((respin, _), _)| *respin);
+        let made = made.max().unwrap_or(0);
+        let mut reached = made..=made;
+        while self.tried.iter().any(|(respin, _)| *respin == reached.end() + 1) {
+            reached = made..=reached.end() + 1;
+        }
+        reached
+    }
+
     /// When what nobody scripted is answered.
     fn answers(&self, stage: &Stage) -> impl Iterator<Item = (Timestamp, &Point)> {
-        let left = |point: &&Point| !self.scripted.contains(*point) && !self.willing.is_over(stage, point);
+        let reached = self.reached(stage);
+        let is_scripted = move |point: &Point| {
+            reached.clone().any(|respins| self.scripted.contains(&(respins, point.clone())))
+        };
+        let left = move |point: &&Point| !is_scripted(point) && !self.willing.is_over(stage, point);
         let after = self.scenario.answer_after;
         // A list that says how long its items take is gone over for that long.
         let all = self.willing.waits().map(|(point, waiting)| (point, later(waiting.since, waiting.takes)));
@@ -134,7 +185,7 @@ impl<'s> Script<'s> {
             .filter_map(move |(point, begins)| Some((later(begins, after?), point)))
     }
 
-    fn part(&self, stage: &Stage, part: &Part) -> Option<Deed> {
+    fn part(&mut self, stage: &Stage, part: &Part) -> Option<Deed> {
         let run = stage.view.release.runs.last()?;
         let holding = stage.holdings.iter().find(|holding| asks(holding, &part.does));
         let by = match (&part.by, holding.and_then(|holding| first_of(stage, holding))) {
@@ -156,7 +207,36 @@ impl<'s> Script<'s> {
         if let Does::Thaw(number) = part.does {
             return Some(Deed::Thaw { actor: by, number });
         }
+        if let Does::Respin { why, changes, version } = &part.does {
+            self.tried.push((part.respins + 1, newest(stage)));
+            return Some(self.respin(stage, by, why, changes, version.as_deref()));
+        }
         Some(Deed::Say { actor: by, stimulus: stimulus(stage, run, &part.does)? })
+    }
+
+    /// What came since is there, whether or not there is another candidate of it yet.
+    fn respin(
+        &mut self,
+        stage: &Stage,
+        actor: Actor,
+        why: &str,
+        changes: &[Commit],
+        version: Option<&str>,
+    ) -> Deed {
+        let fix = [Commit::new(format!("fix: {why}"))];
+        self.since.extend_from_slice(if changes.is_empty() { &fix } else { changes });
+        let wanted = Wanted { since: &self.since, version };
+        match self.replan.replan(&stage.view, &wanted, stage.now) {
+            Ok(plan) => {
+                let (id, why) = (plan.id(), why.to_owned());
+                let (run, blob) = (RunId(named_uuid(&id)), BlobId(id));
+                Deed::Say {
+                    actor,
+                    stimulus: Stimulus::Respin { run, plan: std::sync::Arc::new(plan), blob, why },
+                }
+            }
+            Err(refusal) => Deed::Refused { actor, what: "respin".into(), refusal },
+        }
     }
 
     fn fault(&self, step: &PlannedStep) -> Option<&'s Fault> {
@@ -165,7 +245,13 @@ impl<'s> Script<'s> {
     }
 
     /// From when on a probe is right, and what it answers before that.
-    fn probe(&self, step: &PlannedStep, state: &StepState, plan: &Plan) -> (Option<Timestamp>, Seen) {
+    fn probe(
+        &self,
+        view: &View,
+        step: &PlannedStep,
+        state: &StepState,
+        plan: &Plan,
+    ) -> (Option<Timestamp>, Seen) {
         let here = |fault: &&Fault| matches!(fault, Fault::Probe { environment, .. } if Some(environment) == step.environment.as_ref());
         let before = |value: Option<String>| Seen {
             problem: value.is_none().then(|| "it does not answer".to_owned()),
@@ -176,7 +262,10 @@ impl<'s> Script<'s> {
                 (lasts.map(|span| later(state.opened_at, span)), before(answers.clone()))
             }
             _ => {
-                let old = plan.version.previous.as_ref().map(|previous| previous.text.clone());
+                let there = step.environment.as_ref().and_then(|name| view.environments.get(name));
+                let there = there.and_then(|there| there.deployed.values().next());
+                let previous = || plan.version.previous.as_ref().map(|previous| previous.text.clone());
+                let old = there.map(|there| there.what.version.clone()).or_else(previous);
                 let span = match is_observed(plan, step) {
                     true => self.scenario.answer_after,
                     false => Some(LIVE_AFTER),
@@ -220,13 +309,13 @@ impl Cast for Script<'_> {
 
     fn look_at(&mut self, stage: &Stage, look: Look<'_>) -> Option<Timestamp> {
         let (_, plan, step, state) = looking(&stage.view, look.key)?;
-        let (right, _) = self.probe(step, state, plan);
+        let (right, _) = self.probe(&stage.view, step, state, plan);
         next_look(stage, look, right)
     }
 
     fn see(&mut self, stage: &Stage, look: Look<'_>) -> Seen {
         let Some((run, plan, step, state)) = looking(&stage.view, look.key) else { return nothing() };
-        match self.probe(step, state, plan) {
+        match self.probe(&stage.view, step, state, plan) {
             (Some(right), _) if right <= stage.now => right_answer(&stage.view, run, plan, step, look.probe),
             (_, before) => before,
         }
@@ -266,6 +355,11 @@ impl Cast for Script<'_> {
     }
 }
 
+/// The candidate that the release has.
+fn newest(stage: &Stage) -> CandidateNumber {
+    stage.view.release.newest().map_or(CandidateNumber(1), |newest| newest.number)
+}
+
 /// Whether a hold asks for what somebody does.
 fn asks(holding: &Holding, does: &Does) -> bool {
     if does.point().is_some_and(|point| Point::of(holding).as_ref() != Some(&point)) {
@@ -279,7 +373,8 @@ fn asks(holding: &Holding, does: &Does) -> bool {
         Does::Tick(..) => matches!(action, Action::Tick(_)),
         Does::Done(..) => matches!(action, Action::Done(..)),
         Does::Waive(..) => matches!(action, Action::Waive(_)),
-        Does::Retry(_) => matches!(action, Action::Retry(..)),
+        // What failed asks for another candidate as well.
+        Does::Retry(_) | Does::Respin { .. } => matches!(action, Action::Retry(..)),
         _ => false,
     })
 }
@@ -328,7 +423,7 @@ fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
         Does::Hold(why) => Stimulus::Hold { run: id, why: why.clone() },
         Does::Resume => Stimulus::Resume { run: id },
         Does::Abort(why) => Stimulus::Abort { run: id, why: why.clone() },
-        Does::Nothing(_) | Does::Freeze { .. } | Does::Thaw(_) => return None,
+        Does::Nothing(_) | Does::Respin { .. } | Does::Freeze { .. } | Does::Thaw(_) => return None,
     })
 }
 

@@ -9,11 +9,11 @@ use super::{Driven, Told};
 use crate::calendar::Zone;
 use crate::event::{DeploymentOutcome, EnvironmentEvent, Event, RunOutcome};
 use crate::explain::Holding;
-use crate::ids::{EnvironmentName, StepId};
+use crate::ids::{CandidateNumber, EnvironmentName, StepId};
 use crate::journal::StreamId;
 use crate::model::Place;
 use crate::plan::{Plan, list};
-use crate::state::{RunStatus, StepStatus};
+use crate::state::{RunStatus, StepState, StepStatus};
 
 /// What came of one expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,7 +39,8 @@ pub fn ending(driven: &Driven) -> Ending {
         _ => {}
     }
     let has = |is: fn(&StepStatus) -> bool| {
-        runs.iter().flat_map(|run| run.steps.values()).any(|step| is(&step.status))
+        // What another candidate took the place of does not hold anything any more.
+        runs.last().into_iter().flat_map(|run| run.steps.values()).any(|step| is(&step.status))
     };
     if has(|status| matches!(status, StepStatus::Stuck { .. })) {
         return Ending::Stuck;
@@ -50,8 +51,17 @@ pub fn ending(driven: &Driven) -> Ending {
     Ending::Waiting
 }
 
-/// When the release went live in an environment.
+/// When the release first went live in an environment, with whichever candidate.
 pub fn live_at(driven: &Driven, environment: &EnvironmentName) -> Option<Timestamp> {
+    live_with(driven, environment, None)
+}
+
+/// When a candidate of the release first went live in an environment; any if none is named.
+fn live_with(
+    driven: &Driven,
+    environment: &EnvironmentName,
+    candidate: Option<CandidateNumber>,
+) -> Option<Timestamp> {
     driven.told.iter().find_map(|told| {
         let Told::Event(entry) = told else { return None };
         let here = matches!(&entry.stream, StreamId::Environment(_, name) if name == environment);
@@ -59,6 +69,7 @@ pub fn live_at(driven: &Driven, environment: &EnvironmentName) -> Option<Timesta
             &entry.event,
             Event::Environment(EnvironmentEvent::DeploymentEnded { by, outcome: DeploymentOutcome::Live })
                 if by.release == driven.stage.view.release_id
+                    && candidate.is_none_or(|candidate| by.candidate == candidate)
         );
         (here && live).then_some(entry.at)
     })
@@ -67,7 +78,8 @@ pub fn live_at(driven: &Driven, environment: &EnvironmentName) -> Option<Timesta
 /// Holds a scenario's expectations against what came of it. One that expects nothing expects that it ends well.
 pub fn judge(scenario: &Scenario, plan: &Plan, driven: &Driven) -> Vec<Verdict> {
     let judging = Judging { zone: &scenario.zone, plan, driven };
-    let well = Expected { what: Expectation::Ends(Ending::Done), limit: None, place: Place::default() };
+    let what = Expectation::Ends(Ending::Done);
+    let well = Expected { what, limit: None, candidate: None, place: Place::default() };
     let all = if scenario.expect.is_empty() { std::slice::from_ref(&well) } else { &scenario.expect };
     all.iter().map(|one| judging.verdict(one)).collect()
 }
@@ -102,18 +114,28 @@ impl Judging<'_> {
             Expectation::Version(version) => format!("the version is {version}"),
             Expectation::Done(step) => format!("{step} is done"),
             Expectation::Skipped(step) => format!("{step} is skipped"),
+            Expectation::Kept(step) => format!("{step} is kept from an earlier candidate"),
+        };
+        let of = expected.candidate;
+        let what = match (of, &expected.what) {
+            (None, _) => what,
+            (Some(candidate), Expectation::Version(version)) => {
+                format!("the version of candidate {candidate} is {version}")
+            }
+            (Some(candidate), Expectation::Live(_) | Expectation::NotLive(_)) => {
+                format!("{what} with candidate {candidate}")
+            }
+            (Some(candidate), _) => format!("{what} for candidate {candidate}"),
         };
         let found = match &expected.what {
-            Expectation::Live(environment) => self.live(environment, expected.limit),
-            Expectation::NotLive(environment) => self.not_live(environment, expected.limit),
+            Expectation::Live(environment) => self.live(environment, of, expected.limit),
+            Expectation::NotLive(environment) => self.not_live(environment, of, expected.limit),
             Expectation::Waits(point) => self.waits(point, expected.limit),
             Expectation::Ends(ending) => self.ends(*ending, expected.limit),
-            Expectation::Version(version) => {
-                let text = &self.plan.version.text;
-                (text != version).then(|| format!("it is {text}"))
-            }
-            Expectation::Done(step) => self.step(step, expected.limit, "done"),
-            Expectation::Skipped(step) => self.step(step, expected.limit, "skipped"),
+            Expectation::Version(version) => self.version(version, of),
+            Expectation::Done(step) => self.step(step, of, expected.limit, "done"),
+            Expectation::Skipped(step) => self.step(step, of, expected.limit, "skipped"),
+            Expectation::Kept(step) => self.kept(step, of),
         };
         Verdict {
             expected: format!("{what}{limit}"),
@@ -141,16 +163,41 @@ impl Judging<'_> {
         (!fine).then(|| self.clock(at))
     }
 
-    fn live(&self, environment: &EnvironmentName, limit: Option<Limit>) -> Option<String> {
-        match live_at(self.driven, environment) {
+    fn version(&self, wanted: &str, candidate: Option<CandidateNumber>) -> Option<String> {
+        let release = &self.driven.stage.view.release;
+        let found = match candidate {
+            None => Some(&self.plan.version.text),
+            Some(number) => {
+                let one = release.candidates.iter().find(|one| one.number == number);
+                one.map(|one| &one.version)
+            }
+        };
+        match found {
+            Some(text) => (text != wanted).then(|| format!("it is {text}")),
+            None => Some(format!("there is none: {}", self.last())),
+        }
+    }
+
+    fn live(
+        &self,
+        environment: &EnvironmentName,
+        candidate: Option<CandidateNumber>,
+        limit: Option<Limit>,
+    ) -> Option<String> {
+        match live_with(self.driven, environment, candidate) {
             Some(at) => self.late(at, limit).map(|at| format!("it is live at {at}")),
             None => Some(format!("it never is: {}", self.last())),
         }
     }
 
     /// Not live at a moment: live after it, or never.
-    fn not_live(&self, environment: &EnvironmentName, limit: Option<Limit>) -> Option<String> {
-        let at = live_at(self.driven, environment)?;
+    fn not_live(
+        &self,
+        environment: &EnvironmentName,
+        candidate: Option<CandidateNumber>,
+        limit: Option<Limit>,
+    ) -> Option<String> {
+        let at = live_with(self.driven, environment, candidate)?;
         let fine = match limit {
             Some(Limit::Before(moment) | Limit::At(moment)) => at > moment,
             Some(Limit::After(_)) | None => false,
@@ -194,9 +241,29 @@ impl Judging<'_> {
         self.late(at, limit).map(|at| format!("it ends so at {at}"))
     }
 
-    fn step(&self, id: &StepId, limit: Option<Limit>, wanted: &str) -> Option<String> {
-        let runs = &self.driven.stage.view.release.runs;
-        let Some(state) = runs.iter().find_map(|run| run.steps.get(id)) else {
+    /// A step as it was left last, or as it was for a candidate.
+    fn state(&self, id: &StepId, candidate: Option<CandidateNumber>) -> Option<&StepState> {
+        let runs = self.driven.stage.view.release.runs.iter().rev();
+        let mut theirs = runs.filter(|run| candidate.is_none_or(|candidate| run.candidate == candidate));
+        theirs.find_map(|run| run.steps.get(id))
+    }
+
+    fn kept(&self, id: &StepId, candidate: Option<CandidateNumber>) -> Option<String> {
+        match self.state(id, candidate) {
+            None => Some(format!("it is not reached: {}", self.last())),
+            Some(state) if state.kept.is_some() => None,
+            Some(state) => Some(format!("it was done for this one, at {}", self.clock(state.since))),
+        }
+    }
+
+    fn step(
+        &self,
+        id: &StepId,
+        candidate: Option<CandidateNumber>,
+        limit: Option<Limit>,
+        wanted: &str,
+    ) -> Option<String> {
+        let Some(state) = self.state(id, candidate) else {
             return Some(format!("it is not reached: {}", self.last()));
         };
         let is = match &state.status {

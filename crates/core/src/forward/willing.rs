@@ -29,6 +29,8 @@ pub(super) struct Willing {
 /// Something that waits for people.
 #[derive(Debug, Clone)]
 pub(super) struct Waiting {
+    /// Of which run.
+    run: RunId,
     /// Since when, as far as is known.
     pub(super) since: Timestamp,
     /// How long it takes by what its file says; nothing where it does not.
@@ -45,9 +47,13 @@ impl Willing {
         // What waits already when this begins was asked for when it says; everything else just now.
         let begun = std::mem::replace(&mut self.begun, true);
         let asked: Vec<(Point, &Holding)> = self::asked(stage).collect();
-        self.waits.retain(|point, _| asked.iter().any(|(other, _)| other == point));
+        // Another candidate is asked about anew.
+        self.waits.retain(|point, waiting| {
+            asked.iter().any(|(other, holding)| other == point && holding.run == waiting.run)
+        });
         for (point, holding) in asked {
             self.waits.entry(point).or_insert_with(|| Waiting {
+                run: holding.run,
                 since: holding.hold.since.filter(|_| !begun).unwrap_or(stage.now),
                 takes: stated(stage, holding).unwrap_or_default(),
                 acted: BTreeSet::new(),

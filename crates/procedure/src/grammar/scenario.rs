@@ -58,7 +58,7 @@ static COMMIT: Mapping = mapping(
 
 const PARTS: &[&str] = &[
     "approve", "reject", "revoke", "answer", "vote", "tick", "done", "waive", "retry", "assign", "hold",
-    "resume", "abort", "freeze", "thaw", "nobody",
+    "resume", "abort", "respin", "freeze", "thaw", "nobody",
 ];
 const PART_CHOICE: &[Choice] = &[choice("what somebody does", PARTS)];
 /// What people can do about these has a reason.
@@ -82,6 +82,11 @@ static PART: Mapping = mapping(
         key("hold", Shape::Line, "Stops the run from going on, and why."),
         key("resume", Shape::True, "Lets it go on."),
         key("abort", Shape::Line, "Gives it up, and why."),
+        key(
+            "respin",
+            Shape::Line,
+            "Makes another candidate of the release, and why. What stands below is about that one.",
+        ),
         key("freeze", Shape::Line, "Freezes, and why."),
         key("thaw", Shape::Integer(1, MANY), "Agrees to lift the freeze of this number."),
         key("nobody", Shape::Line, "Nobody answers this."),
@@ -89,7 +94,7 @@ static PART: Mapping = mapping(
         key(
             "after",
             Shape::Duration,
-            "How long after it is asked for, or after the start where nothing is asked.",
+            "How long after it is asked for, after a step failed for a respin, or after the start where nothing is asked.",
         ),
         key("at", Shape::Line, "When: `2026-11-24 10:00`, `Tue 10:00`, `10:00`, or `+2h` after the start."),
         key("with", Shape::Line, "The answer or the vote.").with(&["answer", "vote"]),
@@ -104,6 +109,10 @@ static PART: Mapping = mapping(
         .with(&["tick"]),
         key("outputs", Shape::Named(WORD, &Shape::Line, 1), "What the step gives.").with(&["done"]),
         key("why", Shape::Line, "Why.").with(WITH_REASON),
+        key("changes", Shape::List(&CHANGE, 1), "What came since, the oldest first; one fix if not given.")
+            .with(&["respin"]),
+        key("version", Shape::Version, "Its version; the next one by the scheme if not given.")
+            .with(&["respin"]),
         key("from", Shape::Line, "Its start; when it is declared if not given.").with(&["freeze"]),
         key("until", Shape::Line, "Its end.").with(&["freeze"]),
         key("environments", Shape::List(&Shape::Name(NAME), 1), "Which; all if not given.").with(&["freeze"]),
@@ -143,10 +152,25 @@ static EXPECTED: Mapping = mapping(
         key("version", Shape::Version, "Its version."),
         key("done", Shape::Line, "This step is done."),
         key("skipped", Shape::Line, "This step is skipped."),
+        key(
+            "kept",
+            Shape::Line,
+            "This step was done for an earlier candidate, and that counts for this one.",
+        ),
+        key(
+            "candidate",
+            Shape::Integer(1, MANY),
+            "Of which candidate; of any if not given, and for `version` of the first.",
+        )
+        .with(OF_A_CANDIDATE),
         key("before", Shape::Line, "Before this moment.").with(TIMED),
         key("at", Shape::Line, "In this minute.").with(TIMED),
         key("not-before", Shape::Line, "At this moment or later.").with(&["live", "ends", "done", "skipped"]),
     ],
 )
-.one_of(&[choice("what is expected", &["live", "not-live", "waits", "ends", "version", "done", "skipped"])]);
+.one_of(&[choice(
+    "what is expected",
+    &["live", "not-live", "waits", "ends", "version", "done", "skipped", "kept"],
+)]);
+const OF_A_CANDIDATE: &[&str] = &["live", "not-live", "version", "done", "skipped", "kept"];
 const TIMED: &[&str] = &["live", "not-live", "waits", "ends", "done", "skipped"];
