@@ -107,6 +107,7 @@ fn plan(
         steps,
         cut: tollgate_core::plan::Cut::default(),
         respin: None,
+        rollback: None,
         usual: Default::default(),
         past: Default::default(),
     }

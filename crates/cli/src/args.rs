@@ -154,7 +154,7 @@ pub(crate) enum Command {
     Waive(commands::people::WaiveArgs),
     /// Stop a run from going on
     Hold(commands::people::HoldArgs),
-    /// Let a held run go on
+    /// Let a held run go on, or others go to an environment again after a rollback
     Resume(commands::people::ResumeArgs),
     /// Give a run up
     Abort(commands::people::AbortArgs),
@@ -162,6 +162,8 @@ pub(crate) enum Command {
     Respin(commands::respin::RespinArgs),
     /// Move a release that was cut before into an environment
     Promote(commands::promote::PromoteArgs),
+    /// Bring an environment back to what was verified there before
+    Rollback(commands::rollback::RollbackArgs),
     /// Stop what goes to environments for a while, or show what is stopped
     Freeze(commands::freeze::FreezeArgs),
     /// Agree to lift a freeze before its end

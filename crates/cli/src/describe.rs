@@ -12,7 +12,7 @@ use tollgate_core::ids::{ComponentName, ItemName, ObjectId};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
 use tollgate_core::notices::NoticeEvent;
-use tollgate_core::plan::PROMOTION;
+use tollgate_core::plan::{PROMOTION, ROLLBACK};
 use tollgate_core::typed::{approval, asked, waived};
 
 use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
@@ -111,6 +111,9 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         }
         ReleaseEvent::RunStarted { procedure, .. } if procedure.as_str() == PROMOTION => {
             say("▶", NAME, format!("a promotion, started by {who}"))
+        }
+        ReleaseEvent::RunStarted { procedure, .. } if procedure.as_str() == ROLLBACK => {
+            say("↩", WAITS, format!("a rollback to it, started by {who}"))
         }
         ReleaseEvent::RunStarted { procedure, .. } => detail(format!("{who} started `{procedure}`")),
         ReleaseEvent::StepOpened { step, .. } => detail(format!("{step} waits")),
@@ -365,6 +368,15 @@ fn environment(entry: &Entry, event: &EnvironmentEvent) -> Described {
         }
         EnvironmentEvent::DeploymentEnded { outcome: DeploymentOutcome::GivenUp, .. } => {
             say("✗", BAD, format!("the deployment to {name} was given up; what runs there is not certain"))
+        }
+        EnvironmentEvent::RolledBack { from, to, why, .. } => {
+            let from = if from.is_empty() { "what runs there".into() } else { from.join(" and ") };
+            let what = format!("{} rolls {name} back from {from} to {to}: {why}", entry.actor);
+            say("↩", WAITS, format!("{what}; nothing else goes there until somebody says so"))
+        }
+        EnvironmentEvent::Released { why } => {
+            let why = why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            say("▶", NAME, format!("{} lets others go to {name} again{why}", entry.actor))
         }
         EnvironmentEvent::Verified { version, .. } => detail(format!("{version} is verified in {name}")),
     }

@@ -156,13 +156,15 @@ fn closed_beside(entering: Entering<'_>, environment: &EnvironmentName, gate: &s
 
 fn follows(plan: &Plan, target: &ApprovalTarget, others: &[String]) -> String {
     let version = &plan.version.text;
+    let does = |environment: &EnvironmentName| match &plan.rollback {
+        Some(rollback) => format!("takes {environment} from {} back to {version}", rollback.from_text()),
+        None => format!("ships {version} to {environment}"),
+    };
     match (target, others) {
-        (ApprovalTarget::Gate(environment, _), []) => {
-            format!("ships {version} to {environment} now")
-        }
+        (ApprovalTarget::Gate(environment, _), []) => format!("{} now", does(environment)),
         (ApprovalTarget::Gate(environment, _), others) => {
             let open = if others.len() == 1 { "is" } else { "are" };
-            format!("ships {version} to {environment} once {} {open} open", others.join(", "))
+            format!("{} once {} {open} open", does(environment), others.join(", "))
         }
         (ApprovalTarget::Step(..), _) => format!("lets {version} go on"),
     }

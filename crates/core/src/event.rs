@@ -169,6 +169,22 @@ pub enum EnvironmentEvent {
         /// How.
         outcome: DeploymentOutcome,
     },
+    /// Somebody wants it back as it was: until it is released, nothing but this goes there.
+    RolledBack {
+        /// The promotion that goes back.
+        by: Holder,
+        /// The versions that run there, each once.
+        from: Vec<String>,
+        /// The version that it goes back to.
+        to: String,
+        /// Why.
+        why: String,
+    },
+    /// Others may go there again after a rollback.
+    Released {
+        /// Why.
+        why: Option<String>,
+    },
     /// A candidate was verified there.
     Verified {
         /// By which promotion.

@@ -122,6 +122,8 @@ pub enum Action {
     Abort(RunId),
     /// Let the run go on.
     Resume(RunId),
+    /// Let others go to an environment again after a rollback.
+    Release(crate::ids::EnvironmentName),
     /// Promote it into an environment first.
     Promote(crate::ids::EnvironmentName),
     /// Adopt the rules.

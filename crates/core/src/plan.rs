@@ -3,12 +3,14 @@
 //! A run is pinned to its plan: what `plan` shows, what `start` stores and what the run carries out are one value.
 
 mod respin;
+mod rollback;
 mod unfold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use respin::{Keep, Respin, kept_steps};
-pub use unfold::{Items, unfold, unfold_promotion};
+pub use rollback::{GoneCommits, Rollback, is_ad_hoc};
+pub use unfold::{Items, unfold, unfold_promotion, unfold_rollback};
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
@@ -35,12 +37,14 @@ pub const STEPS_MAX: usize = 2_000;
 pub const COMPONENTS_MAX: usize = 64;
 /// The procedure of an ad-hoc promotion.
 pub const PROMOTION: &str = "promotion";
+/// The procedure of a rollback.
+pub const ROLLBACK: &str = "rollback";
 
 /// What a run will do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {
-    /// The procedure, or [`PROMOTION`].
+    /// The procedure, [`PROMOTION`], or [`ROLLBACK`].
     pub procedure: ProcedureName,
     /// The definition it was read from, with this procedure only.
     pub definition: Definition,
@@ -82,6 +86,9 @@ pub struct Plan {
     /// What it takes the place of, where it is another candidate of a release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub respin: Option<Respin>,
+    /// What it goes back to, where it is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
     /// How long steps of this procedure usually took before.
     #[serde(default)]
     pub usual: BTreeMap<StepId, SignedDuration>,

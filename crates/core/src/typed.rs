@@ -73,6 +73,9 @@ impl Typed<'_> {
             Action::Waive(target) => format!("tollgate waive {} --why REASON{release}", waived(target)),
             Action::Abort(_) => format!("tollgate abort --why REASON{release}"),
             Action::Resume(_) => format!("tollgate resume{release}"),
+            Action::Release(environment) => {
+                format!("tollgate resume --environment {environment}{service}")
+            }
             Action::Promote(environment) => {
                 let version = self.version().unwrap_or("VERSION");
                 format!("tollgate promote {environment} --release {version}{service}")

@@ -289,6 +289,7 @@ impl Engine {
             steps,
             cut: Cut::default(),
             respin: None,
+            rollback: None,
             ..(*cut).clone()
         })
     }
@@ -352,6 +353,7 @@ pub(crate) fn assemble(
         steps,
         cut: Cut::default(),
         respin: None,
+        rollback: None,
         usual: Default::default(),
         past: Default::default(),
     })

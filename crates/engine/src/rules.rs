@@ -23,7 +23,7 @@ use crate::submit::{appends, nudge};
 use crate::{Engine, EngineError, feeds};
 
 /// How often a decision is taken anew because something it read has changed.
-const TRIES_MAX: u32 = 100;
+pub(crate) const TRIES_MAX: u32 = 100;
 
 /// The rules of a service.
 #[derive(Debug, Clone)]

@@ -277,7 +277,9 @@ impl Engine {
             matches!(
                 entry.event,
                 Event::Environment(
-                    EnvironmentEvent::DeploymentEnded { .. } | EnvironmentEvent::Verified { .. }
+                    EnvironmentEvent::DeploymentEnded { .. }
+                        | EnvironmentEvent::Verified { .. }
+                        | EnvironmentEvent::RolledBack { .. }
                 )
             )
         };

@@ -12,6 +12,7 @@ use crate::app::{App, Opened};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{FAINT, HEAD, NAME, WAITS, line, styled, table};
+use crate::progress::Progress;
 use crate::when;
 
 /// What to show or tell.
@@ -107,6 +108,44 @@ async fn show(app: &App, opened: &Opened) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+/// Lets others go to an environment again after a rollback, and carries on what waited for it.
+pub(super) async fn release(
+    app: &App,
+    name: &str,
+    why: Option<&str>,
+    onward: bool,
+) -> Result<Exit, CliError> {
+    let progress = Progress::new(app.output);
+    let opened = app.open(app.service()?, Some(progress.observer()))?;
+    let name: EnvironmentName = name.parse()?;
+    let policy = opened.engine.policy(&opened.service).await?.in_force;
+    let actor = app.actor(policy.as_deref())?;
+    opened.engine.release_environment(&opened.service, &name, why, &actor).await?;
+    if onward {
+        opened.carry_on(&progress).await?;
+    }
+    show(app, &opened).await
+}
+
+/// The environments that a rollback holds, each in a line.
+pub(super) async fn held(opened: &Opened) -> Result<Vec<String>, CliError> {
+    let Some(policy) = opened.engine.policy(&opened.service).await?.in_force else { return Ok(Vec::new()) };
+    let now = opened.engine.world.clock.now();
+    let mut lines = Vec::new();
+    for name in policy.environments.keys() {
+        if let Some(held) = opened.engine.environment(&opened.service, name).await?.holding() {
+            lines.push(format!(
+                "{} {} held after {}  {}",
+                styled(WAITS, "↩"),
+                styled(HEAD, name),
+                line(&held.text()),
+                styled(FAINT, when::ago(held.at, now))
+            ));
+        }
+    }
+    Ok(lines)
+}
+
 /// Which candidate it is, where it is not the first of its release.
 fn candidate_of(what: &Deployed) -> String {
     let later = what.candidate.filter(|candidate| candidate.0 > 1);
@@ -125,7 +164,12 @@ fn rows(environment: &Environment, now: jiff::Timestamp) -> Vec<Vec<String>> {
         .iter()
         .map(|(component, running)| {
             let told = if running.recorded { "told" } else { "put there" };
-            let since = format!("{told} {} by {}", when::ago(running.since, now), running.by);
+            let back = running.rolled_back.as_ref().map(|from| match from.as_slice() {
+                [] => ", by a rollback".to_owned(),
+                from => format!(", by a rollback from {}", line(&from.join(" and "))),
+            });
+            let back = back.unwrap_or_default();
+            let since = format!("{told} {} by {}{back}", when::ago(running.since, now), running.by);
             vec![
                 name.clone(),
                 component.to_string(),
@@ -147,6 +191,14 @@ fn rows(environment: &Environment, now: jiff::Timestamp) -> Vec<Vec<String>> {
             String::new(),
             styled(WAITS, format!("{version}{candidate} is being deployed")),
             styled(FAINT, when::ago(held.since, now)),
+        ]);
+    }
+    if let Some(held) = state.holding() {
+        rows.push(vec![
+            name.clone(),
+            String::new(),
+            styled(WAITS, "held"),
+            styled(FAINT, format!("{} after {}", when::ago(held.at, now), line(&held.text()))),
         ]);
     }
     if let Some(since) = state.uncertain {

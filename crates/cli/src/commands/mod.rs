@@ -16,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod promote;
 pub(crate) mod respin;
+pub(crate) mod rollback;
 pub(crate) mod simulate;
 pub(crate) mod start;
 pub(crate) mod status;
@@ -60,6 +61,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Resume(args) => people::resume(app, &args).await,
         Command::Abort(args) => people::abort(app, &args).await,
         Command::Respin(args) => respin::run(app, &args).await,
+        Command::Rollback(args) => rollback::run(app, &args).await,
         Command::Promote(args) => promote::run(app, &args).await,
         Command::Freeze(args) => freeze::freeze(app, &args).await,
         Command::Thaw(args) => freeze::thaw(app, &args).await,

@@ -172,6 +172,12 @@ pub(crate) struct HoldArgs {
 /// What goes on.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ResumeArgs {
+    /// Let others go to this environment again after a rollback, instead of letting a run go on
+    #[arg(long, value_name = "NAME", conflicts_with = "release")]
+    environment: Option<String>,
+    /// Why the environment is let go; others will ask
+    #[arg(long, value_name = "REASON", requires = "environment")]
+    why: Option<String>,
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
@@ -424,6 +430,9 @@ pub(crate) async fn hold(app: &App, args: &HoldArgs) -> Result<Exit, CliError> {
 }
 
 pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<Exit, CliError> {
+    if let Some(environment) = &args.environment {
+        return super::env::release(app, environment, args.why.as_deref(), !args.onward.no_work).await;
+    }
     let acting = Acting::new(app, &args.which).await?;
     let run = acting.run()?;
     acting.take(app, Stimulus::Resume { run }, !args.onward.no_work).await

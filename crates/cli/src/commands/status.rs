@@ -64,6 +64,9 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         if !untold.is_empty() {
             app.output.say(untold.trim_end());
         }
+        for held in super::env::held(&opened).await? {
+            app.output.say(held);
+        }
         for state in &freezes {
             app.output.say(super::freeze::shown(state, now).trim_end());
         }

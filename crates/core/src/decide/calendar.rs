@@ -10,9 +10,9 @@ use crate::calendar::{
 };
 use crate::event::ApprovalTarget;
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
-use crate::ids::{ComponentName, EnvironmentName, GateName, PersonName, ServiceName};
+use crate::ids::{ComponentName, EnvironmentName, GateName, PersonName};
 use crate::model::{ApprovalRule, Fits, GateKind, Policy};
-use crate::plan::{PROMOTION, Plan};
+use crate::plan::{Plan, is_ad_hoc};
 use crate::state::FreezeState;
 use crate::view::View;
 
@@ -151,7 +151,7 @@ impl Entering<'_> {
     /// What the freezes under way say that cover this promotion; nothing where none does.
     pub(super) fn frozen(&self, in_force: &Policy) -> Vec<GateAnswer> {
         let components: Vec<ComponentName> = self.plan.definition.components.keys().cloned().collect();
-        let attempt = attempt(&self.view.service, self.plan, self.environment, &components);
+        let attempt = attempt(self.view, self.plan, self.environment, &components);
         let mut answers = Vec::new();
         for state in &self.view.freezes {
             let freeze = &state.freeze;
@@ -187,13 +187,25 @@ impl Entering<'_> {
 
 /// What is attempted, as a freeze asks.
 fn attempt<'a>(
-    service: &'a ServiceName,
+    view: &'a View,
     plan: &Plan,
     environment: &'a EnvironmentName,
     components: &'a [ComponentName],
 ) -> Attempt<'a> {
-    let by_hand = plan.procedure.as_str() == PROMOTION;
-    Attempt { service, environment, components, kind: Kind::Promotion, by_hand }
+    let kind = match &plan.rollback {
+        Some(_) => Kind::Rollback,
+        None if is_hotfix(view, plan) => Kind::Hotfix,
+        None => Kind::Promotion,
+    };
+    Attempt { service: &view.service, environment, components, kind, by_hand: is_ad_hoc(&plan.procedure) }
+}
+
+/// Whether the candidate was cut by a procedure that releases hotfixes: by what the file of its commit says, and by the rules in
+/// force.
+fn is_hotfix(view: &View, plan: &Plan) -> bool {
+    let Some(in_force) = &view.policy else { return false };
+    let mut cut_by = plan.definition.procedures.iter();
+    cut_by.any(|(name, procedure)| procedure.hotfix && in_force.hotfixes.contains(name))
 }
 
 fn exempt_text(what: Exempt) -> &'static str {
@@ -219,7 +231,7 @@ pub(super) fn exemption_rule<'a>(
 ) -> Option<&'a ApprovalRule> {
     let state = view.freezes.iter().find(|state| exemption_gate(state.number) == gate.as_str())?;
     let components: Vec<ComponentName> = plan.definition.components.keys().cloned().collect();
-    let attempt = attempt(&view.service, plan, environment, &components);
+    let attempt = attempt(view, plan, environment, &components);
     let (place, _) = state.freeze.exempting_it(&attempt).filter(|_| state.freeze.covers(&attempt))?;
     state.extra.get(place).filter(|rule| rule.count > 0)
 }

@@ -30,8 +30,10 @@ pub const GOING: &str = "going";
 pub const POLICY: &str = "policy";
 /// The gates that no freeze holds it.
 pub const FREEZE: &str = "freeze";
+/// The gate that nobody holds the environment after a rollback.
+pub const ROLLED_BACK: &str = "rollback";
 /// The gates of every promotion. No gate of a policy should be called like one of them.
-pub const ALWAYS: [&str; 6] = [GOING, SEALED, POLICY, FREEZE, FROM, FREE];
+pub const ALWAYS: [&str; 7] = [GOING, SEALED, POLICY, FREEZE, ROLLED_BACK, FROM, FREE];
 
 /// The longest text of one gate that is written down where a candidate entered, in characters.
 const TEXT_MAX_CHARS: usize = 200;
@@ -124,7 +126,12 @@ impl<'a> Entering<'a> {
             }
         };
         reports.extend(self.frozen(in_force).into_iter().map(|answer| always(FREEZE, answer)));
-        reports.extend(self.from(in_force));
+        reports.extend(self.rolled_back().map(|answer| always(ROLLED_BACK, answer)));
+        match &self.plan.rollback {
+            // What it goes back to was verified there itself; the environment before has nothing to say about that.
+            Some(_) => reports.push(always(FROM, self.verified_here())),
+            None => reports.extend(self.from(in_force)),
+        }
         let now: Vec<(&GateName, &Gate)> = of_environment(in_force, self.environment).collect();
         let mut resting = Vec::new();
         for (name, gate) in &now {

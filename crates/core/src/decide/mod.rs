@@ -22,6 +22,7 @@ mod policy;
 mod remind;
 mod respin;
 mod roles;
+mod rollback;
 mod soak;
 mod start;
 mod votes;
@@ -32,7 +33,8 @@ pub use checklists::{Line, LineStanding, checklist};
 pub use facts::Sight;
 pub use freeze::{FreezeDecision, freeze, thaw};
 pub use gates::{
-    ALWAYS, Entering, FREE, FREEZE, FROM, GATES_MAX, GOING, POLICY, SEALED, allowed, gates, second,
+    ALWAYS, Entering, FREE, FREEZE, FROM, GATES_MAX, GOING, POLICY, ROLLED_BACK, SEALED, allowed, gates,
+    second,
 };
 
 pub(crate) use checklists::Listing;
@@ -44,6 +46,7 @@ pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
 pub(crate) use remind::{acting, next_nudge, patience_of, waits};
 pub(crate) use roles::of_role;
+pub use rollback::release_environment;
 pub(crate) use votes::{Standing, Voting, expired_votes, vote_moments};
 pub(crate) use waive::never_waived;
 

@@ -10,7 +10,7 @@ use crate::event::RunOutcome;
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
 use crate::model::Deploy;
-use crate::plan::{Body, Keep, PROMOTION, Plan, Respin};
+use crate::plan::{Body, Keep, Plan, Respin, is_ad_hoc};
 use crate::state::{Run, RunStatus, StepStatus};
 use crate::view::Refusal;
 
@@ -51,7 +51,7 @@ impl Deciding {
         };
         let done = |run: &&Run| {
             matches!(&run.status, RunStatus::Finished { outcome: RunOutcome::Done, .. })
-                && run.procedure.as_str() != PROMOTION
+                && !is_ad_hoc(&run.procedure)
         };
         if release.runs.iter().find(done).is_some_and(|run| run.candidate == newest.number) {
             let why = format!("{} is finished: what was released is not taken back", opened.version);

@@ -10,7 +10,7 @@ use crate::event::{ReleaseEvent, RunOutcome};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
 use crate::model::Policy;
-use crate::plan::{COMPONENTS_MAX, PROMOTION, Plan};
+use crate::plan::{COMPONENTS_MAX, PROMOTION, Plan, ROLLBACK};
 use crate::state::{Run, RunStatus};
 use crate::view::Refusal;
 
@@ -18,11 +18,14 @@ impl Deciding {
     pub(super) fn start(&mut self, run: RunId, plan: &Arc<Plan>, blob: BlobId) -> Result<(), Refusal> {
         self.may_start(run, plan)?;
         self.same_release(plan)?;
-        let candidate = match plan.procedure.as_str() {
-            PROMOTION => self.candidate_to_promote(plan)?,
+        let candidate = match (plan.procedure.as_str(), &plan.rollback) {
+            (PROMOTION, _) => self.candidate_to_promote(plan)?,
+            (ROLLBACK, Some(rollback)) => self.candidate_to_roll_back(plan, rollback)?,
             _ => self.open_candidate(plan)?,
         };
-        self.begin_run(run, plan, blob, candidate)
+        self.begin_run(run, plan, blob, candidate)?;
+        self.note_rollback(run, plan);
+        Ok(())
     }
 
     /// Whether the actor may start a run of a plan at all.
@@ -90,12 +93,15 @@ impl Deciding {
     /// A plan is for one version of one service: that of the release, or of the candidate that it promotes.
     fn same_release(&self, plan: &Plan) -> Result<(), Refusal> {
         let version = &plan.version.text;
-        let newest = self.view.release.newest().map(|candidate| &candidate.version);
-        let is_promotion = plan.procedure.as_str() == PROMOTION;
+        let of_candidate = match (plan.procedure.as_str(), &plan.rollback) {
+            (PROMOTION, _) => self.view.release.newest(),
+            (ROLLBACK, Some(rollback)) => self.view.release.candidate(rollback.candidate),
+            _ => None,
+        };
+        let of_candidate = of_candidate.is_some_and(|candidate| candidate.version == *version);
         let opened = self.view.release.opened.as_ref();
         let same = plan.definition.service == self.view.service
-            && opened
-                .is_none_or(|opened| opened.version == *version || is_promotion && newest == Some(version));
+            && opened.is_none_or(|opened| opened.version == *version || of_candidate);
         if same {
             return Ok(());
         }

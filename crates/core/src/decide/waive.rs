@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Deciding;
-use super::gates::{ALWAYS, Entering, FROM, allowed};
+use super::gates::{ALWAYS, Entering, FROM, ROLLED_BACK, allowed};
 use super::people::check_remark;
 use crate::event::{DeploymentOutcome, ReleaseEvent, Skipped, WaiverTarget};
 use crate::gate::GateReport;
@@ -59,7 +59,7 @@ impl Deciding {
         environment: &EnvironmentName,
         gate: &GateName,
     ) -> Result<CandidateNumber, Refusal> {
-        if gate.as_str() != FROM && ALWAYS.contains(&gate.as_str()) {
+        if !matches!(gate.as_str(), FROM | ROLLED_BACK) && ALWAYS.contains(&gate.as_str()) {
             return Err(Refusal::new(
                 "never-waived",
                 format!("`{gate}` holds for every promotion and cannot be waived"),

@@ -266,6 +266,9 @@ pub enum AnswerType {
 pub struct Procedure {
     /// Who may start it; without it, anybody who is known.
     pub start: Option<Who>,
+    /// Whether it releases hotfixes, as a freeze can exempt them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub hotfix: bool,
     /// The steps, never empty.
     pub steps: Vec<Step>,
 }
@@ -273,7 +276,7 @@ pub struct Procedure {
 impl Procedure {
     /// Steps that anybody who is known may start.
     pub fn new(steps: Vec<Step>) -> Self {
-        Self { start: None, steps }
+        Self { start: None, hotfix: false, steps }
     }
 }
 

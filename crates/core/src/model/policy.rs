@@ -1,5 +1,7 @@
 //! What must hold: environments, their gates, people.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,7 +16,8 @@ use super::{
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
 use crate::ids::{
-    EnvironmentName, GateName, GroupName, NoticeName, PersonName, RoleName, ServiceName, StepId,
+    EnvironmentName, GateName, GroupName, NoticeName, PersonName, ProcedureName, RoleName, ServiceName,
+    StepId,
 };
 use crate::journal::Hash;
 
@@ -54,6 +57,9 @@ pub struct Policy {
     /// What starts procedures by itself.
     #[serde(default, skip_serializing_if = "Trains::is_empty")]
     pub trains: Trains,
+    /// The procedures that may release hotfixes: one that only calls itself so in a commit is none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub hotfixes: BTreeSet<ProcedureName>,
 }
 
 impl Policy {
@@ -73,6 +79,7 @@ impl Policy {
             feeds: Feeds::new(),
             notify: IndexMap::new(),
             trains: Trains::new(),
+            hotfixes: BTreeSet::new(),
         }
     }
 

@@ -227,6 +227,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Waive(_) => "waive",
         Action::Abort(_) => "abort",
         Action::Resume(_) => "resume",
+        Action::Release(_) => "release",
         Action::Promote(_) => "promote",
         Action::AdoptPolicy => "adopt-policy",
         Action::Thaw(_) => "thaw",

@@ -12,7 +12,7 @@ use crate::explain::Holding;
 use crate::gate::Action;
 use crate::ids::{EnvironmentName, StepId};
 use crate::model::Happening;
-use crate::plan::Plan;
+use crate::plan::{Plan, Rollback};
 use crate::state::{Run, Waiver};
 use crate::typed::{Typed, is_first_choice, waived as called};
 use crate::view::View;
@@ -108,9 +108,20 @@ pub(super) fn started(view: &View, run: &Run, plan: &Plan) -> Told {
         let version = &candidate.version;
         paragraphs.push(format!("It is {version} now, in place of candidate {}: {why}", respin.before));
     }
+    paragraphs.extend(plan.rollback.as_ref().map(back));
     paragraphs.push(content(plan));
     paragraphs.push(all_of_it(view));
     told(&subject, &paragraphs)
+}
+
+/// What a rollback means.
+fn back(rollback: &Rollback) -> String {
+    let (environment, from) = (&rollback.environment, rollback.from_text());
+    format!(
+        "It is a rollback of {environment} from {from}: {}\n\
+         Nothing else goes there until somebody says so: tollgate resume --environment {environment}",
+        rollback.why
+    )
 }
 
 pub(super) fn live(view: &View, run: &Run, plan: &Plan, environment: &EnvironmentName) -> Told {
@@ -118,6 +129,7 @@ pub(super) fn live(view: &View, run: &Run, plan: &Plan, environment: &Environmen
     let address = view.policy.as_deref().and_then(|policy| policy.environments.get(environment)?.url.clone());
     let address = address.map(|url| format!(": {url}")).unwrap_or_default();
     let mut paragraphs = vec![format!("{title} is live in {environment}{address}.")];
+    paragraphs.extend(plan.rollback.as_ref().map(back));
     paragraphs.push(content(plan));
     paragraphs.push(format!("Started by {} at {}.", name(&run.started_by), second(run.started_at)));
     told(&format!("{title} is live in {environment}"), &paragraphs)

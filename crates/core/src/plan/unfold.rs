@@ -37,8 +37,26 @@ pub fn unfold_promotion(
     policy: &Policy,
     items: &Items<'_>,
 ) -> Result<Vec<PlannedStep>, PlanError> {
+    unfold_into("promote", environment, policy, items)
+}
+
+/// The steps of a rollback: those of a promotion.
+pub fn unfold_rollback(
+    environment: &EnvironmentName,
+    policy: &Policy,
+    items: &Items<'_>,
+) -> Result<Vec<PlannedStep>, PlanError> {
+    unfold_into("roll-back", environment, policy, items)
+}
+
+fn unfold_into(
+    what: &str,
+    environment: &EnvironmentName,
+    policy: &Policy,
+    items: &Items<'_>,
+) -> Result<Vec<PlannedStep>, PlanError> {
     let mut unfolding = Unfolding { policy, items, steps: Vec::new(), ends: IndexMap::new() };
-    let id = StepId::new(format!("promote-{environment}"))?;
+    let id = StepId::new(format!("{what}-{environment}"))?;
     let step = Step::new(id, StepKind::Promote { environment: environment.clone() });
     unfolding.sequence(&[step], Vec::new(), &Scope::default())?;
     unfolding.finish()

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::RolledBack;
 use crate::actor::Actor;
 use crate::event::{Deployed, DeploymentOutcome, EnvironmentEvent, Holder};
 use crate::ids::{ComponentName, ReleaseId};
@@ -29,6 +30,9 @@ pub struct EnvironmentState {
     /// The releases whose deployment began here, each at the last time that it did, the newest last, at most a hundred.
     #[serde(default)]
     pub begun: Vec<Begun>,
+    /// The newest rollback.
+    #[serde(default)]
+    pub rolled_back: Option<RolledBack>,
 }
 
 /// A release whose deployment began.
@@ -57,6 +61,9 @@ pub struct Running {
     pub by: Actor,
     /// Whether somebody only told it.
     pub recorded: bool,
+    /// The versions that ran before, where it came there by a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<Vec<String>>,
 }
 
 /// A deployment under way.
@@ -94,8 +101,8 @@ impl EnvironmentState {
         match event {
             EnvironmentEvent::Recorded { deployed } => {
                 for (component, what) in deployed {
-                    let running =
-                        Running { what: what.clone(), since: at, by: actor.clone(), recorded: true };
+                    let (what, by, rolled_back) = (what.clone(), actor.clone(), None);
+                    let running = Running { what, since: at, by, recorded: true, rolled_back };
                     self.deployed.insert(component.clone(), running);
                 }
                 self.uncertain = None;
@@ -108,15 +115,34 @@ impl EnvironmentState {
             }
             EnvironmentEvent::DeploymentEnded { by, outcome } => {
                 let Some(held) = self.held.take_if(|held| held.by == *by) else { return };
+                let rolled_back = self.rolled_back.as_ref().filter(|rolled_back| rolled_back.by == *by);
+                let rolled_back = rolled_back.map(|rolled_back| rolled_back.from.clone());
                 match outcome {
                     DeploymentOutcome::Live => {
                         for (component, what) in held.deploying {
-                            let running = Running { what, since: at, by: actor.clone(), recorded: false };
+                            let (by, rolled_back) = (actor.clone(), rolled_back.clone());
+                            let running = Running { what, since: at, by, recorded: false, rolled_back };
                             self.deployed.insert(component, running);
                         }
                         self.uncertain = None;
                     }
                     DeploymentOutcome::GivenUp => self.uncertain = Some(at),
+                }
+            }
+            EnvironmentEvent::RolledBack { by, from, to, why } => {
+                self.rolled_back = Some(RolledBack {
+                    by: by.clone(),
+                    from: from.clone(),
+                    to: to.clone(),
+                    why: why.clone(),
+                    person: actor.clone(),
+                    at,
+                    released: None,
+                });
+            }
+            EnvironmentEvent::Released { .. } => {
+                if let Some(rolled_back) = &mut self.rolled_back {
+                    rolled_back.released = Some((at, actor.clone()));
                 }
             }
             EnvironmentEvent::Verified { by, version, fingerprint } => {

@@ -3,11 +3,13 @@
 mod environment;
 mod policy;
 mod release;
+mod rolled_back;
 mod taking_in;
 
 pub use environment::*;
 pub use policy::*;
 pub use release::*;
+pub use rolled_back::*;
 
 /// The version of the shape of the states, for snapshots: raised with every change of them.
-pub const STATE_VERSION: u16 = 4;
+pub const STATE_VERSION: u16 = 5;

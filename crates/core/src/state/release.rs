@@ -19,7 +19,7 @@ use crate::ids::{
 use crate::journal::{BlobId, Hash};
 use crate::model::Who;
 use crate::notices::Notices;
-use crate::plan::PROMOTION;
+use crate::plan::is_ad_hoc;
 
 /// A release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -403,7 +403,7 @@ impl ReleaseState {
     /// The newest run that cut a candidate, or goes on from its cut.
     pub fn cut_of(&self, candidate: CandidateNumber) -> Option<&Run> {
         let mut runs = self.runs.iter().rev();
-        runs.find(|run| run.candidate == candidate && run.procedure.as_str() != PROMOTION)
+        runs.find(|run| run.candidate == candidate && !is_ad_hoc(&run.procedure))
     }
 
     /// What its candidates are called beside its own version and tag: versions and tags, without doubles.

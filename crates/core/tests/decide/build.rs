@@ -295,6 +295,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         steps,
         cut: Cut::default(),
         respin: None,
+        rollback: None,
         usual: Default::default(),
         past: Default::default(),
     }
@@ -338,6 +339,23 @@ pub(crate) fn promotion(of: &Plan, environment: &str, policy: &Policy) -> Plan {
     let items = Items { changes: &of.changes, changes_total: of.changes_total, components: Vec::new() };
     let steps = unfold_promotion(&n(environment), policy, &items).unwrap();
     Plan { procedure: n(PROMOTION), policy: policy.clone(), steps, respin: None, ..of.clone() }
+}
+
+/// The plan of a rollback to the newest candidate of the release that a plan was for.
+pub(crate) fn rollback(world: &World, of: &Plan, environment: &str, policy: &Policy) -> Plan {
+    let items = Items { changes: &of.changes, changes_total: of.changes_total, components: Vec::new() };
+    let steps = unfold_rollback(&n(environment), policy, &items).unwrap();
+    let candidate = world.releases[&of.version.text].state.newest().unwrap();
+    let rollback = Rollback {
+        environment: n(environment),
+        candidate: candidate.number,
+        fingerprint: candidate.sealed.unwrap_or(candidate.fingerprint().hash()),
+        from: world.environment(environment).versions(),
+        why: "orders are lost".into(),
+        gone: None,
+    };
+    let procedure = n(ROLLBACK);
+    Plan { procedure, policy: policy.clone(), steps, respin: None, rollback: Some(rollback), ..of.clone() }
 }
 
 pub(crate) fn is_nothing(result: &StepResult) -> bool {

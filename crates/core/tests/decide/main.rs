@@ -18,6 +18,7 @@ mod random;
 mod release;
 mod respins;
 mod roles;
+mod rollbacks;
 mod soak;
 mod votes;
 mod waivers;

@@ -480,9 +480,12 @@ impl Random {
             }
             Action::Resume(run) => Stimulus::Resume { run },
             Action::Revoke(target) => Stimulus::Revoke { target },
-            Action::Abort(_) | Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_) | Action::Wait => {
-                return;
-            }
+            Action::Abort(_)
+            | Action::Promote(_)
+            | Action::Release(_)
+            | Action::AdoptPolicy
+            | Action::Thaw(_)
+            | Action::Wait => return,
         };
         self.give(release, by, stimulus);
     }

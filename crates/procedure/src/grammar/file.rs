@@ -385,6 +385,11 @@ static PROCEDURE: Mapping = mapping(
             Shape::Map(&START),
             "Who may start it, and what starts it by itself; anybody who is known if not given.",
         ),
+        key(
+            "hotfix",
+            Shape::Bool,
+            "Whether it releases hotfixes, which a freeze can exempt; `false` if not given.",
+        ),
         key("steps", Shape::List(&A_STEP, 1), "The steps, one after the other.").required(),
     ],
 )

@@ -131,6 +131,9 @@ pub(crate) fn lower(
     lower.unused_questions(root, &procedures, &environments);
     let trains = lower.trains(root, service.as_ref(), &procedures);
 
+    let hotfixes = procedures.iter().filter(|(_, procedure)| procedure.hotfix);
+    let hotfixes = hotfixes.map(|(name, _)| name.clone()).collect();
+
     let definition = service.map(|service| Definition {
         service: service.name,
         repository: service.repository,
@@ -157,6 +160,7 @@ pub(crate) fn lower(
         feeds,
         notify,
         trains,
+        hotfixes,
     });
     Lowered { definition, policy, elsewhere }
 }

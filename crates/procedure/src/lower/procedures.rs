@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use tollgate_core::ids::{EnvironmentName, ProcedureName, QuestionName};
 use tollgate_core::model::{Procedure, Step, StepKind};
+use tollgate_core::plan::is_ad_hoc;
 
 use super::order::Order;
 use super::steps::Flow;
@@ -22,7 +23,7 @@ impl Lower<'_> {
         let mut procedures = IndexMap::new();
         for entry in root.get("procedures").map(Node::entries).unwrap_or_default() {
             let name = self.name(&entry.key, entry.key_span, ProcedureName::new);
-            if entry.key == tollgate_core::plan::PROMOTION {
+            if name.as_ref().is_some_and(is_ad_hoc) {
                 let message = format!("`{}` is a procedure that Tollgate brings along", entry.key);
                 self.report.error(Code::BadName, entry.key_span, message).hint("choose another name");
             }
@@ -35,7 +36,8 @@ impl Lower<'_> {
             flow.order.end(self.report);
             self.promotions(&flow, uses);
             if let Some(name) = name {
-                procedures.insert(name, Procedure { start, steps });
+                let hotfix = entry.value.get("hotfix").and_then(Node::boolean).unwrap_or(false);
+                procedures.insert(name, Procedure { start, hotfix, steps });
             }
         }
         procedures

@@ -133,7 +133,11 @@ impl Sim {
                 let mut refusals = Vec::new();
                 let mut fine = matches!(
                     action,
-                    Action::Wait | Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_)
+                    Action::Wait
+                        | Action::Promote(_)
+                        | Action::Release(_)
+                        | Action::AdoptPolicy
+                        | Action::Thaw(_)
                 );
                 for person in &who {
                     let (Deed::Submit(_, stimulus, by) | Deed::Deploy(_, _, stimulus, by)) =

@@ -191,6 +191,7 @@ impl Sim {
             84..87 => self.late().await,
             87..89 => self.start_release().await,
             89..91 => self.change_rules().await,
+            91 if self.chance.percent(50) => self.roll_back().await,
             91 => self.promote_by_hand().await,
             92 if self.chance.percent(50) => self.facts_change(40),
             92 => self.others_commit(),
@@ -287,6 +288,7 @@ impl Sim {
                 accepted
             }
             Deed::Promote(release, environment, by) => self.promote(release, &environment, &by).await,
+            Deed::Release(environment, by) => self.release(&environment, &by).await,
             Deed::Thaw(number, by) => self.thaw(number, &by).await,
             Deed::AdoptFirst(by) => {
                 let first = self.team.policy.clone();

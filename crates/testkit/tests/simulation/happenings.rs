@@ -77,7 +77,8 @@ impl Sim {
         let scope = Scope { environments, ..Scope::ALL };
         let mut freeze = Freeze::new(scope, "something is on fire", author, start, end).unwrap();
         if self.chance.percent(20) {
-            freeze = freeze.exempting(vec!["by-hand".parse().unwrap()]);
+            let what = if self.chance.percent(50) { "by-hand" } else { "rollback" };
+            freeze = freeze.exempting(vec![what.parse().unwrap()]);
         }
         let desk = self.desk.clone();
         let result = desk.freeze(&named(SERVICE), &freeze, false, &by).await;

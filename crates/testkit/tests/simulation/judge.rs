@@ -37,6 +37,7 @@ impl Judging<'_> {
         let environment = policy.environments.get(self.name)?;
         let sealed = self.release.candidate(self.run.candidate)?.sealed?;
         if let Some(from) = &environment.from
+            && self.plan.rollback.is_none()
             && !self.waived("from")
             && self.oracle.environments.get(from).is_none_or(|state| state.verified(&sealed).is_none())
         {
@@ -93,12 +94,14 @@ impl Judging<'_> {
     /// A freeze that holds it.
     fn frozen(&self) -> Option<u32> {
         let holds = |state: &&FreezeState| {
-            let (freeze, by_hand) = (&state.freeze, self.plan.procedure.as_str() == "promotion");
+            let freeze = &state.freeze;
+            let (back, again) = (self.plan.rollback.is_some(), self.plan.procedure.as_str() == "promotion");
+            let lets = |what: &str| freeze.exemptions().iter().any(|one| one.to_string() == what);
             let here = match &freeze.scope().environments {
                 Only::All => true,
                 Only::These(names) => names.iter().any(|name| name == self.name),
             };
-            let exempt = by_hand && freeze.exemptions().iter().any(|one| one.to_string() == "by-hand");
+            let exempt = (back || again) && lets("by-hand") || back && lets("rollback");
             here && !exempt && self.at >= freeze.start() && self.at < freeze.end()
         };
         self.oracle.policy.freezes.iter().find(holds).map(|state| state.number)
@@ -209,7 +212,7 @@ impl Judging<'_> {
             .is_some_and(|place| place < runs as usize)
     }
 
-    fn waived(&self, gate: &str) -> bool {
+    pub(crate) fn waived(&self, gate: &str) -> bool {
         let target = WaiverTarget::Gate(self.name.clone(), named(gate));
         self.release.waivers.iter().any(|waiver| {
             waiver.target == target

@@ -11,6 +11,7 @@ mod judge;
 mod oracle;
 mod people;
 mod respins;
+mod rollbacks;
 mod team;
 
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use tollgate_core::view::{View, effect_id};
 use tollgate_testkit::world::{Appended, Happened, Started};
 
 use crate::judge::Judging;
+use crate::rollbacks::Reins;
 use crate::team::{SERVICE, named};
 
 /// A time in which an environment ran something that was verified there.
@@ -33,6 +34,8 @@ pub(crate) struct Oracle {
     pub(crate) stretches: BTreeMap<EnvironmentName, Vec<Stretch>>,
     /// Which releases began to be deployed, how they raised the version, and when.
     pub(crate) starts: BTreeMap<EnvironmentName, Vec<(ReleaseId, String, Timestamp)>>,
+    /// Where only a rollback goes.
+    pub(crate) reins: Reins,
     pub(crate) policy: PolicyState,
     /// What facts were in the world, and when.
     pub(crate) facts: BTreeMap<String, Vec<tollgate_testkit::world::Stretch>>,
@@ -250,8 +253,12 @@ impl Oracle {
             EnvironmentEvent::Verified { fingerprint, .. } => {
                 stretches.push(Stretch { what: *fingerprint, from: at, until: None });
             }
-            EnvironmentEvent::DeploymentEnded { .. } => {}
+            EnvironmentEvent::DeploymentEnded { .. }
+            | EnvironmentEvent::RolledBack { .. }
+            | EnvironmentEvent::Released { .. } => {}
         }
+        let wrong = self.reins.take_in(name, event);
+        self.violations.extend(wrong);
         match event {
             EnvironmentEvent::DeploymentStarted { by, deploying, bump, gates } => {
                 if let Some(held) = &state.held {
@@ -282,6 +289,7 @@ impl Oracle {
                         let wrong: Vec<String> = [&in_force, &Arc::new(plan.policy.clone())]
                             .into_iter()
                             .filter_map(|policy| judging.enter(policy, &in_force))
+                            .chain(judging.reined_in())
                             .collect();
                         self.violations.extend(wrong);
                     }
@@ -300,7 +308,9 @@ impl Oracle {
                     self.violation(format!("{fingerprint} was verified in {name} and does not run there"));
                 }
             }
-            EnvironmentEvent::Recorded { .. } => {}
+            EnvironmentEvent::Recorded { .. }
+            | EnvironmentEvent::RolledBack { .. }
+            | EnvironmentEvent::Released { .. } => {}
         }
     }
 

@@ -27,6 +27,8 @@ pub(crate) enum Deed {
     Promote(ReleaseId, EnvironmentName, Actor),
     /// Puts the rules in force that were there in the beginning.
     AdoptFirst(Actor),
+    /// Lets others go to an environment again after a rollback.
+    Release(EnvironmentName, Actor),
     /// Agrees to lift a freeze.
     Thaw(u32, Actor),
     /// Nothing.
@@ -74,6 +76,7 @@ pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
         Action::Abort(run) => submit(Stimulus::Abort { run, why: "enough".into() }),
         Action::Resume(run) => submit(Stimulus::Resume { run }),
         Action::Promote(environment) => Deed::Promote(view.release_id, environment, by),
+        Action::Release(environment) => Deed::Release(environment, by),
         Action::AdoptPolicy => Deed::AdoptFirst(by),
         Action::Thaw(number) => Deed::Thaw(number, by),
         Action::Wait => Deed::Wait,
