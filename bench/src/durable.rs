@@ -102,6 +102,8 @@ fn plan(
         changes_total: 0,
         changed_paths: Vec::new(),
         pinned: Default::default(),
+        measured: Default::default(),
+        declared_risk: None,
         authors: Default::default(),
         strangers: 0,
         steps,

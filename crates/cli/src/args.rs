@@ -152,6 +152,8 @@ pub(crate) enum Command {
     Retry(commands::people::RetryArgs),
     /// Let one gate or step pass once
     Waive(commands::people::WaiveArgs),
+    /// Show how risky a release is, or say that it is more or less so
+    Risk(commands::risk::RiskArgs),
     /// Stop a run from going on
     Hold(commands::people::HoldArgs),
     /// Let a held run go on, or others go to an environment again after a rollback

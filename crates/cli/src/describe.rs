@@ -189,6 +189,9 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
                 follow_up.as_ref().map(|text| format!("; to be done: {text}")).unwrap_or_default();
             say("!", WAITS, format!("{who} waived {}: {why}{follow_up}", waived(target)))
         }
+        ReleaseEvent::RiskSaid { level, from, why, .. } => {
+            say("!", WAITS, format!("{who} says that the risk is {level}, and not {from}: {why}"))
+        }
         ReleaseEvent::RunHeld { why, .. } => say("‖", WAITS, format!("{who} holds the run: {why}")),
         ReleaseEvent::RunResumed { .. } => say("▶", NAME, format!("{who} lets the run go on")),
         ReleaseEvent::Reminded { step, gate, times, .. } => {

@@ -10,8 +10,9 @@ use crate::act::FailureClass;
 use crate::event::{AnswerValue, Asked, StepResult};
 use crate::expr::{CallError, Facts, Value};
 use crate::ids::{EnvironmentName, OutputName};
-use crate::model::Template;
+use crate::model::{Policy, Template};
 use crate::plan::{Item, Plan, PlannedStep};
+use crate::risk::{PlanFacts, RISK, Risk, of_candidate, of_plan, of_run};
 use crate::state::{Run, StepStatus};
 use crate::version::VersionFormat;
 use crate::view::View;
@@ -48,6 +49,10 @@ pub struct Context {
     pub notes: String,
     /// Who started the run.
     pub starter: String,
+    /// The level of its risk, as far as it is known; empty where there are no rules about it.
+    pub risk: String,
+    /// Why it is of that level, one reason a line.
+    pub reasons: String,
     /// The environment, in steps of one.
     pub env: Option<EnvironmentContext>,
     /// What the step is repeated for.
@@ -77,6 +82,7 @@ impl Context {
         if let Some(opened) = &view.release.opened {
             context.release.clone_from(&opened.version);
         }
+        context.tell(of_run(view, run, plan));
         context.answers = answers(view);
         context.steps = outputs(run, plan, step);
         if let Some(candidate) = candidate {
@@ -105,8 +111,9 @@ impl Context {
             EnvironmentContext { name: name.to_string(), url }
         });
         let previous = plan.version.previous.as_ref();
+        let risk = of_plan(plan, &plan.policy);
         let mut numbers = numbers(plan).into_iter();
-        Self {
+        let mut context = Self {
             service: plan.definition.service.to_string(),
             version: plan.version.text.clone(),
             major: numbers.next().unwrap_or_default(),
@@ -123,11 +130,22 @@ impl Context {
             branch: plan.definition.repository.branch.clone(),
             notes: String::new(),
             starter: String::new(),
+            risk: String::new(),
+            reasons: String::new(),
             env,
             item: step.and_then(|step| step.item.clone()),
             answers: BTreeMap::new(),
             steps: BTreeMap::new(),
-        }
+        };
+        context.tell(risk);
+        context
+    }
+
+    /// Tells how risky the release is.
+    fn tell(&mut self, risk: Option<Risk>) {
+        let Some(risk) = risk else { return };
+        self.reasons = risk.because().join("\n");
+        self.risk = risk.level.to_string();
     }
 
     /// Fills in a text.
@@ -162,6 +180,9 @@ impl Context {
         set("COMMIT", &self.commit);
         set("BRANCH", &self.branch);
         set("STARTER", &self.starter);
+        if !self.risk.is_empty() {
+            set("RISK", &self.risk);
+        }
         if let Some(env) = &self.env {
             set("ENVIRONMENT", &env.name);
             set("ENVIRONMENT_URL", &env.url);
@@ -264,6 +285,8 @@ pub struct RunFacts<'a> {
     pub run: &'a Run,
     /// Its plan.
     pub plan: &'a Plan,
+    /// The rules by which the risk is told: those that the condition stands in.
+    pub policy: &'a Policy,
 }
 
 impl<'a> RunFacts<'a> {
@@ -303,7 +326,7 @@ pub struct StepFacts<'a> {
 impl<'a> StepFacts<'a> {
     /// The facts of a step.
     pub fn of(view: &'a View, run: &'a Run, plan: &'a Plan, step: &'a PlannedStep) -> Self {
-        Self { run: RunFacts { view, run, plan }, step }
+        Self { run: RunFacts { view, run, plan, policy: &plan.policy }, step }
     }
 
     /// The step that an output is asked of, if there is one.
@@ -323,39 +346,33 @@ impl Facts for StepFacts<'_> {
     fn call(&self, function: &str, arguments: &[Value]) -> Result<Option<Value>, CallError> {
         self.run.call(function, arguments)
     }
+
+    fn order(&self, name: &str) -> Option<Vec<String>> {
+        self.run.order(name)
+    }
 }
 
 impl Facts for RunFacts<'_> {
     fn value(&self, name: &str) -> Option<Value> {
-        let text = |text: &str| Some(Value::String(text.to_owned()));
-        match name {
-            "version.text" => return text(&self.plan.version.text),
-            "version.bump" => return text(&self.plan.version.bump),
-            "version.pre" => return text(self.plan.version.pre.as_deref().unwrap_or_default()),
-            "version.previous" => {
-                return text(self.plan.version.previous.as_ref().map_or("", |previous| &previous.text));
-            }
-            _ => {}
+        if name == RISK {
+            let risk = of_candidate(&self.view.release, self.run.candidate, self.plan, self.policy)?;
+            return risk.is_known().then(|| Value::String(risk.level.to_string()));
         }
-        if let Some(question) = name.strip_prefix("answers.") {
-            let asked = Asked::Question(question.parse().ok()?);
-            return self.view.release.answer(&asked).map(|answer| value_of(&answer.value));
-        }
-        self.output(self.source(name, None)?, name)
+        let planned = PlanFacts { plan: self.plan, release: Some(&self.view.release) };
+        planned.value(name).or_else(|| self.output(self.source(name, None)?, name))
     }
 
     fn call(&self, function: &str, arguments: &[Value]) -> Result<Option<Value>, CallError> {
-        match (function, arguments) {
-            ("changed", [Value::String(pattern)]) => {
-                let matches = |path: &String| fast_glob::glob_match(pattern, path);
-                Ok(Some(Value::Bool(self.plan.changed_paths.iter().any(matches))))
-            }
-            _ => Err(CallError::NoSuchFunction),
-        }
+        PlanFacts { plan: self.plan, release: Some(&self.view.release) }.call(function, arguments)
+    }
+
+    fn order(&self, name: &str) -> Option<Vec<String>> {
+        let rules = self.policy.risk.as_ref().filter(|_| name == RISK)?;
+        Some(rules.levels.iter().map(ToString::to_string).collect())
     }
 }
 
-fn value_of(answer: &AnswerValue) -> Value {
+pub(crate) fn value_of(answer: &AnswerValue) -> Value {
     match answer {
         AnswerValue::YesNo(value) => Value::Bool(*value),
         AnswerValue::Integer(value) => Value::Int(*value),

@@ -19,7 +19,7 @@ use crate::facts::Reading;
 use crate::gate::GateReport;
 use crate::ids::{
     CalendarName, CandidateNumber, ComponentName, EffectId, ItemName, ObjectId, PersonName, ProcedureName,
-    ReleaseId, RoleName, RunId, ServiceName, StepId,
+    ReleaseId, RiskLevel, RoleName, RunId, ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
 use crate::model::{ApprovalRule, Who};
@@ -518,6 +518,17 @@ pub enum ReleaseEvent {
         /// What has to be done about it afterwards.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         follow_up: Option<String>,
+    },
+    /// Somebody said how risky the release is.
+    RiskSaid {
+        /// Of which candidate.
+        candidate: CandidateNumber,
+        /// The level.
+        level: RiskLevel,
+        /// The level that it had before.
+        from: RiskLevel,
+        /// Why.
+        why: String,
     },
     /// Somebody stopped a run from going on.
     RunHeld {

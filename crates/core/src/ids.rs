@@ -102,6 +102,7 @@ name!(/** What starts a procedure by itself. */ TrainName, "a train's name", "-_
 name!(/** A gate of an environment, or one that holds for all of them. */ GateName, "a gate name", "-_.");
 name!(/** A fact that gates rest on. */ FactName, "the name of a fact", "-_.");
 name!(/** A question that is asked once a release. */ QuestionName, "a question name", "-_");
+name!(/** How risky a release is. */ RiskLevel, "a level of risk", "-_");
 name!(/** A person, by the key under `people`. */ PersonName, "a person's name", "-_.@+");
 name!(/** A group of people. */ GroupName, "a group name", "-_.");
 name!(/** A part somebody plays in a run. */ RoleName, "a role name", "-_.");

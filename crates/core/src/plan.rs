@@ -21,7 +21,7 @@ use crate::candidate::Facet;
 use crate::context::Context;
 use crate::expr::Expr;
 use crate::forward::past::Past;
-use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, StepId};
+use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, RiskLevel, StepId};
 use crate::journal::Hash;
 use crate::model::{
     Again, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, MergeWay, Otherwise, Patience, Place,
@@ -74,6 +74,12 @@ pub struct Plan {
     /// The branches that it merges into the candidate, each at the commit where it was when the plan was made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pinned: BTreeMap<String, ObjectId>,
+    /// What else is known of its size and authors.
+    #[serde(default, skip_serializing_if = "Measured::is_nothing")]
+    pub measured: Measured,
+    /// How risky it is, in the words of whoever makes the plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_risk: Option<RiskLevel>,
     /// The people who wrote a commit of it.
     pub authors: BTreeSet<PersonName>,
     /// How many authors belong to nobody in the policy.
@@ -111,6 +117,25 @@ pub struct Cut {
     pub refs: Vec<String>,
     /// The steps that can make it another cut: what they do is only known when they are reached.
     pub unless: Vec<StepId>,
+}
+
+/// What a release changes, as far as rules about its risk ask for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Measured {
+    /// How many lines are new or gone since the version before; none where that was not looked at. Binary files have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// Those of whom there was no commit before, plain; none where that was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newcomers: Option<Vec<String>>,
+}
+
+impl Measured {
+    /// Whether nothing was looked at.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How much a file differs.

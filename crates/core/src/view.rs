@@ -11,8 +11,8 @@ use crate::event::{
     ApprovalTarget, Asked, Ballot, Entry, Event, Holder, Seen, StepResult, TickResult, WaiverTarget,
 };
 use crate::ids::{
-    EffectId, EnvironmentName, ItemName, OutputName, PersonName, ReleaseId, RoleName, RunId, ServiceName,
-    StepId,
+    EffectId, EnvironmentName, ItemName, OutputName, PersonName, ReleaseId, RiskLevel, RoleName, RunId,
+    ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
@@ -322,6 +322,13 @@ pub enum Stimulus {
         until: Option<Timestamp>,
         /// What has to be done about it afterwards.
         follow_up: Option<String>,
+    },
+    /// Somebody says how risky the release is.
+    Risk {
+        /// The level.
+        level: RiskLevel,
+        /// Why.
+        why: String,
     },
     /// Somebody stops a run from going on.
     Hold {

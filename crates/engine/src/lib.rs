@@ -28,6 +28,7 @@ mod publish;
 mod reconcile;
 pub mod rehearsal;
 pub mod respin;
+mod risk;
 pub mod rollback;
 mod rules;
 mod since;

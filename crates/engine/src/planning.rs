@@ -16,6 +16,7 @@ use crate::execute::check_working_copy;
 use crate::looking::{Asked, VersionSurvey};
 use crate::ports::{Checkout, LocalTag, Repository};
 use crate::respin::{Before, made};
+use crate::risk::{declared_risk, same_levels};
 use crate::versioning::{Proposal, RELEASES_MAX, Wanted};
 use crate::{Engine, EngineError, ReleaseRow};
 
@@ -166,6 +167,7 @@ impl Engine {
         };
         let there: BTreeSet<String> = changed_paths.iter().cloned().collect();
         changed_paths.extend(brought.iter().filter(|path| !there.contains(*path)).cloned());
+        let measured = self.measure(surveyed, definition, policy, &version, &survey).await?;
         let date = self.world.today_of(definition);
         let content = Content {
             base: surveyed.base.clone(),
@@ -180,7 +182,11 @@ impl Engine {
         let plan = assemble(&surveyed.origin, definition, policy, procedure, wanted, content)?;
         let usual = self.past_durations(&definition.service, procedure).await?;
         let past = self.past(&definition.service, procedure).await?;
-        let mut plan = Plan { pinned, usual, past, ..plan };
+        let mut plan = Plan { pinned, measured, usual, past, ..plan };
+        // What somebody said of the candidate before holds for the release.
+        let before_it = before.and_then(|before| before.plan.declared_risk.clone());
+        plan.declared_risk = declared_risk(policy, &plan, wanted)?.or(before_it);
+        same_levels(&plan, policy)?;
         if let Some(before) = before {
             plan.respin = Some(self.takes_the_place(surveyed, &plan, before, &brought).await?);
         }
@@ -348,6 +354,8 @@ pub(crate) fn assemble(
         changes_total,
         changed_paths: changed_paths.into_iter().take(PATHS_MAX).collect(),
         pinned: Default::default(),
+        measured: Default::default(),
+        declared_risk: None,
         authors,
         strangers,
         steps,

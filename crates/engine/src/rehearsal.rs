@@ -14,8 +14,8 @@ use tollgate_core::forward::script::{self as scripted, Replan};
 use tollgate_core::ids::{ObjectId, PersonName, ProcedureName};
 use tollgate_core::model::{Definition, MergeWay, Policy, StepKind};
 use tollgate_core::plan::{
-    Body, EACH_MAX, Plan, PlannedChange, PlannedStep, PlannedVersion, PreviousVersion, Respin, kept_steps,
-    list,
+    Body, EACH_MAX, Measured, Plan, PlannedChange, PlannedStep, PlannedVersion, PreviousVersion, Respin,
+    kept_steps, list,
 };
 use tollgate_core::state::{Run, StepStatus};
 use tollgate_core::version::{Version, VersionFormat};
@@ -24,6 +24,7 @@ use tollgate_core::view::{Refusal, View};
 use crate::looking::{Asked, VersionSurvey};
 use crate::planning::{Content, Origin, PlanningError, assemble, format_of, planned_version};
 use crate::respin::{Before, Past, made, version_of_next};
+use crate::risk::same_levels;
 use crate::versioning::{Wanted, next_version_on};
 
 /// What a commit touches that does not say what.
@@ -134,6 +135,14 @@ impl<'a> Rehearsal<'a> {
         let url = definition.repository.url.clone().unwrap_or_else(|| "the repository".into());
         let origin = Origin { url, checkout: None, folder: None };
         let mut plan = assemble(&origin, definition, self.policy, procedure, wanted, content)?;
+        let new = commits.iter().filter(|(_, commit)| commit.new_author);
+        let name = |commit: &Commit| commit.author.as_ref().map_or("a stranger".into(), ToString::to_string);
+        let newcomers: BTreeSet<String> = new.map(|(_, commit)| name(commit)).collect();
+        plan.measured = Measured {
+            lines: Some(commits.iter().map(|(_, commit)| commit.lines).sum()),
+            newcomers: Some(newcomers.into_iter().collect()),
+        };
+        same_levels(&plan, self.policy)?;
         for step in &plan.steps {
             if let Body::Step(StepKind::GitMerge(merge)) = &step.body
                 && let MergeWay::From(branch) = &merge.way

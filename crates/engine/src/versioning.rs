@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 use tollgate_core::commits::{Lines, plain_text};
-use tollgate_core::ids::{LineName, ServiceName};
+use tollgate_core::ids::{LineName, RiskLevel, ServiceName};
 use tollgate_core::model::{BumpSource, Definition, LineSpec};
 use tollgate_core::version::{Bump, Known, PreLabel, Unfit, Version, VersionError, VersionFormat, Wish};
 use tollgate_core::view::release_id;
@@ -27,6 +27,8 @@ pub struct Wanted {
     pub pre: Option<PreLabel>,
     /// That it is one of a line of older versions.
     pub line: Option<Line>,
+    /// How risky it is: never less than the rules say.
+    pub risk: Option<RiskLevel>,
 }
 
 impl Wanted {

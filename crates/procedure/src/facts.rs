@@ -41,7 +41,8 @@ const fn fact(name: &'static str, kind: FactKind, about: &'static str) -> Fact {
     Fact { name, about, kind }
 }
 
-/// What every text knows. `major`, `minor` and `patch` only where versions have such numbers, `notes` only where there is a changelog.
+/// What every text knows. `major`, `minor` and `patch` only where versions have such numbers, `notes` only where there is a changelog,
+/// `risk` and `reasons` only where the file speaks of risk.
 pub const IN_TEXTS: &[Fact] = &[
     fact("service", FactKind::Text, "What is released."),
     fact("version", FactKind::Text, "The version as it stands in files, such as `1.9.0`."),
@@ -60,6 +61,8 @@ pub const IN_TEXTS: &[Fact] = &[
     fact("branch", FactKind::Text, "The branch that the release's commits go to."),
     fact("notes", FactKind::Text, "The section of the changelog; empty before it is written."),
     fact("starter", FactKind::Text, "Who started the run."),
+    fact("risk", FactKind::Text, "How risky the release is, as far as that is known: a level of `risk`."),
+    fact("reasons", FactKind::Text, "Why it is of that level, one reason a line."),
 ];
 
 /// What every condition knows.
@@ -101,9 +104,8 @@ pub fn variable(path: &str) -> Option<String> {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
     };
     let name = match path {
-        "service" | "version" | "tag" | "release" | "candidate" | "commit" | "branch" | "starter" => {
-            shouted(path)
-        }
+        "service" | "version" | "tag" | "release" | "candidate" | "commit" | "branch" | "starter"
+        | "risk" => shouted(path),
         "previous" => "PREVIOUS_VERSION".to_owned(),
         "env.name" => "ENVIRONMENT".to_owned(),
         "env.url" => "ENVIRONMENT_URL".to_owned(),

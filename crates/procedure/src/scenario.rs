@@ -282,7 +282,10 @@ impl Reading<'_> {
         }
         let paths = items(node, "paths").iter().filter_map(Node::text).map(ToOwned::to_owned).collect();
         let author = node.get("author").and_then(|node| self.person(node));
-        Some(Commit { message: node.get("message").and_then(Node::text)?.to_owned(), author, paths })
+        let lines = node.get("lines").and_then(Node::integer).and_then(|lines| u64::try_from(lines).ok());
+        let new_author = node.get("new-author").and_then(Node::boolean).unwrap_or(false);
+        let commit = Commit::new(node.get("message").and_then(Node::text)?);
+        Some(Commit { author, paths, lines: lines.unwrap_or_default(), new_author, ..commit })
     }
 
     fn part(&mut self, node: &Node) -> Option<Part> {

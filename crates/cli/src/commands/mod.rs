@@ -16,6 +16,7 @@ pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod promote;
 pub(crate) mod respin;
+pub(crate) mod risk;
 pub(crate) mod rollback;
 pub(crate) mod simulate;
 pub(crate) mod start;
@@ -56,6 +57,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Done(args) => people::done(app, &args).await,
         Command::Answer(args) => people::answer(app, &args).await,
         Command::Retry(args) => people::retry(app, &args).await,
+        Command::Risk(args) => risk::run(app, &args).await,
         Command::Waive(args) => people::waive(app, &args).await,
         Command::Hold(args) => people::hold(app, &args).await,
         Command::Resume(args) => people::resume(app, &args).await,

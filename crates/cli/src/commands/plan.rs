@@ -10,12 +10,13 @@ use tollgate_core::actor::Actor;
 use tollgate_core::context::Context;
 use tollgate_core::decide::allowed;
 use tollgate_core::forward::forecast::Forecast;
-use tollgate_core::ids::{LineName, ProcedureName, ServiceName};
+use tollgate_core::ids::{LineName, ProcedureName, RiskLevel, ServiceName};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
     Definition, Deploy, FactAsk, FactSpec, FactWait, MergeWay, Policy, StepKind, Template, VoteRule,
 };
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
+use tollgate_core::risk::of_plan;
 use tollgate_core::version::{Bump, PreLabel};
 use tollgate_engine::planning::{Origin, Surveyed};
 use tollgate_engine::versioning::{Line, Wanted};
@@ -44,6 +45,9 @@ pub(crate) struct What {
     pub(crate) set_version: Option<String>,
     #[command(flatten)]
     pub(crate) growth: Growth,
+    /// How risky the release is, where that is more than the rules say
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) risk: Option<RiskLevel>,
 }
 
 /// How the version grows.
@@ -79,7 +83,8 @@ impl Growth {
 
     /// What is asked of the version.
     pub(crate) fn wanted(&self, set: Option<&str>, line: Option<Line>) -> Wanted {
-        Wanted { version: set.map(ToOwned::to_owned), bump: self.bump, pre: self.pre.clone(), line }
+        let version = set.map(ToOwned::to_owned);
+        Wanted { version, bump: self.bump, pre: self.pre.clone(), line, risk: None }
     }
 }
 
@@ -127,6 +132,7 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     let procedure = procedure_of(&ground.committed, what.procedure.as_deref())?;
     let line = what.growth.line(&ground.local)?;
     let wanted = what.growth.wanted(what.set_version.as_deref(), line);
+    let wanted = Wanted { risk: what.risk.clone(), ..wanted };
     let Ground { surveyed, committed, in_force, .. } = &ground;
     Ok(opened.engine.plan(surveyed, &committed.definition, in_force, &procedure, &wanted).await?)
 }
@@ -298,7 +304,12 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String 
         1 => ", 1 author the policy does not know".into(),
         some => format!(", {some} authors the policy does not know"),
     };
-    text.push_str(&format!("  {} {changes}{by}{strangers}\n\n", styled(FAINT, "content")));
+    text.push_str(&format!("  {} {changes}{by}{strangers}\n", styled(FAINT, "content")));
+    if let Some(risk) = of_plan(plan, &plan.policy) {
+        let words = wrapped(&line(&risk.words()), 10);
+        text.push_str(&format!("  {}    {}\n", styled(FAINT, "risk"), words.trim()));
+    }
+    text.push('\n');
     let width = plan.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0);
     for step in &plan.steps {
         let condition: Vec<&str> = step.conditions.iter().map(tollgate_core::expr::Expr::source).collect();

@@ -8,6 +8,7 @@ use tollgate_core::explain::{Holding, explain};
 use tollgate_core::forward::forecast::Forecast;
 use tollgate_core::notices::{Notice, NoticeStatus};
 use tollgate_core::plan::Body;
+use tollgate_core::risk::{Risk, of_run};
 use tollgate_core::state::{Run, RunStatus, StepStatus};
 use tollgate_core::view::View;
 use tollgate_engine::ReleaseRow;
@@ -37,6 +38,8 @@ struct OneRelease<'a> {
     row: &'a ReleaseRow,
     candidates: &'a [tollgate_core::candidate::Candidate],
     runs: &'a [Run],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk: Option<Risk>,
     waivers_given: &'a [tollgate_core::state::Waiver],
     undelivered: Vec<&'a Notice>,
     holds: &'a [Holding],
@@ -85,6 +88,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         row: &row,
         candidates: &view.release.candidates,
         runs: &view.release.runs,
+        risk: view.release.runs.last().and_then(|run| of_run(&view, run, plans.get(&run.id)?)),
         waivers_given: &view.release.waivers,
         undelivered: view.release.notices.undelivered().collect(),
         holds: &holds,
@@ -93,6 +97,10 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
     app.output.data(&one, || {
         let mut text = format!("{}\n", summary_line(&row));
         text.push_str(&candidates(&view));
+        let last = view.release.runs.last().and_then(|run| Some((run, plans.get(&run.id)?)));
+        if let Some((run, plan)) = last {
+            text.push_str(&super::risk::of(&view, run, plan));
+        }
         for run in &view.release.runs {
             if let Some(plan) = plans.get(&run.id) {
                 text.push_str(&steps(run, plan, view.release.candidates.len() > 1));

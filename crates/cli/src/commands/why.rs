@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::forward::forecast::Forecast;
+use tollgate_core::risk::{Risk, of_run};
 use tollgate_engine::ReleaseRow;
 
 use crate::actions::Actions;
@@ -26,6 +27,8 @@ pub(crate) struct WhyArgs {
 #[serde(rename_all = "kebab-case")]
 struct Why<'a> {
     release: &'a ReleaseRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk: Option<Risk>,
     holds: Vec<Held<'a>>,
     forecast: &'a Forecast,
 }
@@ -47,8 +50,12 @@ pub(crate) async fn run(app: &App, args: &WhyArgs) -> Result<Exit, CliError> {
     let actions = Actions { view: &view, name_release: opened.several_under_way().await? };
     let held = holdings.iter().map(|holding| Held { holding, commands: actions.commands(holding) }).collect();
     let forecast = opened.engine.forecast(&view).await?;
-    app.output.data(&Why { release: &row, holds: held, forecast: &forecast }, || {
+    let risk = view.active().last().and_then(|(run, plan)| of_run(&view, run, plan));
+    app.output.data(&Why { release: &row, risk, holds: held, forecast: &forecast }, || {
         let mut text = format!("{}\n", summary_line(&row));
+        if let Some((run, plan)) = view.active().last() {
+            text.push_str(&super::risk::of(&view, run, plan));
+        }
         if holdings.is_empty() {
             text.push_str(&match row.status.as_str() {
                 "aborted" => format!("{} it was given up\n", styled(BAD, "✗")),

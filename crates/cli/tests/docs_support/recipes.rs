@@ -1,8 +1,9 @@
 //! The rules of docs/recipes.md: every line of every table there is played on the virtual clock.
 //!
 //! A table stands below the piece of a procedure file that it is about. Its first column is the moment at which the release is
-//! ready, in the time zone of the heading; the last one is when production gets it, or `never`. A column between them has what
-//! people do: entries of a scenario's `people`, each in backticks, with `;` between them.
+//! ready, in the time zone of the heading; the last one is when production gets it, or `never`. The columns between them have entries of
+//! the scenario, each in backticks, with `;` between them: what people do (`people`), what is in the release (the keys of its only
+//! change), or what the facts say (`facts`).
 
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +13,10 @@ use jiff::Timestamp;
 use super::text::{blocks, page, procedure_with};
 
 const PAGE: &str = "docs/recipes.md";
+/// The columns that say what is different on a day.
+const PEOPLE: &str = "What people do";
+const CHANGES: &str = "What is in it";
+const FACTS: &str = "What the facts say";
 
 /// A line of a table, and the piece above it.
 #[derive(Debug)]
@@ -21,6 +26,8 @@ struct Case {
     zone: String,
     ready: String,
     people: Vec<String>,
+    changes: Vec<String>,
+    facts: Vec<String>,
     goes: String,
 }
 
@@ -33,6 +40,7 @@ fn cells(line: &str) -> Option<Vec<String>> {
 fn cases() -> Vec<Case> {
     let pieces = blocks(PAGE);
     let mut zone: Option<String> = None;
+    let mut heads: Vec<String> = Vec::new();
     let mut found = Vec::new();
     for (number, line) in page(PAGE).lines().enumerate() {
         let Some(cells) = cells(line) else {
@@ -41,19 +49,29 @@ fn cases() -> Vec<Case> {
         };
         if let Some(named) = cells[0].strip_prefix("Ready (").and_then(|rest| rest.strip_suffix(')')) {
             zone = Some(named.to_owned());
+            heads.clone_from(&cells);
             continue;
         }
         let Some(zone) = zone.clone().filter(|_| !cells[0].starts_with('-')) else { continue };
         let above = pieces.iter().rfind(|piece| piece.language() == "yaml" && piece.line < number + 1);
         let piece = above.expect("a piece of a procedure file above the table");
         let kind = piece.info.split(' ').nth(1).unwrap_or_default();
-        let people = if cells.len() == 3 { cells[1].split("`").collect() } else { Vec::new() };
+        let entries = |head: &str| -> Vec<String> {
+            let place = heads.iter().position(|known| known == head);
+            let cell = place.and_then(|place| cells.get(place)).map(String::as_str).unwrap_or_default();
+            cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
+        };
+        for head in heads.iter().skip(1).rev().skip(1) {
+            assert!([PEOPLE, CHANGES, FACTS].contains(&head.as_str()), "{PAGE}: a column `{head}`");
+        }
         found.push(Case {
             line: number + 1,
             procedure: procedure_with(kind, &piece.text),
             zone,
             ready: cells[0].clone(),
-            people: people.into_iter().skip(1).step_by(2).map(ToOwned::to_owned).collect(),
+            people: entries(PEOPLE),
+            changes: entries(CHANGES),
+            facts: entries(FACTS),
             goes: cells[cells.len() - 1].clone(),
         });
     }
@@ -66,6 +84,15 @@ fn scenario(case: &Case) -> String {
         "tollgate: 1\nscenario: line {}\nstart: {} {}\nby: kim\nanswer-after: 1s\ncommands-take: 1s\n",
         case.line, case.ready, case.zone
     );
+    for (key, entries) in [("changes", &case.changes), ("facts", &case.facts)] {
+        if !entries.is_empty() {
+            text.push_str(&format!("{key}:\n"));
+        }
+        for entry in entries {
+            let message = if key == "changes" { "message: \"feat: a change\", " } else { "" };
+            text.push_str(&format!("  - {{ {message}{entry} }}\n"));
+        }
+    }
     if !case.people.is_empty() {
         text.push_str("people:\n");
     }

@@ -12,9 +12,10 @@ use crate::context::{Context, RunFacts};
 use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
 use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
 use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
-use crate::ids::{EnvironmentName, GateName, PersonName};
+use crate::ids::{CandidateNumber, EnvironmentName, GateName, PersonName};
 use crate::model::{ApprovalRule, Checklist, Gate, GateKind, Policy, Template, VoteRule, Who};
 use crate::plan::{Plan, PlannedStep};
+use crate::risk::{RISK, of_candidate};
 use crate::state::{Answer, Run, RunStatus, Waiver};
 use crate::view::{View, later};
 
@@ -85,7 +86,7 @@ pub(super) fn recorded(mut reports: Vec<GateReport>) -> Vec<GateReport> {
 }
 
 /// A text of at most so many characters.
-pub(super) fn clipped(text: &str, most: usize) -> String {
+pub(crate) fn clipped(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -140,7 +141,8 @@ impl<'a> Entering<'a> {
         }
         for (name, gate) in of_environment(&self.plan.policy, self.environment) {
             let same = |(other, rule): &(&GateName, &Gate)| {
-                *other == name && rule.kind == gate.kind && rule.condition == gate.condition
+                let same_risk = self.plan.policy.risk == in_force.risk || !asks_risk(gate);
+                *other == name && rule.kind == gate.kind && rule.condition == gate.condition && same_risk
             };
             if !now.iter().any(same) {
                 resting.push((reports.len(), gate));
@@ -260,14 +262,25 @@ impl<'a> Entering<'a> {
     }
 
     fn report(&self, name: &GateName, gate: &Gate, origin: GateOrigin) -> GateReport {
-        GateReport { gate: name.to_string(), origin, answer: self.answer(name, gate) }
+        let policy = match origin {
+            GateOrigin::AtStart => &self.plan.policy,
+            _ => self.view.policy.as_deref().unwrap_or(&self.plan.policy),
+        };
+        let mut answer = self.answer(name, gate, policy);
+        if let GateAnswer::Closed(hold) = &mut answer
+            && asks_risk(gate)
+            && let Some(risk) = of_candidate(&self.view.release, self.run.candidate, self.plan, policy)
+        {
+            hold.why = format!("{}; the risk is {}", hold.why, clipped(&risk.words(), 500));
+        }
+        GateReport { gate: name.to_string(), origin, answer }
     }
 
-    fn answer(&self, name: &GateName, gate: &Gate) -> GateAnswer {
+    fn answer(&self, name: &GateName, gate: &Gate, policy: &Policy) -> GateAnswer {
         if let Some(open) = self.waived(name) {
             return open;
         }
-        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
+        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan, policy };
         if let Some(condition) = &gate.condition {
             match eval_condition(condition, &facts) {
                 Ok(true) => {}
@@ -354,10 +367,16 @@ impl<'a> Entering<'a> {
         Some(self.view.release.waiver(&target, self.run, self.now)?.1)
     }
 
-    /// Whether a gate applies; `None` where that is not known.
+    /// Whether a gate applies, by the rules in force or by those of the start; `None` where that is not known.
     pub(super) fn applies(&self, gate: &Gate) -> Option<bool> {
-        let facts = RunFacts { view: self.view, run: self.run, plan: self.plan };
-        gate.condition.as_ref().map_or(Some(true), |condition| eval_condition(condition, &facts).ok())
+        let Some(condition) = &gate.condition else { return Some(true) };
+        let policies = self.view.policy.as_deref().into_iter().chain([&self.plan.policy]);
+        let told: Vec<Option<bool>> = policies
+            .map(|policy| RunFacts { view: self.view, run: self.run, plan: self.plan, policy })
+            .map(|facts| eval_condition(condition, &facts).ok())
+            .collect();
+        let any = |one: Option<bool>| told.contains(&one);
+        if any(Some(true)) { Some(true) } else { told.first().copied().flatten().filter(|_| !any(None)) }
     }
 
     pub(super) fn waivers(&self) -> Vec<PersonName> {
@@ -447,8 +466,26 @@ pub(crate) fn approval_actions(target: &ApprovalTarget, nobody_refused: bool, en
     }
 }
 
+/// Whether it depends on the risk of the release if a gate applies, or opens.
+fn asks_risk(gate: &Gate) -> bool {
+    let own = match &gate.kind {
+        GateKind::Require { that } => Some(that),
+        _ => None,
+    };
+    let mut conditions = gate.condition.iter().chain(own);
+    conditions.any(|condition| condition.names().any(|(name, _)| name == RISK))
+}
+
 /// Who can make a fact known that a condition asks for, and how.
 pub(crate) fn knowing(view: &View, plan: &Plan, fact: &str, hold: &mut Hold) {
+    if fact == RISK {
+        let candidate = view.release.newest().map_or(CandidateNumber(1), |newest| newest.number);
+        let policies = view.policy.as_deref().into_iter().chain([&plan.policy]);
+        let mut open = policies.filter_map(|policy| of_candidate(&view.release, candidate, plan, policy));
+        if let Some(first) = open.find_map(|risk| risk.open.into_iter().next()) {
+            return knowing(view, plan, &first, hold);
+        }
+    }
     let name = fact.strip_prefix("answers.").and_then(|name| name.parse().ok());
     if let Some(name) = name {
         if let Some(question) = plan.definition.questions.get(&name) {

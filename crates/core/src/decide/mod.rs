@@ -21,6 +21,7 @@ mod people;
 mod policy;
 mod remind;
 mod respin;
+mod risk;
 mod roles;
 mod rollback;
 mod soak;
@@ -41,7 +42,7 @@ pub(crate) use checklists::Listing;
 pub(crate) use effects::expected;
 pub(crate) use facts::{looks_of_run, suiting, waiting_for};
 pub(crate) use gates::of_environment as gates_of;
-pub(crate) use gates::{approval_actions, gates_of_step, knowing, waivers};
+pub(crate) use gates::{approval_actions, clipped, gates_of_step, knowing, waivers};
 pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
 pub(crate) use remind::{acting, next_nudge, patience_of, waits};
@@ -117,6 +118,7 @@ impl Deciding {
             Stimulus::Waive { target, why, until, follow_up } => {
                 self.waive(target, why, *until, follow_up.as_deref())
             }
+            Stimulus::Risk { level, why } => self.say_risk(level, why),
             Stimulus::Hold { run, why } => self.hold(*run, why),
             Stimulus::Resume { run } => self.resume(*run),
             Stimulus::Abort { run, why } => self.abort(*run, why),

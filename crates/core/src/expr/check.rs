@@ -285,6 +285,11 @@ impl Checker<'_> {
                     let expected = "numbers or strings".to_owned();
                     self.report(self.span(left), CheckErrorKind::WrongType { place, expected, found: of });
                 }
+                for (name, other) in [(left, right), (right, left)] {
+                    if self.is_ordered(name) {
+                        self.choice(name, other);
+                    }
+                }
                 Type::Bool
             }
             BinaryOp::In => {
@@ -338,6 +343,10 @@ impl Checker<'_> {
                 self.choice(name, *item);
             }
         }
+    }
+
+    fn is_ordered(&self, id: NodeId) -> bool {
+        matches!(self.expr.kind(id), NodeKind::Name(name) if self.environment.is_ordered(name))
     }
 
     /// A comparison that can never hold is a misspelt text, not a condition.

@@ -13,6 +13,11 @@ pub trait Facts {
 
     /// The result of a declared function, or `Ok(None)` while it is not known yet.
     fn call(&self, function: &str, arguments: &[Value]) -> Result<Option<Value>, CallError>;
+
+    /// The texts that a name can be, the lowest first, where they have an order of their own.
+    fn order(&self, _name: &str) -> Option<Vec<String>> {
+        None
+    }
 }
 
 /// Why a function gave no result.
@@ -158,8 +163,12 @@ impl Evaluator<'_> {
             NodeKind::All(clauses) => self.clauses(clauses, false),
             NodeKind::Any(clauses) => self.clauses(clauses, true),
             NodeKind::Binary { op, left, right } => {
+                let order = op.is_order().then(|| self.order(*left).or_else(|| self.order(*right))).flatten();
                 let (left, right) = self.both(*left, *right)?;
-                self.binary(id, *op, left, right)
+                match order {
+                    Some(order) => self.binary(id, *op, rank(&order, left), rank(&order, right)),
+                    None => self.binary(id, *op, left, right),
+                }
             }
             NodeKind::Conditional { condition, then, otherwise } => {
                 self.value(if self.boolean(*condition)? { *then } else { *otherwise })
@@ -170,6 +179,14 @@ impl Evaluator<'_> {
                 let arguments = self.values(arguments)?;
                 self.method(id, function, &receiver, &arguments)
             }
+        }
+    }
+
+    /// The order of a name, where its texts have one.
+    fn order(&self, id: NodeId) -> Option<Vec<String>> {
+        match self.expr.kind(id) {
+            NodeKind::Name(name) => self.facts.order(name),
+            _ => None,
         }
     }
 
@@ -342,6 +359,16 @@ fn first_unknown(earlier: Option<EvalError>, later: EvalError) -> EvalError {
     match earlier {
         Some(earlier) if earlier.is_unknown() || !later.is_unknown() => earlier,
         _ => later,
+    }
+}
+
+/// The place of a text in an order. One that is not in it counts as the last: it is not known to be less.
+fn rank(order: &[String], value: Value) -> Value {
+    match value {
+        Value::String(text) => {
+            count(order.iter().position(|known| *known == text).unwrap_or(order.len().saturating_sub(1)))
+        }
+        other => other,
     }
 }
 

@@ -170,6 +170,11 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
+    /// Whether it asks which of two comes first.
+    pub fn is_order(self) -> bool {
+        matches!(self, Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual)
+    }
+
     /// How the operator is written.
     pub fn symbol(self) -> &'static str {
         match self {

@@ -155,6 +155,9 @@ struct Declaration {
     of: Type,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     choices: Option<Vec<String>>,
+    /// Whether the choices stand in order, the lowest first.
+    #[serde(default)]
+    ordered: bool,
 }
 
 /// The names and functions that an expression may use, each with its type.
@@ -175,7 +178,7 @@ impl Environment {
 
     /// Adds a name, or replaces it.
     pub fn declare(&mut self, name: impl Into<String>, of: Type) -> &mut Self {
-        self.names.insert(name.into(), Declaration { of, choices: None });
+        self.names.insert(name.into(), Declaration { of, choices: None, ordered: false });
         self
     }
 
@@ -186,8 +189,28 @@ impl Environment {
         choices: impl IntoIterator<Item = T>,
     ) -> &mut Self {
         let choices = choices.into_iter().map(Into::into).collect();
-        self.names.insert(name.into(), Declaration { of: Type::String, choices: Some(choices) });
+        let declared = Declaration { of: Type::String, choices: Some(choices), ordered: false };
+        self.names.insert(name.into(), declared);
         self
+    }
+
+    /// Adds a string that can only be one of these texts, the lowest first: `<` and `>=` compare by this order.
+    pub fn declare_order<T: Into<String>>(
+        &mut self,
+        name: impl Into<String>,
+        choices: impl IntoIterator<Item = T>,
+    ) -> &mut Self {
+        let name = name.into();
+        self.declare_choice(name.as_str(), choices);
+        if let Some(declared) = self.names.get_mut(&name) {
+            declared.ordered = true;
+        }
+        self
+    }
+
+    /// Whether the texts that a name can be stand in an order of their own.
+    pub fn is_ordered(&self, name: &str) -> bool {
+        self.names.get(name).is_some_and(|declared| declared.ordered)
     }
 
     /// Adds a function, or replaces it.

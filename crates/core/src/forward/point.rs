@@ -135,6 +135,7 @@ pub(super) fn doing(stimulus: &Stimulus) -> String {
             WaiverTarget::Step(_, step) => format!("waive {step}"),
             WaiverTarget::Item(target, item) => format!("waive item {item} of {}", of_target(target)),
         },
+        Stimulus::Risk { level, .. } => format!("say that the risk is {level}"),
         Stimulus::Hold { .. } => "hold the run".into(),
         Stimulus::Resume { .. } => "resume the run".into(),
         Stimulus::Abort { .. } => "abort the run".into(),

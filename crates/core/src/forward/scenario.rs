@@ -93,28 +93,22 @@ pub struct Commit {
     pub author: Option<PersonName>,
     /// The files that it touches.
     pub paths: Vec<String>,
+    /// How many lines it adds and removes.
+    pub lines: u64,
+    /// Whether its author wrote nothing before.
+    pub new_author: bool,
 }
 
 impl Commit {
     /// One by somebody whom the policy does not know, of which nobody says what it touches.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), author: None, paths: Vec::new() }
+        Self { message: message.into(), author: None, paths: Vec::new(), lines: 0, new_author: false }
     }
 
     /// Whether it counts where only these paths do: paths, folders or patterns, those after `!` do not. One that names no file
     /// counts always.
     pub fn counts(&self, paths: &[String]) -> bool {
-        let touches = |path: &String| {
-            let below = |wanted: &str| path.strip_prefix(wanted.trim_end_matches('/'));
-            let is = |wanted: &str| {
-                below(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                    || fast_glob::glob_match(wanted, path)
-            };
-            let (without, with): (Vec<&String>, Vec<&String>) =
-                paths.iter().partition(|wanted| wanted.starts_with('!'));
-            (with.is_empty() || with.iter().any(|wanted| is(wanted)))
-                && !without.iter().any(|wanted| is(wanted.trim_start_matches('!')))
-        };
+        let touches = |path: &String| crate::risk::path_counts(path, paths);
         paths.is_empty() || self.paths.is_empty() || self.paths.iter().any(touches)
     }
 }

@@ -15,7 +15,7 @@ use crate::commits::CommitRules;
 use crate::expr::Expr;
 use crate::ids::{
     ComponentName, ConnectionName, EnvironmentName, LineName, OutputName, ProcedureName, QuestionName,
-    RoleName, ServiceName, StepId,
+    RiskLevel, RoleName, ServiceName, StepId,
 };
 use crate::signatures::Signers;
 use crate::version::{COUNTER_FIRST, Within};
@@ -45,6 +45,9 @@ pub struct Definition {
     pub connections: IndexMap<ConnectionName, Connection>,
     /// Questions that are asked once a release.
     pub questions: IndexMap<QuestionName, Question>,
+    /// The levels of risk that its conditions can ask for, the lowest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risk_levels: Vec<RiskLevel>,
     /// The procedures, never empty.
     pub procedures: IndexMap<ProcedureName, Procedure>,
 }
@@ -62,6 +65,7 @@ impl Definition {
             components: IndexMap::new(),
             connections: IndexMap::new(),
             questions: IndexMap::new(),
+            risk_levels: Vec::new(),
             procedures: IndexMap::new(),
         }
     }

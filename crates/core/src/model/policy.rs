@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
 use super::{
-    Checklist, FacetName, FactGate, Feeds, MergeHow, Notify, Patience, Place, Role, Shell, Step, Template,
-    Trains, VoteRule,
+    Checklist, FacetName, FactGate, Feeds, MergeHow, Notify, Patience, Place, RiskRules, Role, Shell, Step,
+    Template, Trains, VoteRule,
 };
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
@@ -60,6 +60,9 @@ pub struct Policy {
     /// The procedures that may release hotfixes: one that only calls itself so in a commit is none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub hotfixes: BTreeSet<ProcedureName>,
+    /// How the risk of a release is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk: Option<RiskRules>,
 }
 
 impl Policy {
@@ -80,6 +83,7 @@ impl Policy {
             notify: IndexMap::new(),
             trains: Trains::new(),
             hotfixes: BTreeSet::new(),
+            risk: None,
         }
     }
 

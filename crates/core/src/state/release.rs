@@ -20,6 +20,7 @@ use crate::journal::{BlobId, Hash};
 use crate::model::Who;
 use crate::notices::Notices;
 use crate::plan::is_ad_hoc;
+use crate::risk::RiskSaid;
 
 /// A release.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct ReleaseState {
     pub ticks: Vec<Tick>,
     /// Its waivers, in order; never removed.
     pub waivers: Vec<Waiver>,
+    /// What people said about its risk, in order; never removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risk: Vec<RiskSaid>,
     /// Who was asked again.
     #[serde(default)]
     pub nudges: Vec<Nudge>,

@@ -14,6 +14,7 @@ use crate::candidate::{Candidate, MadeTag};
 use crate::event::{ApprovalTarget, Asked, ReleaseEvent, StepResult};
 use crate::facts::FactState;
 use crate::ids::{CandidateNumber, RunId, StepId};
+use crate::risk::RiskSaid;
 
 /// The most failures a step remembers.
 const FAILURES_MAX: usize = 5;
@@ -169,6 +170,14 @@ impl ReleaseState {
                 until: *until,
                 follow_up: follow_up.clone(),
                 runs: self.runs.len() as u32,
+            }),
+            ReleaseEvent::RiskSaid { candidate, level, from, why } => self.risk.push(RiskSaid {
+                by: actor.clone(),
+                at,
+                candidate: *candidate,
+                level: level.clone(),
+                from: from.clone(),
+                why: why.clone(),
             }),
             ReleaseEvent::Reminded { run, step, gate, since, times } => {
                 let nudge = self.nudge_mut(at, *run, step, gate.as_ref(), *since);

@@ -28,6 +28,11 @@ pub(crate) fn equals(name: &str, value: &str) -> Expr {
     binary(name, value, BinaryOp::Equal, "==")
 }
 
+/// `name >= 'value'`.
+pub(crate) fn reaches(name: &str, value: &str) -> Expr {
+    binary(name, value, BinaryOp::GreaterOrEqual, ">=")
+}
+
 /// `name != 'value'`.
 pub(crate) fn differs(name: &str, value: &str) -> Expr {
     binary(name, value, BinaryOp::NotEqual, "!=")
@@ -290,6 +295,8 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         changes_total: 2,
         changed_paths: vec!["src/cart.rs".into()],
         pinned: [("feature".to_owned(), commit("feature"))].into(),
+        measured: Default::default(),
+        declared_risk: None,
         authors: BTreeSet::from([n("bob")]),
         strangers: 0,
         steps,

@@ -17,6 +17,7 @@ mod publishing;
 mod random;
 mod release;
 mod respins;
+mod risks;
 mod roles;
 mod rollbacks;
 mod soak;

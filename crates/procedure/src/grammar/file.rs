@@ -4,6 +4,7 @@ use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
 use super::facts::FACT;
 use super::notify::NOTIFY;
+use super::risk::RISK;
 use super::steps::{A_STEP, GATE};
 use super::trains::{START, TRAIN};
 use super::{
@@ -20,7 +21,6 @@ pub(crate) static FILE: Mapping = mapping(
 .refused(&[
     later(&["schema"], "describe the schema change in a `manual` step, or ask about it with a question"),
     later(&["tickets"], "use a `manual` step that says which ticket to file"),
-    later(&["risk"], "ask about it with a question; gates can apply `if` of its answer"),
     later(&["together"], "start each release by hand"),
     later(&["use"], "write the keys out in this file"),
     elsewhere(&["freezes", "freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
@@ -66,6 +66,7 @@ const FILE_KEYS: &[Key] = &[
     key("calendar", Shape::Map(&CALENDAR), "Weekends and holidays, which windows can ask."),
     key("notify", Shape::Named(NAME, map!(NOTIFY), 0), "Who is told what happens, by name."),
     key("trains", Shape::Named(NAME, map!(TRAIN), 0), "What starts a procedure by itself, by name."),
+    key("risk", Shape::Map(&RISK), "How risky a release is, and why; gates can ask for more by it."),
     key("policy", Shape::Map(&POLICY), "Who may change these rules and who may waive one."),
     key("procedures", Shape::Named(NAME, map!(PROCEDURE), 1), "What is done, by name.").required(),
 ];

@@ -17,6 +17,7 @@ mod facts;
 mod file;
 mod notify;
 mod publish;
+mod risk;
 mod scenario;
 mod steps;
 mod trains;

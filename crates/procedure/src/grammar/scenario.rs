@@ -53,6 +53,12 @@ static COMMIT: Mapping = mapping(
         key("message", Shape::Text, "Its message.").required(),
         key("author", Shape::Name(PERSON), "Who wrote it; somebody the policy does not know if not given."),
         key("paths", Shape::List(&Shape::Line, 1), "The files that it touches."),
+        key(
+            "lines",
+            Shape::Integer(0, 1_000_000_000),
+            "How many lines it adds and removes; none if not given.",
+        ),
+        key("new-author", Shape::Bool, "Whether its author wrote nothing before; `false` if not given."),
     ],
 );
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_core::expr::{BinaryOp, CallError, Expr, Facts, NodeId, NodeKind, Value, eval_condition};
+use tollgate_core::ids::RiskLevel;
 use tollgate_core::model::{AnswerType, Definition, GateKind, Step};
+use tollgate_core::risk::RISK;
 
 use super::{Finding, Findings, Subject};
 use crate::diagnostic::{Code, Span};
@@ -48,11 +50,18 @@ fn push(span: Span, message: String, found: &mut Findings) {
 }
 
 /// What is known in one of the ways that things can be.
-struct Known<'v>(BTreeMap<&'v str, &'v Value>);
+struct Known<'v> {
+    values: BTreeMap<&'v str, &'v Value>,
+    levels: &'v [RiskLevel],
+}
 
 impl Facts for Known<'_> {
     fn value(&self, name: &str) -> Option<Value> {
-        self.0.get(name).map(|value| (*value).clone())
+        self.values.get(name).map(|value| (*value).clone())
+    }
+
+    fn order(&self, name: &str) -> Option<Vec<String>> {
+        (name == RISK).then(|| self.levels.iter().map(ToString::to_string).collect())
     }
 
     fn call(&self, _: &str, _: &[Value]) -> Result<Option<Value>, CallError> {
@@ -78,7 +87,7 @@ fn never(definition: &Definition, all: &[&Expr]) -> bool {
             rest /= values.len();
             (*name, value)
         });
-        let known = Known(known.collect());
+        let known = Known { values: known.collect(), levels: &definition.risk_levels };
         all.iter().any(|expr| matches!(eval_condition(expr, &known), Ok(false)))
     })
 }
@@ -88,6 +97,9 @@ fn values(definition: &Definition, name: &str, numbers: Option<&BTreeSet<i64>>) 
     let text = |words: &[&str]| words.iter().map(|word| Value::String((*word).to_owned())).collect();
     if name == "version.bump" {
         return Some(text(&["major", "minor", "patch", "given"]));
+    }
+    if name == RISK {
+        return Some(definition.risk_levels.iter().map(|level| level.to_string().into()).collect());
     }
     let question = name.strip_prefix("answers.")?;
     let question = definition.questions.iter().find(|(name, _)| name.as_str() == question)?.1;

@@ -30,7 +30,8 @@ fn answers(subject: &Subject<'_>, found: &mut Findings) {
         let Some((name, question)) = question else { continue };
         let remark = question.answer == AnswerType::Text;
         // What is never asked is told already.
-        if remark || !asked.contains(name) || texts.iter().any(|text| uses(text, name.as_str())) {
+        let risk = subject.policy.risk.as_ref().and_then(|risk| risk.declared.as_ref()) == Some(name);
+        if remark || risk || !asked.contains(name) || texts.iter().any(|text| uses(text, name.as_str())) {
             continue;
         }
         let message =

@@ -17,6 +17,7 @@ mod order;
 mod people;
 mod procedures;
 mod publish;
+mod risk;
 mod roles;
 mod scope;
 mod service;
@@ -32,7 +33,7 @@ use indexmap::IndexMap;
 use tollgate_core::calendar::Calendar;
 use tollgate_core::ids::{
     ComponentName, ConnectionName, EnvironmentName, FactName, GateName, GroupName, PersonName, QuestionName,
-    RoleName,
+    RiskLevel, RoleName,
 };
 use tollgate_core::model::{
     Connection, Definition, Environment, FactSpec, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
@@ -72,6 +73,10 @@ pub(crate) struct Declared {
     changelog: bool,
     /// Weekends and holidays.
     calendar: Calendar,
+    /// The levels of risk, the lowest first.
+    risk_levels: Vec<RiskLevel>,
+    /// The questions whose answers have to be known before the level of risk is.
+    risk_answers: BTreeSet<QuestionName>,
     /// The first place where people are asked again.
     patient: Option<Span>,
     /// Names whose declaration is broken and was reported: what refers to them is not reported again.
@@ -121,6 +126,7 @@ pub(crate) fn lower(
     lower.declare_facts(root);
     let (calendar, feeds) = lower.calendar(root, loader);
     lower.declared.calendar = calendar;
+    let risk = lower.risk(root);
     let gates = root.get("gates").map(|node| lower.gates(node, None)).unwrap_or_default();
     let for_all = std::mem::take(&mut lower.answers_used);
     let (environments, uses) = lower.environments(root, &for_all);
@@ -144,6 +150,7 @@ pub(crate) fn lower(
         components: service.components,
         connections: lower.declared.connections.clone(),
         questions: lower.declared.questions.clone(),
+        risk_levels: lower.declared.risk_levels.clone(),
         procedures,
     });
     let policy = definition.as_ref().map(|definition| Policy {
@@ -161,6 +168,7 @@ pub(crate) fn lower(
         notify,
         trains,
         hotfixes,
+        risk,
     });
     Lowered { definition, policy, elsewhere }
 }

@@ -6,6 +6,7 @@ use minijinja::value::Value;
 use tollgate_core::expr::{self, CheckError, CheckErrorKind, Expr, Type};
 use tollgate_core::ids::QuestionName;
 use tollgate_core::model::{AnswerType, Template};
+use tollgate_core::risk::RISK;
 
 use super::{Declared, Lower};
 use crate::diagnostic::Code;
@@ -74,6 +75,7 @@ impl Scope {
     fn facts<'a>(&'a self, declared: &'a Declared) -> impl Iterator<Item = &'static Fact> + 'a {
         let everywhere = facts::IN_TEXTS.iter().filter(|fact| match fact.name {
             "notes" => declared.changelog,
+            "risk" | "reasons" => !declared.risk_levels.is_empty(),
             "major" | "minor" => declared.version_parts > 1,
             "patch" => declared.version_parts > 2,
             _ => true,
@@ -131,6 +133,10 @@ impl Scope {
         }
         for (step, output) in &self.outputs {
             declare(&format!("steps.{step}.{output}"), Known::text(""));
+        }
+        // In the rules about it, its own level is not known.
+        if !declared.risk_levels.is_empty() {
+            environment.declare_order(RISK, declared.risk_levels.iter().map(ToString::to_string));
         }
         environment.declare_function("changed", [Type::String], Type::Bool);
         environment
@@ -282,6 +288,21 @@ impl Lower<'_> {
         false
     }
 
+    /// Whoever asks for the risk asks for the answers that it rests on.
+    fn risk_asked(&mut self, node: &Node, range: std::ops::Range<usize>, scope: &Scope) {
+        for question in self.declared.risk_answers.clone() {
+            self.answers_used.insert(question.clone());
+            if scope.asked.as_ref().is_none_or(|asked| asked.contains(&question)) {
+                continue;
+            }
+            let span = self.inside(node, range.clone());
+            let message =
+                format!("the risk rests on the question `{question}`, which was not asked before this");
+            let hint = format!("put a step `ask: [{question}]` before it");
+            self.report.error(Code::NotAsked, span, message).hint(hint);
+        }
+    }
+
     /// A condition.
     pub(super) fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
         let text = node.text()?;
@@ -306,6 +327,9 @@ impl Lower<'_> {
         let names: Vec<(String, expr::Span)> =
             compiled.names().map(|(name, span)| (name.to_owned(), span)).collect();
         for (name, span) in names {
+            if name == RISK {
+                self.risk_asked(node, span.start..span.end, scope);
+            }
             let path = name.splitn(2, '.').map(ToOwned::to_owned).collect();
             self.asked(node, &Use { path, range: span.start..span.end }, scope);
         }

@@ -224,13 +224,13 @@ impl Judging<'_> {
 
     fn holds(&self, expr: &tollgate_core::expr::Expr) -> bool {
         let view = self.oracle.view(self.id);
-        let facts = RunFacts { view: &view, run: self.run, plan: self.plan };
+        let facts = RunFacts { view: &view, run: self.run, plan: self.plan, policy: &self.plan.policy };
         eval_condition(expr, &facts) == Ok(true)
     }
 
     fn applies(&self, gate: &Gate) -> bool {
         let view = self.oracle.view(self.id);
-        let facts = RunFacts { view: &view, run: self.run, plan: self.plan };
+        let facts = RunFacts { view: &view, run: self.run, plan: self.plan, policy: &self.plan.policy };
         gate.condition.as_ref().is_none_or(|condition| eval_condition(condition, &facts) != Ok(false))
     }
 
