@@ -7,6 +7,7 @@ mod checks;
 mod deploying;
 mod effects;
 mod facts;
+mod frozen_paths;
 mod gates;
 mod merging;
 mod mistakes;

@@ -1,11 +1,13 @@
 //! Mistakes that tools of this kind make, and that are none of ours: those that no other file here shows by its name.
 
-use tollgate_core::act::Act;
-use tollgate_core::calendar::{Freeze, Scope};
+use tollgate_core::act::{Act, FailureClass};
+use tollgate_core::calendar::{Freeze, Only, Scope};
 use tollgate_core::consequence::consequence;
-use tollgate_core::event::ApprovalTarget;
+use tollgate_core::event::{ApprovalTarget, RunOutcome};
 use tollgate_core::model::*;
+use tollgate_core::plan::{EACH_MAX, Items, PlanError, unfold};
 use tollgate_core::state::FreezeState;
+use tollgate_core::view::Stimulus;
 
 use crate::build::*;
 use crate::world::*;
@@ -103,4 +105,115 @@ fn a_yes_takes_the_place_of_ones_own_no_and_not_of_another() {
     let of = |who: &str| consequence(&view, run, plan, &target, Some(&n(who)), world.now).follows;
     assert_eq!(of("bob"), "ships 1.9.0 to stage now");
     assert_eq!(of("carol"), "does not outweigh the no that was said");
+}
+
+/// Three places behind stage, side by side, each its own environment.
+fn regions() -> (Policy, Vec<Step>) {
+    let mut policy = policy();
+    let names = ["asia", "europe", "america"];
+    for name in names {
+        policy.environments.insert(n(name), environment(Some("stage")));
+    }
+    let side_by_side = names.map(promote).to_vec();
+    let steps = [cut(), vec![promote("stage"), step("all", StepKind::Parallel { steps: side_by_side })]];
+    (policy, steps.concat())
+}
+
+#[test]
+fn one_locked_target_does_not_fail_the_others() {
+    let (policy, steps) = regions();
+    // Frozen, given to a deployment that hangs, or with a gate that nobody opens: the others go on to their end.
+    for lock in ["freeze", "held", "gate", "failure"] {
+        let policy = match lock {
+            "gate" => with_gate(policy.clone(), "asia", "good", approval_gate(rule("releng", 1))),
+            _ => policy.clone(),
+        };
+        let mut world = World::new(&policy);
+        match lock {
+            "freeze" => {
+                freeze_now(&mut world);
+                let freeze = &world.freezes[0].freeze;
+                let scope = Scope { environments: Only::These([n("asia")].into()), ..Scope::ALL };
+                let only = Freeze::new(scope, freeze.reason(), n("eve"), freeze.start(), freeze.end());
+                world.freezes[0].freeze = only.unwrap();
+            }
+            "held" => {
+                let steps = [cut(), vec![promote("stage"), promote("asia")]].concat();
+                world.start(&plan("1.8.0", steps, &policy), "anna");
+                while !world.reached("1.8.0", "promote-asia/deploy") {
+                    let task = *world.agenda("1.8.0").tasks.keys().next().unwrap();
+                    let step = world.releases["1.8.0"].state.step_of(task).unwrap().1.to_string();
+                    world.act_on("1.8.0", &step);
+                }
+                world.lease("1.8.0", "promote-asia/deploy").unwrap();
+            }
+            _ => {}
+        }
+        world.start(&plan("1.9.0", steps.clone(), &policy), "anna");
+        if lock == "failure" {
+            while !world.reached("1.9.0", "promote-asia/deploy") {
+                let task = *world.agenda("1.9.0").tasks.keys().next().unwrap();
+                let step = world.releases["1.9.0"].state.step_of(task).unwrap().1.to_string();
+                world.act_on("1.9.0", &step);
+            }
+            world.fail("1.9.0", "promote-asia/deploy", FailureClass::Permanent);
+        }
+        world.settle("1.9.0");
+        for there in ["europe", "america"] {
+            assert_eq!(world.runs(there).as_deref(), Some("1.9.0"), "{lock}: {there}");
+            let sealed = world.releases["1.9.0"].state.candidates[0].sealed.unwrap();
+            assert!(world.environment(there).verified(&sealed).is_some(), "{lock}: {there}");
+        }
+        assert_eq!(world.runs("asia"), None, "{lock}");
+        assert_eq!(world.outcome("1.9.0"), None, "{lock}: it waits for the one, and did not fail");
+        let held: Vec<_> = world.explain("1.9.0").into_iter().map(|one| one.environment).collect();
+        assert!(held.iter().all(|name| *name == Some(n("asia"))), "{lock}: {held:?}");
+        // Another release is not in its way, nor is it in the way of that one.
+        let elsewhere = [cut(), vec![promote("stage"), promote("europe")]].concat();
+        world.start(&plan("1.10.0", elsewhere, &policy), "anna");
+        world.settle("1.10.0");
+        assert_eq!(world.outcome("1.10.0"), Some(RunOutcome::Done), "{lock}");
+    }
+}
+
+#[test]
+fn what_fails_again_and_again_stops_and_never_loops() {
+    let policy = policy();
+    for (retry, most) in [(None, 10), (Some(Retry { tries: 7, pause: secs(1) }), 7)] {
+        let mut step = shell("build");
+        step.retry = retry;
+        let mut world = World::new(&policy);
+        world.start(&plan("1.9.0", vec![step], &policy), "anna");
+        let mut tries = 0;
+        while world.is("1.9.0", "build") == "wanted" {
+            tries += 1;
+            assert!(tries <= most, "it loops");
+            world.fail("1.9.0", "build", FailureClass::Transient);
+            let due = world.agenda("1.9.0").tasks.values().map(|task| task.due).min();
+            world.now = due.unwrap_or(world.now).max(world.now);
+        }
+        assert_eq!(world.is("1.9.0", "build"), "stuck");
+        // Nothing comes of it by itself, however long it waits: a person says how it goes on.
+        let agenda = world.agenda("1.9.0");
+        assert!(agenda.tasks.is_empty() && agenda.wake.is_none(), "{agenda:?}");
+        world.now += hours(1_000);
+        assert_eq!(world.wake("1.9.0"), []);
+        let run = world.run("1.9.0");
+        world.by("1.9.0", "anna", Stimulus::Retry { run, step: n("build") }).unwrap();
+        assert_eq!(world.is("1.9.0", "build"), "wanted");
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_whole_and_never_begun() {
+    let policy = policy();
+    let mut each = manual("look");
+    each.each = Some(Each::Changes);
+    let definition = definition(vec![each]);
+    let many = changes(EACH_MAX);
+    let items = |total: u64| Items { changes: &many, changes_total: total, components: Vec::new() };
+    let unfolded = |total: u64| unfold(&definition.procedures[0], &policy, &items(total));
+    assert_eq!(unfolded(EACH_MAX as u64).unwrap().len(), EACH_MAX);
+    let found = EACH_MAX as u64 + 1;
+    assert_eq!(unfolded(found), Err(PlanError::TooMany { step: n("look"), found }));
 }

@@ -41,6 +41,8 @@ pub(crate) enum Meanwhile {
 pub(crate) struct Ended {
     pub(crate) done: u32,
     pub(crate) superseded: u32,
+    /// Rollbacks that came to their end.
+    pub(crate) rolled_back: u32,
     pub(crate) aborted: u32,
     pub(crate) events: u64,
     pub(crate) impatient: u32,

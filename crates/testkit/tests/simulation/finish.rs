@@ -189,7 +189,10 @@ impl Sim {
         for state in self.oracle.releases.values() {
             for run in &state.runs {
                 match &run.status {
-                    RunStatus::Finished { outcome: RunOutcome::Done, .. } => self.ended.done += 1,
+                    RunStatus::Finished { outcome: RunOutcome::Done, .. } => {
+                        self.ended.done += 1;
+                        self.ended.rolled_back += u32::from(run.procedure.as_str() == "rollback");
+                    }
                     RunStatus::Finished { outcome: RunOutcome::Superseded { .. }, .. } => {
                         self.ended.superseded += 1;
                     }

@@ -88,6 +88,7 @@ fn simulate_all(share: u64, one: impl Fn(u64) -> Result<Ended, String> + Sync) {
                 total.done += ended.done;
                 total.aborted += ended.aborted;
                 total.superseded += ended.superseded;
+                total.rolled_back += ended.rolled_back;
                 total.impatient += ended.impatient;
                 total.events += ended.events;
                 total.steps += ended.steps;
@@ -97,7 +98,8 @@ fn simulate_all(share: u64, one: impl Fn(u64) -> Result<Ended, String> + Sync) {
             ),
         }
     }
-    assert!(count < 20 || total.done > 0 && total.superseded > 0, "too little happened: {total:?}");
+    let all_kinds = total.done > 0 && total.superseded > 0 && total.rolled_back > 0;
+    assert!(count < 20 || all_kinds, "too little happened: {total:?}");
     #[expect(clippy::print_stderr, reason = "shown with --no-capture")]
     {
         eprintln!("{count} seeds: {total:?}");
