@@ -125,6 +125,23 @@ impl App {
         Ok(Opened { service, engine: Arc::new(engine), store })
     }
 
+    /// The service that was named, or all that have a state here.
+    pub(crate) fn services(&self) -> Result<Vec<ServiceName>, CliError> {
+        if self.global.service.is_some() || self.global.state.is_some() {
+            return Ok(vec![self.service()?]);
+        }
+        let any = ServiceName::new("any")?;
+        let folder = self.state_folder(&any)?;
+        let Some(base) = folder.parent() else { return Ok(Vec::new()) };
+        let Ok(entries) = std::fs::read_dir(base) else { return Ok(Vec::new()) };
+        let has_state = |entry: &std::fs::DirEntry| entry.path().join("state.db").is_file();
+        let names = entries.flatten().filter(has_state);
+        let names = names.filter_map(|entry| ServiceName::new(entry.file_name().to_str()?).ok());
+        let mut names: Vec<ServiceName> = names.collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Who acts: the account of the operating system, mapped to a person of the policy, or whoever was named.
     pub(crate) fn actor(&self, policy: Option<&Policy>) -> Result<Actor, CliError> {
         let login = login();

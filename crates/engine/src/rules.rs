@@ -133,6 +133,19 @@ impl Engine {
         self.ruling(service, Vec::new(), |view, now| decide(view, now).map(Ruling::of_freeze)).await
     }
 
+    /// What a freeze would be refused for. Nothing is written down.
+    pub async fn may_freeze(
+        &self,
+        service: &ServiceName,
+        freeze: &Freeze,
+        sure: bool,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let (view, _) = self.rules(service).await?;
+        decide_freeze(&view, freeze.clone(), sure, actor, self.now())?;
+        Ok(())
+    }
+
     /// Somebody agrees to lift a freeze before its end.
     pub async fn thaw(
         &self,

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use tollgate_core::actor::Actor;
 use tollgate_core::calendar::{Exemption, Freeze, Only, Scope};
-use tollgate_core::ids::PersonName;
+use tollgate_core::ids::{PersonName, ServiceName};
 use tollgate_core::plan::list;
 use tollgate_core::state::FreezeState;
 
@@ -33,9 +34,18 @@ pub(crate) struct FreezeArgs {
     /// Only these environments, with commas between; without it, all
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "why")]
     environments: Vec<String>,
-    /// Only these components, with commas between; without it, all
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "why")]
-    components: Vec<String>,
+    /// These services of this machine instead of this one, with commas between: all of them or none
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        requires = "why",
+        conflicts_with = "all_services"
+    )]
+    services: Vec<String>,
+    /// Every service of this machine
+    #[arg(long, requires = "why")]
+    all_services: bool,
     /// Where more is said, such as the incident
     #[arg(long, value_name = "URL", requires = "why")]
     link: Option<String>,
@@ -68,12 +78,32 @@ struct Thawed {
 }
 
 pub(crate) async fn freeze(app: &App, args: &FreezeArgs) -> Result<Exit, CliError> {
+    if args.all_services || !args.services.is_empty() {
+        return super::freeze_several::freeze(app, args).await;
+    }
     let opened = app.open(app.service()?, None)?;
     let now = opened.engine.world.clock.now();
-    let (Some(why), Some(until)) = (&args.why, &args.until) else {
+    if args.why.is_none() {
         let freezes = to_come(&opened, now).await?;
         app.output.data(&freezes, || freezes.iter().map(|state| shown(state, now)).collect())?;
         return Ok(Exit::Done);
+    }
+    let (freeze, actor) = made(app, &opened, args, Only::All, now).await?;
+    let decision = opened.engine.freeze(&opened.service, &freeze, args.yes, &actor).await?;
+    app.output.data(&decision.freeze, || shown(&decision.freeze, now))?;
+    Ok(Exit::Done)
+}
+
+/// The freeze of a service as it was typed, and who makes it.
+pub(super) async fn made(
+    app: &App,
+    opened: &Opened,
+    args: &FreezeArgs,
+    services: Only<ServiceName>,
+    now: Timestamp,
+) -> Result<(Freeze, Actor), CliError> {
+    let (Some(why), Some(until)) = (&args.why, &args.until) else {
+        return Err(CliError::usage("a freeze has a reason and an end: `--why REASON --until WHEN`"));
     };
     let policy = opened.engine.policy(&opened.service).await?.in_force;
     let actor = app.actor(policy.as_deref())?;
@@ -83,8 +113,7 @@ pub(crate) async fn freeze(app: &App, args: &FreezeArgs) -> Result<Exit, CliErro
     })?;
     let start = args.from.as_deref().map_or(Ok(now), |from| moment(from, now))?;
     let end = moment(until, start)?;
-    let scope =
-        Scope { environments: only(&args.environments)?, components: only(&args.components)?, ..Scope::ALL };
+    let scope = Scope { services, environments: only(&args.environments)?, ..Scope::ALL };
     let refused =
         |error: tollgate_core::calendar::CalendarError| CliError::refused("bad-freeze", error.to_string());
     let mut freeze = Freeze::new(scope, why, author, start, end).map_err(refused)?;
@@ -96,10 +125,19 @@ pub(crate) async fn freeze(app: &App, args: &FreezeArgs) -> Result<Exit, CliErro
     if args.by_hand_exempt {
         exempt.push("by-hand".parse().map_err(refused)?);
     }
-    freeze = freeze.exempting(exempt);
-    let decision = opened.engine.freeze(&opened.service, &freeze, args.yes, &actor).await?;
-    app.output.data(&decision.freeze, || shown(&decision.freeze, now))?;
-    Ok(Exit::Done)
+    Ok((freeze.exempting(exempt), actor))
+}
+
+impl FreezeArgs {
+    /// The services that were named, each once; none where this one is meant, or all are.
+    pub(super) fn named(&self) -> Result<BTreeSet<ServiceName>, CliError> {
+        Ok(self.services.iter().map(|name| name.parse()).collect::<Result<_, _>>()?)
+    }
+
+    /// Whether it is meant, also where it looks like a mistake.
+    pub(super) fn sure(&self) -> bool {
+        self.yes
+    }
 }
 
 /// All, or only those that were named.

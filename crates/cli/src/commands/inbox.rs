@@ -45,7 +45,7 @@ struct Waiting {
 pub(crate) async fn run(app: &App, args: &InboxArgs) -> Result<Exit, CliError> {
     let mut found = Vec::new();
     let mut now = Timestamp::UNIX_EPOCH;
-    for service in services(app)? {
+    for service in app.services()? {
         // One state that cannot be read does not hide the others.
         match of_service(app, service.clone(), args.mine).await {
             Ok((waiting, at)) => {
@@ -68,23 +68,6 @@ pub(crate) async fn run(app: &App, args: &InboxArgs) -> Result<Exit, CliError> {
         found => found.iter().map(|waiting| shown(waiting, now)).collect::<Vec<_>>().join("\n"),
     })?;
     Ok(if found.is_empty() { Exit::Done } else { Exit::WaitsForPerson })
-}
-
-/// The service that was named, or all that have a state here.
-fn services(app: &App) -> Result<Vec<ServiceName>, CliError> {
-    if app.global.service.is_some() || app.global.state.is_some() {
-        return Ok(vec![app.service()?]);
-    }
-    let any = ServiceName::new("any")?;
-    let folder = app.state_folder(&any)?;
-    let Some(base) = folder.parent() else { return Ok(Vec::new()) };
-    let Ok(entries) = std::fs::read_dir(base) else { return Ok(Vec::new()) };
-    let has_state = |entry: &std::fs::DirEntry| entry.path().join("state.db").is_file();
-    let names = entries.flatten().filter(has_state);
-    let names = names.filter_map(|entry| ServiceName::new(entry.file_name().to_str()?).ok());
-    let mut names: Vec<ServiceName> = names.collect();
-    names.sort();
-    Ok(names)
 }
 
 async fn of_service(

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod env;
 pub(crate) mod freeze;
+mod freeze_several;
 pub(crate) mod inbox;
 pub(crate) mod init;
 pub(crate) mod log;

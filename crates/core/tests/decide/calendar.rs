@@ -204,6 +204,16 @@ fn what_looks_like_a_mistake_is_asked_about() {
     assert_eq!(freeze(&view, frozen(&world, -1, Scope::ALL), true, &by, world.now).unwrap_err().code, "past");
     let unknown = frozen(&world, 1, only("stag"));
     assert_eq!(freeze(&view, unknown, false, &by, world.now).unwrap_err().code, "no-environment");
+    let parts = Scope { components: Only::These([n("shop")].into()), ..Scope::ALL };
+    assert_eq!(
+        freeze(&view, frozen(&world, 1, parts), false, &by, world.now).unwrap_err().code,
+        "all-components"
+    );
+    let other = Scope { services: Only::These([n("ship")].into()), ..Scope::ALL };
+    assert_eq!(
+        freeze(&view, frozen(&world, 1, other), false, &by, world.now).unwrap_err().code,
+        "other-service"
+    );
     let fine = frozen(&world, 1, Scope::ALL);
     assert_eq!(freeze(&view, fine, false, &actor("?mallory"), world.now).unwrap_err().code, "not-allowed");
 }
