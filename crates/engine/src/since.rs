@@ -5,6 +5,9 @@
 //! is. It is not needed: whatever lies before a release T is farther than T, since all that is ahead of T is ahead of it too,
 //! and T itself. So any release T that is met first leaves as candidates itself and those in `T..HEAD`, which has to be read
 //! for its changes anyway; and of those the ones that lie before no other. Hardly ever there are two; then git counts.
+//!
+//! Most of the time the highest version is the last release, so that is tried first: one call of git says whether it lies
+//! before the commit, and all that came since.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -27,6 +30,9 @@ pub(crate) const CHANGES_MAX: usize = 200_000;
 /// What to do when there are more.
 pub(crate) const TOO_MANY: &str =
     "put a tag that fits `version.format` on the commit of the last release, and try again";
+
+/// How many commits are read at most to see whether the highest version lies before a commit.
+const GUESS_MAX: usize = 5_000;
 
 /// A release that is there: of several tags on its commit the one with the highest version.
 #[derive(Debug, Clone)]
@@ -54,6 +60,11 @@ impl<'a> Releases<'a> {
             }
         }
         releases
+    }
+
+    /// The final release that is the last one most of the time: the highest.
+    fn likely(&self) -> Option<&Release<'a>> {
+        self.last.values().max_by(|a, b| a.version.cmp(&b.version).then_with(|| a.tag.name.cmp(&b.tag.name)))
     }
 
     /// The final release on a commit.
@@ -200,6 +211,8 @@ struct Reading<'r> {
     changes: Option<Vec<Change>>,
     line: Line,
     foremost: Foremost<'r>,
+    /// Whether the release lies before the commit, as far as it was read.
+    before: bool,
 }
 
 impl World {
@@ -211,6 +224,15 @@ impl World {
         releases: &'r Releases<'r>,
         asked: &Asked,
     ) -> Result<Since<'r>, EngineError> {
+        if let Some(likely) = releases.likely() {
+            let reading = self.read_since(repository, base, releases, Some(likely), GUESS_MAX, asked).await;
+            // What a tag names may be missing, as in a clone that is not whole: then it is not guessed.
+            if let Ok(reading) = reading
+                && reading.before
+            {
+                return self.exactly(repository, base, releases, (Some(likely), reading), asked).await;
+            }
+        }
         let query = HistoryQuery { order: HistoryOrder::AsWalked, ..HistoryQuery::upto(base) };
         let mut probe = Probe::default();
         if !releases.last.is_empty() {
@@ -228,7 +250,8 @@ impl World {
             true => self.far(repository, &query, releases).await?,
         };
         drop(probe);
-        self.exactly(repository, base, releases, met, asked).await
+        let reading = self.read_since(repository, base, releases, met, usize::MAX, asked).await?;
+        self.exactly(repository, base, releases, (met, reading), asked).await
     }
 
     /// A release before a commit, however far away.
@@ -248,22 +271,22 @@ impl World {
         Ok(met)
     }
 
-    /// Finds the last release, knowing one that lies before the commit if there is any, and reads the changes since.
+    /// Finds the last release and the changes since, knowing one that lies before the commit if there is any, and what was
+    /// read since that.
     async fn exactly<'r>(
         &self,
         repository: &Repository,
         base: &ObjectId,
         releases: &'r Releases<'r>,
-        met: Option<&'r Release<'r>>,
+        (met, mut reading): (Option<&'r Release<'r>>, Reading<'r>),
         asked: &Asked,
     ) -> Result<Since<'r>, EngineError> {
-        let mut reading = self.read_since(repository, base, releases, met, asked).await?;
         if let Some(met) = met {
             reading.foremost.take_last(met);
         }
         let last = self.nearest(repository, base, &reading.foremost.found).await?;
         if last.map(|last| &last.tag.commit) != met.map(|met| &met.tag.commit) {
-            reading = self.read_since(repository, base, releases, last, asked).await?;
+            reading = self.read_since(repository, base, releases, last, usize::MAX, asked).await?;
         }
         let pre = self.pre_release(repository, base, releases, last, &reading.line).await?;
         let changes = match reading.changes {
@@ -277,13 +300,16 @@ impl World {
     }
 
     /// Reads what is not before a release. No changes are kept where only those of some paths are asked for, or there are too
-    /// many.
+    /// many. It ends early where after so many commits the release was not met: maybe it does not lie before this commit.
+    ///
+    /// Where it does, a commit that is not before it has it as a parent: whatever leads from there to it descends from it.
     async fn read_since<'r>(
         &self,
         repository: &Repository,
         base: &ObjectId,
         releases: &'r Releases<'r>,
         from: Option<&'r Release<'r>>,
+        guess_max: usize,
         asked: &Asked,
     ) -> Result<Reading<'r>, EngineError> {
         let (all, reading) = (asked.paths.is_empty(), asked.reading());
@@ -293,7 +319,14 @@ impl World {
         }
         let (mut line, mut foremost) = (Line::new(), Foremost::new());
         let (mut changes, mut too_many) = (Vec::new(), false);
+        let from = from.map(|from| from.tag.commit.0.as_str());
+        let (mut before, mut count) = (from == Some(&base.0), 0_usize);
         let mut take = |commit: CommitRef<'_>| {
+            before |= from.is_some_and(|from| commit.parents().any(|parent| parent == from));
+            count += 1;
+            if !before && count > guess_max {
+                return ControlFlow::Break(());
+            }
             foremost.take(commit.id, commit.parents(), releases.at(commit.id));
             if !releases.pre.is_empty() {
                 line.push(with_parents(commit));
@@ -308,7 +341,7 @@ impl World {
         };
         self.source.commits(repository, &query, &mut take).await?;
         let changes = (all && !too_many).then_some(changes);
-        Ok(Reading { changes, line, foremost })
+        Ok(Reading { changes, line, foremost, before })
     }
 
     /// The nearest pre-release of a higher version than the last release's. `line` is what is not before that.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tollgate_engine::ports::{PortError, Repository};
 
@@ -127,6 +127,23 @@ impl Environment {
             variables.insert(format!("GIT_CONFIG_VALUE_{n}").into(), value.to_owned());
         }
         variables
+    }
+
+    /// Where a program is on the `PATH`; its bare name where it is not, or may depend on the folder that it is started in.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.variables.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
+        for folder in std::env::split_paths(path) {
+            if !folder.is_absolute() {
+                break;
+            }
+            let program = folder.join(name);
+            let runs = |found: std::fs::Metadata| found.is_file() && found.permissions().mode() & 0o111 != 0;
+            if program.metadata().is_ok_and(runs) {
+                return program;
+            }
+        }
+        name.into()
     }
 
     fn has(&self, name: &str) -> bool {

@@ -94,9 +94,11 @@ impl std::fmt::Debug for Git {
 impl Git {
     /// Git as found on the `PATH` of an environment, which is that of the user whose configuration and keys are used.
     pub fn new(environment: impl IntoIterator<Item = (OsString, OsString)>) -> Git {
+        let environment = Environment::new(environment);
         Git {
-            program: "git".into(),
-            environment: Environment::new(environment),
+            // Starting a program that has to be looked for first takes a copy of this process.
+            program: environment.program("git"),
+            environment,
             limits: GitLimits::default(),
             version: OnceCell::new(),
         }
