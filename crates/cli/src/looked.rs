@@ -1,14 +1,17 @@
 //! What `version` and `changelog` look at: the repository here, by its procedure file, or without one by its tags.
 
+use std::path::Path;
+
 use clap::Args;
 use tollgate_core::changelog::{ChangelogRules, Links};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::{ChangelogSpec, Definition};
 use tollgate_core::version::VersionFormat;
 use tollgate_engine::World;
+use tollgate_engine::labelling::{LabelFiles, LabelPlace};
 use tollgate_engine::looking::{Asked, VersionSurvey};
 use tollgate_engine::ports::{LocalTag, Repository};
-use tollgate_engine::versioning::Line;
+use tollgate_engine::versioning::{Line, Wanted};
 
 use crate::app::App;
 use crate::error::CliError;
@@ -50,8 +53,23 @@ impl App {
         };
         let folder = std::path::absolute(&folder)
             .map_err(|error| CliError::error("folder", format!("{}: {error}", folder.display())))?;
-        let world = crate::app::world(&folder)?;
-        let found = world.source.find_repository(&folder).await?.ok_or_else(|| {
+        // Only commands that ask for labels need a folder of their own.
+        let by_labels = definition.as_ref().filter(|one| one.version.next.label_rules().is_some());
+        let work = match by_labels {
+            Some(definition) => self.state_folder(&definition.service)?,
+            None => folder.clone(),
+        };
+        let world = crate::app::world(&work)?;
+        // Both questions take a process of their own, and neither has to wait for the other.
+        let guess = likely_repository(&folder).filter(|_| project.is_none() && args.format.is_none());
+        let early = async {
+            match &guess {
+                Some(guess) => world.source.tags(guess).await.ok(),
+                None => None,
+            }
+        };
+        let (found, early) = tokio::join!(world.source.find_repository(&folder), early);
+        let found = found?.ok_or_else(|| {
             CliError::refused("no-repository", format!("{} is in no git repository", folder.display()))
                 .hint("go to the repository, or make one with `git init`")
         })?;
@@ -75,7 +93,13 @@ impl App {
                 let format = match &args.format {
                     Some(format) => format.clone(),
                     None => {
-                        let read = tags.insert(world.source.tags(&repository).await?);
+                        let early =
+                            early.filter(|_| guess.is_some_and(|guess| guess.clone == repository.clone));
+                        let read = match early {
+                            Some(early) => early,
+                            None => world.source.tags(&repository).await?,
+                        };
+                        let read = tags.insert(read);
                         self.guessed(&world, &repository, &head, read).await?
                     }
                 };
@@ -120,6 +144,13 @@ impl App {
     }
 }
 
+/// Where the repository most likely is that contains a folder.
+fn likely_repository(folder: &Path) -> Option<Repository> {
+    let folder = folder.canonicalize().ok()?;
+    let clone = folder.ancestors().map(|folder| folder.join(".git")).find(|clone| clone.exists())?;
+    clone.is_dir().then(|| Repository { url: String::new(), clone, checkout: None })
+}
+
 /// What a procedure file says that says nothing but how versions are written.
 fn usual(format: &VersionFormat) -> Result<Definition, CliError> {
     let format = serde_json::to_string(format.as_str()).unwrap_or_default();
@@ -135,13 +166,18 @@ fn usual(format: &VersionFormat) -> Result<Definition, CliError> {
 }
 
 impl Looked {
-    /// What the tags and commits say.
-    pub(crate) async fn survey(&self, from: Option<&Line>) -> Result<VersionSurvey, CliError> {
-        let head = match from {
+    /// What the tags and commits say, and the labels of pull requests, where they decide.
+    pub(crate) async fn survey(&self, wanted: &Wanted) -> Result<VersionSurvey, CliError> {
+        let head = match &wanted.line {
             Some(line) => self.branch_of(line).await?,
             None => self.head.clone(),
         };
-        Ok(self.world.versions(&self.repository, &head, &self.asked()?).await?)
+        let mut survey = self.world.versions(&self.repository, &head, &self.asked()?).await?;
+        let here = self.repository.checkout.as_ref().unwrap_or(&self.repository.clone);
+        let files = LabelFiles::Here(here);
+        let place = LabelPlace { repository: &self.repository, heads: std::slice::from_ref(&head), files };
+        self.world.labels(place, &self.definition, &mut survey, wanted).await?;
+        Ok(survey)
     }
 
     /// What is asked of the tags and commits.

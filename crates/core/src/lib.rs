@@ -25,6 +25,7 @@ pub mod model;
 pub mod notices;
 pub mod plan;
 pub mod publish;
+pub mod pulls;
 pub mod risk;
 pub mod signatures;
 pub mod state;

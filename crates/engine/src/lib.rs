@@ -17,6 +17,7 @@ mod follow;
 mod forecasting;
 mod guessing;
 pub mod inject;
+pub mod labelling;
 mod load;
 pub mod looking;
 mod merging;

@@ -101,6 +101,8 @@ pub struct VersionSurvey {
     pub filed: Option<Filed>,
     /// What they ask for.
     pub advice: BumpAdvice,
+    /// Whether labels were asked for it, where they decide.
+    pub labelled: bool,
     /// Tags that carry no version, whether they lie before this commit or not.
     pub odd: Vec<OddTag>,
     /// Every version that a tag of the repository carries, on whatever branch.
@@ -196,6 +198,7 @@ impl World {
             taken_back,
             filed,
             advice,
+            labelled: false,
             odd,
             used,
             tags,

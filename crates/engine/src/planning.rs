@@ -13,6 +13,7 @@ use tollgate_core::version::VersionFormat;
 use tollgate_core::view::release_id;
 
 use crate::execute::check_working_copy;
+use crate::labelling::{LabelFiles, LabelPlace};
 use crate::looking::{Asked, VersionSurvey};
 use crate::ports::{Checkout, LocalTag, Repository};
 use crate::respin::{Before, made};
@@ -145,6 +146,10 @@ impl Engine {
         let brought = self.brought_in(surveyed, &pinned, &asked, &mut survey).await?;
         let version = match before {
             None => {
+                let heads: Vec<_> = [&surveyed.base].into_iter().chain(pinned.values()).cloned().collect();
+                let (repository, files) = (&surveyed.repository, LabelFiles::LaidOut(&self.places.work));
+                let place = LabelPlace { repository, heads: &heads, files };
+                self.world.labels(place, definition, &mut survey, wanted).await?;
                 let proposal = self.world.next_version(definition, &survey, wanted)?;
                 planned_version(&format, proposal, &survey, wanted)?
             }

@@ -306,6 +306,7 @@ fn survey(
         at_pre: false,
         commits: commits.len(),
         advice: advise_bump(&changes, &definition.commits),
+        labelled: false,
         changes,
         taken_back,
         // What a change file would ask for, its commit asks for here.

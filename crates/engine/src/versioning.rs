@@ -222,11 +222,21 @@ fn asked_for(
             "say it with `--bump major`, `--bump minor` or `--bump patch`",
         ));
     }
+    if definition.version.next.label_rules().is_some() && !survey.labelled {
+        let why =
+            "how much the version grows is for labels of pull requests to say (`version.bump` is `labels`), \
+                   and none were asked for here"
+                .to_owned();
+        return Err(refused("which-bump", why, "say it with `bump`"));
+    }
     let Some(bump) = survey.advice.bump else {
         let since =
             survey.previous.as_ref().map_or("the beginning".into(), |previous| format!("`{}`", previous.tag));
         let why = match survey.commits {
             _ if survey.filed.is_some() => format!("no change file since {since} asks for a release"),
+            _ if survey.labelled && survey.commits > 0 => {
+                format!("no label of a pull request since {since} asks for a release")
+            }
             0 => format!("there is no commit since {since}"),
             1 => format!("the one commit since {since} asks for no release"),
             count => format!("none of the {count} commits since {since} asks for a release"),

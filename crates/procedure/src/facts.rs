@@ -98,6 +98,9 @@ pub const IN_ITEMS: &[Fact] = &[
     fact("item.commit", FactKind::Text, "The commit."),
 ];
 
+/// What texts know where labels of a pull request are asked for, and nothing else.
+pub const IN_PULLS: &[Fact] = &[fact("pull.number", FactKind::Number, "The number of the pull request.")];
+
 /// The variable in which a command finds a value; `None` for what it only gets when asked for under `variables`.
 pub fn variable(path: &str) -> Option<String> {
     let shouted = |name: &str| -> String {
@@ -109,6 +112,7 @@ pub fn variable(path: &str) -> Option<String> {
         "previous" => "PREVIOUS_VERSION".to_owned(),
         "env.name" => "ENVIRONMENT".to_owned(),
         "env.url" => "ENVIRONMENT_URL".to_owned(),
+        "pull.number" => "PULL_NUMBER".to_owned(),
         "item.title" => "ITEM".to_owned(),
         "item.commit" => "ITEM_COMMIT".to_owned(),
         _ => match path.split_once('.')? {

@@ -75,8 +75,8 @@ pub(crate) async fn run(app: &App, args: &ChangelogArgs) -> Result<Exit, CliErro
         return whole(app, &looked, args).await;
     }
     let line = args.growth.line(&looked.definition)?;
-    let survey = looked.survey(line.as_ref()).await?;
     let wanted = args.growth.wanted(None, line);
+    let survey = looked.survey(&wanted).await?;
     let (world, repository) = (&looked.world, &looked.repository);
     let section = world.changelog_section(repository, &looked.definition, &survey, &wanted).await?;
     let shown = Section { version: section.version.to_string(), text: section.text };

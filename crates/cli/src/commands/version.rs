@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
+use tollgate_core::model::BumpSource;
 use tollgate_core::version::{OddTag, Oddity, Version};
 use tollgate_engine::planning::{PlanningError, format_of};
 
@@ -40,9 +41,10 @@ pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError>
     let looked = app.looked(&args.look).await?;
     let definition = &looked.definition;
     let line = args.growth.line(definition)?;
-    let survey = looked.survey(line.as_ref()).await?;
+    let wanted = args.growth.wanted(None, line);
+    let survey = looked.survey(&wanted).await?;
     let format = format_of(definition)?;
-    let next = match looked.world.next_version(definition, &survey, &args.growth.wanted(None, line)) {
+    let next = match looked.world.next_version(definition, &survey, &wanted) {
         Ok(next) => Some(next),
         // That there is nothing to release is an answer here.
         Err(PlanningError::Version { code: "nothing-to-release", .. }) => None,
@@ -61,8 +63,8 @@ pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError>
         odd_tags: survey.odd.clone(),
     };
     let since = if survey.at_pre { 0 } else { survey.commits };
-    let by_files = definition.version.next.change_folder().is_some();
-    app.output.data(&shown, || human(&shown, since, by_files))?;
+    let by = definition.version.next.bump;
+    app.output.data(&shown, || human(&shown, since, by))?;
     let note = |text: String| app.output.say(format!("{} {text}", styled(WAITS, "note:")));
     if let Some(highest) = &shown.highest {
         note(format!(
@@ -113,13 +115,14 @@ fn some_of(names: &[String]) -> String {
 }
 
 /// The version for people; `since` is how many commits there are since what is named as the last one.
-fn human(next: &Next, since: usize, by_files: bool) -> String {
+fn human(next: &Next, since: usize, by: BumpSource) -> String {
     let last = next.last_pre.as_ref().or(next.last.as_ref());
     let last = last.map_or("no release yet".into(), ToString::to_string);
     let Some(version) = &next.next else {
         let why = match since {
-            _ if by_files => "no change file since asks for a release".to_owned(),
+            _ if by == BumpSource::Files => "no change file since asks for a release".to_owned(),
             0 => "no commit since".to_owned(),
+            _ if by == BumpSource::Labels => "no label of a pull request since asks for a release".to_owned(),
             1 => "the one commit since asks for no release".to_owned(),
             commits => format!("none of the {commits} commits since asks for a release"),
         };

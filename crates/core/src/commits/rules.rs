@@ -59,9 +59,9 @@ pub struct BumpAdvice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BumpReason {
-    /// The commit; empty where a file says so.
+    /// The commit; empty where a file or a label says so.
     pub commit: ObjectId,
-    /// The change file that says so.
+    /// What says so where no commit does: a change file, or a pull request with its label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// The first line of its message, or of the file's text.

@@ -42,27 +42,36 @@ impl Context {
     }
 
     fn filled(&self, template: &Template, escape: fn(&str) -> String) -> Result<String, Failure> {
-        let mut jinja = Jinja::new();
-        jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-        jinja.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        jinja.set_recursion_limit(50);
-        jinja.set_formatter(move |out: &mut Output, _: &mut State, value: &Value| {
-            if value.kind() == ValueKind::Undefined {
-                return Err(Error::from(ErrorKind::UndefinedError));
-            }
-            Ok(out.write_str(&escape(&value.to_string()))?)
-        });
-        let filled = jinja
-            .render_str(&template.0, minijinja::value::Serde(self))
-            .map_err(|error| unfilled(template, &error.to_string()))?;
-        match filled.len() > RENDERED_MAX_BYTES {
-            true => Err(unfilled(template, "the result is longer than 32 KiB")),
-            false => Ok(filled),
-        }
+        filled_with(self, template, escape)
     }
 }
 
-fn percent_encoded(text: &str) -> String {
+/// Fills a text in, with each value escaped.
+pub(crate) fn filled_with(
+    values: &impl serde::Serialize,
+    template: &Template,
+    escape: fn(&str) -> String,
+) -> Result<String, Failure> {
+    let mut jinja = Jinja::new();
+    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
+    jinja.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    jinja.set_recursion_limit(50);
+    jinja.set_formatter(move |out: &mut Output, _: &mut State, value: &Value| {
+        if value.kind() == ValueKind::Undefined {
+            return Err(Error::from(ErrorKind::UndefinedError));
+        }
+        Ok(out.write_str(&escape(&value.to_string()))?)
+    });
+    let filled = jinja
+        .render_str(&template.0, minijinja::value::Serde(values))
+        .map_err(|error| unfilled(template, &error.to_string()))?;
+    match filled.len() > RENDERED_MAX_BYTES {
+        true => Err(unfilled(template, "the result is longer than 32 KiB")),
+        false => Ok(filled),
+    }
+}
+
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::new();
     for byte in text.bytes() {
         match byte {

@@ -8,6 +8,7 @@ mod look;
 mod read;
 mod value;
 
+pub(crate) use fill::{filled_with, percent_encoded};
 pub use look::{About, FactLook, Look, LookAsk};
 pub use read::read;
 pub use value::{Decimal, FactItem, FactState, FactValue, ITEMS_MAX, Reading, Want};

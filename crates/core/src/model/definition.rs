@@ -17,6 +17,7 @@ use crate::ids::{
     ComponentName, ConnectionName, EnvironmentName, LineName, OutputName, ProcedureName, QuestionName,
     RiskLevel, RoleName, ServiceName, StepId,
 };
+use crate::pulls::LabelRules;
 use crate::signatures::Signers;
 use crate::version::{COUNTER_FIRST, Within};
 use crate::version_file::{DescriptionError, VersionFile};
@@ -112,6 +113,9 @@ pub struct NextSpec {
     /// The folder of the change files, with files as [`BumpSource`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
+    /// How labels of pull requests decide, with labels as [`BumpSource`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Box<LabelRules>>,
 }
 
 /// Where change files are when nothing is said.
@@ -121,6 +125,11 @@ impl NextSpec {
     /// The folder of the change files, where they decide.
     pub fn change_folder(&self) -> Option<&str> {
         (self.bump == BumpSource::Files).then(|| self.folder.as_deref().unwrap_or(CHANGE_FOLDER))
+    }
+
+    /// How labels of pull requests decide, where they do.
+    pub fn label_rules(&self) -> Option<&LabelRules> {
+        self.labels.as_deref().filter(|_| self.bump == BumpSource::Labels)
     }
 }
 
@@ -135,12 +144,14 @@ pub enum BumpSource {
     Ask,
     /// Change files do; a person can say something else.
     Files,
+    /// Labels of pull requests do; a person can say something else.
+    Labels,
 }
 
 impl Default for NextSpec {
     fn default() -> Self {
         let (bump, zone, paths) = (BumpSource::default(), Zone::utc(), Vec::new());
-        Self { bump, zone, first: COUNTER_FIRST, paths, folder: None }
+        Self { bump, zone, first: COUNTER_FIRST, paths, folder: None, labels: None }
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) const A_FACT: Shape = Shape::Either(&Shape::Name(NAME), map!(FACT));
 pub(crate) const FACT_ASKS: &[&str] = &["command", "url", "prometheus"];
 
 /// Names of headers.
-const HEADER: &str = "^[A-Za-z0-9][A-Za-z0-9-]{0,127}$";
+pub(super) const HEADER: &str = "^[A-Za-z0-9][A-Za-z0-9-]{0,127}$";
 
 pub(super) static FACT: Mapping = mapping(
     "fact",
@@ -57,7 +57,7 @@ pub(super) static FACT: Mapping = mapping(
 ]);
 
 /// A header: a text, or a secret.
-static HEADER_VALUE: Shape = Shape::Either(&Shape::Template, map!(HEADER_SECRET));
+pub(super) static HEADER_VALUE: Shape = Shape::Either(&Shape::Template, map!(HEADER_SECRET));
 
 static HEADER_SECRET: Mapping = mapping(
     "header-secret",

@@ -3,12 +3,14 @@
 use super::changelog::CHANGELOG;
 use super::environments::ENVIRONMENT;
 use super::facts::FACT;
+use super::labels::LABELS;
 use super::notify::NOTIFY;
 use super::risk::RISK;
 use super::steps::{A_STEP, GATE};
 use super::trains::{START, TRAIN};
 use super::{
-    COMMIT_TYPE, Key, MANY, Mapping, NAME, PERSON, Shape, WORD, choice, elsewhere, key, later, mapping,
+    BUMPS, COMMIT_TYPE, Key, MANY, Mapping, NAME, PERSON, Shape, WEIGHTS, WORD, choice, elsewhere, key,
+    later, mapping,
 };
 
 /// The whole file.
@@ -32,6 +34,7 @@ const FILE_KEYS: &[Key] = &[
     key("repository", Shape::Map(&REPOSITORY), "Where the source is.").required(),
     key("version", Shape::Map(&VERSION), "How versions look and where they are written.").required(),
     key("commits", Shape::Map(&COMMITS), "What commits ask of the next version."),
+    key("labels", Shape::Map(&LABELS), "What labels of pull requests ask of the next version."),
     key(
         "lines",
         Shape::Named(NAME, map!(LINE), 1),
@@ -113,8 +116,8 @@ static VERSION: Mapping = mapping(
         key("initial", Shape::Version, "The version of the first release, where no tag is found."),
         key(
             "bump",
-            Shape::OneOf(&["commits", "ask", "files"]),
-            "Who says how much the version grows: `commits`, if not given, a person for every release (`ask`), or change files (`files`).",
+            Shape::OneOf(&["commits", "ask", "files", "labels"]),
+            "Who says how much the version grows: `commits`, if not given, a person for every release (`ask`), change files (`files`), or labels of pull requests (`labels`).",
         ),
         key(
             "changes",
@@ -153,11 +156,7 @@ static COMMITS: Mapping = mapping(
             Shape::Named(COMMIT_TYPE, const { &WEIGHT }, 1),
             "What each type asks for, beside or instead of `feat`, `fix`, `perf` and `revert`.",
         ),
-        key(
-            "breaking",
-            Shape::OneOf(&["major", "minor", "patch"]),
-            "What a breaking change asks for; `major` if not given.",
-        ),
+        key("breaking", Shape::OneOf(BUMPS), "What a breaking change asks for; `major` if not given."),
         key("other", WEIGHT, "What a message outside of the convention asks for; `patch` if not given."),
         key(
             "squash",
@@ -167,7 +166,7 @@ static COMMITS: Mapping = mapping(
     ],
 );
 
-const WEIGHT: Shape = Shape::OneOf(&["major", "minor", "patch", "none"]);
+const WEIGHT: Shape = Shape::OneOf(WEIGHTS);
 
 static LINE: Mapping = mapping(
     "line",

@@ -15,6 +15,7 @@ mod changelog;
 mod environments;
 mod facts;
 mod file;
+mod labels;
 mod notify;
 mod publish;
 mod risk;
@@ -183,6 +184,12 @@ pub(crate) const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
 pub(crate) const WORD: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$";
 /// Types of commits.
 pub(crate) const COMMIT_TYPE: &str = "^[a-z][a-z0-9_-]{0,29}$";
+/// Labels of pull requests.
+pub(crate) const LABEL: &str = r"^\S(.{0,98}\S)?$";
+/// How much a version can grow.
+pub(crate) const BUMPS: &[&str] = &["major", "minor", "patch"];
+/// How much a change can ask for.
+pub(crate) const WEIGHTS: &[&str] = &["major", "minor", "patch", "none"];
 /// Names of people.
 pub(crate) const PERSON: &str = "^[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}$";
 /// Names of variables of a process.

@@ -29,7 +29,7 @@ const KEYS: &[Key] = &[
     key("by", Shape::Name(PERSON), "Who starts it; somebody who may if not given."),
     key("last", Shape::Version, "The version before; none if not given."),
     key("version", Shape::Version, "The version; what the changes ask for if not given."),
-    key("bump", Shape::OneOf(&["major", "minor", "patch"]), "How much the version grows."),
+    key("bump", Shape::OneOf(super::BUMPS), "How much the version grows."),
     key("pre", Shape::Name(NAME), "The label of a pre-release."),
     key("changes", Shape::List(&CHANGE, 1), "What is released, the oldest first; one feature if not given."),
     key(

@@ -634,7 +634,7 @@ static WINDOW: Mapping = mapping(
 static WINDOW_RULES: Shape = Shape::List(&Shape::Line, 1);
 
 /// A gate.
-const BUMP: Shape = Shape::OneOf(&["major", "minor", "patch"]);
+const BUMP: Shape = Shape::OneOf(super::BUMPS);
 
 static PACE: Mapping = mapping(
     "pace",

@@ -68,12 +68,7 @@ impl Lower<'_> {
 
     fn fact_spec(&mut self, node: &Node, name: Option<FactName>, scope: &Scope) -> Option<FactSpec> {
         let ask = self.fact_ask(node, scope);
-        let read = match node.get("json") {
-            _ if node.get("prometheus").is_some() => Some(FactRead::Prometheus),
-            None => Some(FactRead::Text),
-            Some(whole) if whole.text() == Some(".") => Some(FactRead::Json(String::new())),
-            Some(pointer) => self.pointer(pointer).map(FactRead::Json),
-        };
+        let read = self.fact_read(node);
         let about = node.get("commit").and_then(|pointer| self.pointer(pointer));
         let every = self.duration_of(node, "every").unwrap_or(EVERY);
         let valid = self.duration_of(node, "valid").unwrap_or_else(|| VALID.max(every * 2));
@@ -90,7 +85,18 @@ impl Lower<'_> {
         Some(FactSpec { name, ask: ask?, read: read?, about, every, valid, timeout })
     }
 
-    fn fact_ask(&mut self, node: &Node, scope: &Scope) -> Option<FactAsk> {
+    /// How the answer to a question is read.
+    pub(super) fn fact_read(&mut self, node: &Node) -> Option<FactRead> {
+        match node.get("json") {
+            _ if node.get("prometheus").is_some() => Some(FactRead::Prometheus),
+            None => Some(FactRead::Text),
+            Some(whole) if whole.text() == Some(".") => Some(FactRead::Json(String::new())),
+            Some(pointer) => self.pointer(pointer).map(FactRead::Json),
+        }
+    }
+
+    /// How something is asked for.
+    pub(super) fn fact_ask(&mut self, node: &Node, scope: &Scope) -> Option<FactAsk> {
         if let Some(command) = node.get("command") {
             return self.shell(command, node, scope).map(FactAsk::Command);
         }

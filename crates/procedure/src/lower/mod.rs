@@ -12,6 +12,7 @@ mod environments;
 mod facts;
 mod gates;
 mod kinds;
+mod labels;
 mod notify;
 mod order;
 mod people;

@@ -29,6 +29,8 @@ pub(super) struct Scope {
     pub(super) outputs: BTreeSet<(String, String)>,
     /// The outputs of steps that may not have ended.
     pub(super) later_outputs: BTreeSet<(String, String)>,
+    /// Where labels of a pull request are asked for: before there is a version, and so nothing else is known.
+    pub(super) pull: bool,
     /// The questions that were asked; all of them count as asked where this is not known.
     pub(super) asked: Option<BTreeSet<QuestionName>>,
 }
@@ -73,7 +75,9 @@ impl Known {
 
 impl Scope {
     fn facts<'a>(&'a self, declared: &'a Declared) -> impl Iterator<Item = &'static Fact> + 'a {
+        let pulls = facts::IN_PULLS.iter().filter(|_| self.pull);
         let everywhere = facts::IN_TEXTS.iter().filter(|fact| match fact.name {
+            _ if self.pull => false,
             "notes" => declared.changelog,
             "risk" | "reasons" => !declared.risk_levels.is_empty(),
             "major" | "minor" => declared.version_parts > 1,
@@ -88,7 +92,7 @@ impl Scope {
             "item.commit" => self.item == Some(true),
             _ => self.item.is_some(),
         });
-        everywhere.chain(environment).chain(item)
+        pulls.chain(everywhere).chain(environment).chain(item)
     }
 
     fn lookup(&self, path: &str, declared: &Declared) -> Option<Known> {

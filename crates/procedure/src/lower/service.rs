@@ -34,7 +34,10 @@ impl Lower<'_> {
             self.name(text, node.span, ServiceName::new)
         });
         let repository = root.get("repository").and_then(|node| self.repository(node));
-        let version = root.get("version").and_then(|node| self.version(node));
+        let mut version = root.get("version").and_then(|node| self.version(node));
+        if let Some(version) = &mut version {
+            self.labels(root, version);
+        }
         let commits = self.commits(root);
         let lines = self.lines(root);
         let changelog = root.get("changelog").and_then(|node| self.changelog(node, loader));

@@ -112,6 +112,7 @@ impl Flow {
             environment: self.environment,
             every: false,
             item,
+            pull: false,
             outputs: past.outputs.clone(),
             later_outputs: self.all_outputs.difference(&past.outputs).cloned().collect(),
             // An environment is entered from many procedures, each of which asks what it likes.

@@ -27,6 +27,9 @@ impl Lower<'_> {
             next.bump = BumpSource::Files;
             self.declared.change_files = true;
         }
+        if node.get("bump").is_some_and(|bump| bump.text() == Some("labels")) {
+            next.bump = BumpSource::Labels;
+        }
         if let Some(folder) = node.get("changes") {
             next.folder = self.relative(folder);
             if !self.declared.change_files {
@@ -160,7 +163,7 @@ impl Lower<'_> {
 }
 
 /// What a change asks for; nothing for another word, which was reported.
-fn weight(node: &Node) -> Option<Option<Bump>> {
+pub(super) fn weight(node: &Node) -> Option<Option<Bump>> {
     match node.text()? {
         "none" => Some(None),
         name => Bump::named(name).map(Some),
