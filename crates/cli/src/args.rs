@@ -174,6 +174,8 @@ pub(crate) enum Command {
     Trains(commands::trains::TrainsArgs),
     /// Leave departures of a train out, start a missed one, or tell its day
     Train(commands::trains::TrainArgs),
+    /// Show what is to come, or write it as a calendar that people subscribe to
+    Calendar(commands::calendar::CalendarArgs),
     /// Show what is where, or tell it
     Env(commands::env::EnvArgs),
     /// Show the rules in force, or put others in force

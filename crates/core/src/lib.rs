@@ -8,6 +8,7 @@ pub mod agenda;
 pub mod calendar;
 pub mod candidate;
 pub mod changelog;
+pub mod coming;
 pub mod commits;
 pub mod consequence;
 pub mod context;

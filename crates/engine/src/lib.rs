@@ -8,6 +8,7 @@ mod audit;
 mod cache;
 pub mod change_files;
 mod changelog;
+mod coming;
 pub mod editing;
 mod error;
 mod execute;
@@ -51,6 +52,7 @@ use tollgate_core::journal::{BlobId, StreamId};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
 
+pub use coming::Outlook;
 pub use error::EngineError;
 pub use follow::ReleaseRow;
 pub use guessing::Guess;

@@ -132,7 +132,11 @@ impl Engine {
         }
     }
 
-    async fn load_train(&self, service: &ServiceName, name: &TrainName) -> Result<LoadedTrain, EngineError> {
+    pub(crate) async fn load_train(
+        &self,
+        service: &ServiceName,
+        name: &TrainName,
+    ) -> Result<LoadedTrain, EngineError> {
         let (rules, policy_version) = self.rules(service).await?;
         let loaded: Loaded<TrainState> = self.load(&StreamId::Train(service.clone(), name.clone())).await?;
         let since = rules.state.adopted.as_ref().map_or(Timestamp::UNIX_EPOCH, |adopted| adopted.at);

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod calendar;
 pub(crate) mod changelog;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -70,6 +71,7 @@ pub(crate) async fn run(app: &App, command: Command) -> Result<Exit, CliError> {
         Command::Thaw(args) => freeze::thaw(app, &args).await,
         Command::Trains(args) => trains::list(app, &args).await,
         Command::Train(args) => trains::run(app, &args).await,
+        Command::Calendar(args) => calendar::run(app, &args).await,
         Command::Env(args) => env::run(app, &args).await,
         Command::Policy(args) => policy::run(app, &args).await,
         Command::Audit(args) => audit::run(app, &args).await,

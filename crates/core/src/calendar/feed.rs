@@ -64,7 +64,8 @@ impl Busy {
             match joined.last_mut().filter(|last| one.when.start <= last.when.end) {
                 Some(last) => {
                     last.when.end = last.when.end.max(one.when.end);
-                    if !last.title.split(", ").any(|known| known == title)
+                    // A title can hold commas itself.
+                    if !format!(", {}, ", last.title).contains(&format!(", {title}, "))
                         && last.title.len() + title.len() < TITLE_MAX
                     {
                         last.title = format!("{}, {title}", last.title);

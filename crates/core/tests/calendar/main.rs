@@ -1,5 +1,6 @@
 //! The calendar, seen from outside: cases, laws, and a comparison with another implementation.
 
+mod coming;
 mod freezes;
 mod ical;
 mod laws;

@@ -32,7 +32,7 @@ pub struct Entry {
 /// When an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryTime {
-    /// From an instant to another.
+    /// From an instant to another; where both are one, it only happens.
     Time(Stretch),
     /// Whole days, from the first to the last.
     Days(Date, Date),
@@ -53,7 +53,10 @@ pub fn write(name: &str, entries: &[Entry], stamp: Timestamp) -> String {
         match entry.time {
             EntryTime::Time(when) => {
                 put(&mut out, &format!("DTSTART:{}", utc(when.start)));
-                put(&mut out, &format!("DTEND:{}", utc(when.end)));
+                // What only happens has no end: one that is its start is refused by many.
+                if when.start < when.end {
+                    put(&mut out, &format!("DTEND:{}", utc(when.end)));
+                }
             }
             EntryTime::Days(first, last) => {
                 put(&mut out, &format!("DTSTART;VALUE=DATE:{}", first.strftime("%Y%m%d")));
