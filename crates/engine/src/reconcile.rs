@@ -1,6 +1,9 @@
-//! The outbox, the timers and the looks made again from what releases want: for a state that was restored, or mended by hand.
+//! The outbox, the timers and the looks made again from what releases, trains and rules want: for a state that was restored, or
+//! mended by hand.
 //!
 //! In a healthy state there is nothing to repair, since every commit changes them together with what they follow from.
+
+mod beside;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +25,7 @@ const ENTRIES_MAX: usize = 1_000_000;
 /// Something that did not fit, and was put right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
-    /// The release.
+    /// The release, the train, or the rules.
     pub stream: StreamId,
     /// What was put right.
     pub what: String,
@@ -37,11 +40,12 @@ struct Tables {
 }
 
 impl Engine {
-    /// Compares the outbox, the timers and the looks with what the releases want, and puts right what differs. Releases that
-    /// this version cannot read are left alone.
+    /// Compares the outbox, the timers and the looks with what releases, trains and rules want, and puts right what differs.
+    /// What this version cannot read is left alone.
     pub async fn reconcile(&self) -> Result<Vec<Repair>, EngineError> {
         let tables = self.tables().await?;
         let mut streams: BTreeSet<StreamId> = self.unfinished_streams(None).await?.into_iter().collect();
+        streams.extend(self.beside_releases().await?);
         streams.extend(tables.tasks.keys().chain(tables.timers.keys()).chain(tables.polls.keys()).cloned());
         let mut repairs = Vec::new();
         for stream in streams {
@@ -86,14 +90,19 @@ impl Engine {
         stream: &StreamId,
         tables: &Tables,
     ) -> Result<(Commit, Vec<Repair>), EngineError> {
-        let StreamId::Release(service, release) = stream else { return Ok(Default::default()) };
+        let (service, release) = match stream {
+            StreamId::Release(service, release) => (service, release),
+            StreamId::Train(service, name) => return self.train_changes(service, name, tables).await,
+            StreamId::Policy(service) => return self.rules_changes(service, tables).await,
+            StreamId::Environment(..) | StreamId::Checkpoint => return Ok(Default::default()),
+        };
         let view = match self.view(service, *release).await {
             Ok(view) => view,
             Err(EngineError::Decode { .. }) => return Ok(Default::default()),
             Err(error) => return Err(error),
         };
         let now = self.now();
-        let mut fitting = Fitting { stream, commit: Commit::default(), found: Vec::new() };
+        let mut fitting = Fitting::new(stream);
         fitting.commit.read.clone_from(&view.versions);
         let agenda = agenda(&view, now);
         fitting.tasks(tables.tasks.get(stream).unwrap_or(&BTreeMap::new()), &agenda);
@@ -110,11 +119,17 @@ impl Engine {
     }
 }
 
-/// One release, and what is put right about it.
+/// One release, train or set of rules, and what is put right about it.
 struct Fitting<'a> {
     stream: &'a StreamId,
     commit: Commit,
     found: Vec<Repair>,
+}
+
+impl<'a> Fitting<'a> {
+    fn new(stream: &'a StreamId) -> Self {
+        Self { stream, commit: Commit::default(), found: Vec::new() }
+    }
 }
 
 impl Fitting<'_> {

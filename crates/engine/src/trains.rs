@@ -6,7 +6,7 @@
 mod asked;
 mod departing;
 mod planning;
-mod pushed;
+pub(crate) mod pushed;
 mod telling;
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub(crate) use pushed::BRANCH_POLL;
 /// How often a decision is taken anew because something it read has changed, or goes on because more follows.
 const ROUNDS_MAX: u32 = 1_000;
 /// How long a train is left alone by a process that cannot read procedure files.
-const NOT_HERE: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const NOT_HERE: SignedDuration = SignedDuration::from_mins(10);
 /// How many departures to come are listed.
 const TO_COME_MAX: usize = 5;
 /// How many streams are listed at a time.
@@ -69,7 +69,7 @@ pub(crate) struct LoadedTrain {
 }
 
 impl LoadedTrain {
-    fn stream(&self) -> StreamId {
+    pub(crate) fn stream(&self) -> StreamId {
         StreamId::Train(self.service.clone(), self.name.clone())
     }
 
@@ -86,7 +86,7 @@ impl LoadedTrain {
         }
     }
 
-    fn read(&self) -> Vec<(StreamId, StreamVersion)> {
+    pub(crate) fn read(&self) -> Vec<(StreamId, StreamVersion)> {
         vec![(StreamId::Policy(self.service.clone()), self.policy_version), (self.stream(), self.version)]
     }
 }

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use tollgate_core::calendar::ical::write;
 use tollgate_core::coming::{Coming, What};
+use tollgate_core::view::later;
 
 use crate::app::App;
 use crate::error::{CliError, reason};
@@ -28,8 +29,7 @@ pub(crate) struct CalendarArgs {
 pub(crate) async fn run(app: &App, args: &CalendarArgs) -> Result<Exit, CliError> {
     let opened = app.open(app.service()?, None)?;
     let now = opened.engine.world.clock.now();
-    let until = now.saturating_add(SignedDuration::from_hours(24 * i64::from(args.days)));
-    let until = until.map_err(|error| CliError::error("calendar", error.to_string()))?;
+    let until = later(now, SignedDuration::from_hours(24 * i64::from(args.days)));
     let outlook = opened.engine.outlook(&opened.service, now, until).await?;
     let coming = outlook.coming;
     let Some(file) = &args.ics else {

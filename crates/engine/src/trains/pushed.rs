@@ -30,11 +30,11 @@ struct Spec {
 }
 
 /// All who depart for the same branch share one look.
-pub(super) fn key(service: &ServiceName, branch: &str) -> String {
+pub(crate) fn key(service: &ServiceName, branch: &str) -> String {
     format!("{BRANCH_POLL}{service} {branch}")
 }
 
-pub(super) fn subscription(
+pub(crate) fn subscription(
     service: &ServiceName,
     branch: &str,
     stream: StreamId,
