@@ -13,6 +13,7 @@ use tollgate_core::journal::StreamId;
 use tollgate_core::model::Target;
 use tollgate_core::notices::NoticeEvent;
 use tollgate_core::plan::{PROMOTION, ROLLBACK};
+use tollgate_core::signatures::Judged;
 use tollgate_core::typed::{approval, asked, waived};
 
 use crate::output::{BAD, FAINT, GOOD, NAME, WAITS, line, styled};
@@ -145,6 +146,9 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::StepExpired { step, .. } => {
             say("⌛", WAITS, format!("{step} expired: it did not come in time"))
         }
+        ReleaseEvent::LookWanted { step, .. } => {
+            say("↻", NAME, format!("{who} wants what `{step}` rests on to be looked at again"))
+        }
         ReleaseEvent::StepRetried { step, .. } => say("↻", NAME, format!("{who} tries {step} again")),
         ReleaseEvent::Approved { target, .. } => {
             say("✓", GOOD, format!("{who} approved {}", approval(target)))
@@ -241,6 +245,7 @@ fn fact(key: &str, reading: &Reading) -> String {
         Reading::Problem(why) => format!("{label} cannot be read: {why}"),
         Reading::Is(FactValue::Number(number)) => format!("{label} is {number}"),
         Reading::Is(FactValue::Word(word)) => format!("{label} says `{word}`"),
+        Reading::Is(FactValue::Signatures(judged)) => format!("{label}: {}", signatures(judged)),
         Reading::Is(FactValue::List { items, .. }) if items.is_empty() => format!("nothing is in {label}"),
         Reading::Is(FactValue::List { items, more }) => {
             let ids: Vec<&str> = items.iter().take(5).map(|item| item.id.as_str()).collect();
@@ -248,6 +253,16 @@ fn fact(key: &str, reading: &Reading) -> String {
             let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
             format!("in {label}: {}{rest}", ids.join(", "))
         }
+    }
+}
+
+fn signatures(judged: &Judged) -> String {
+    match judged.wrong.as_slice() {
+        [] => format!("good, by {}", judged.by.join(" and ")),
+        [first, rest @ ..] => match rest.len() + judged.more as usize {
+            0 => first.to_string(),
+            more => format!("{first}; and {more} more"),
+        },
     }
 }
 

@@ -73,6 +73,7 @@ fn load(text: &str) -> Loaded {
              END:VEVENT\nEND:VCALENDAR\n"
                 .to_owned())
         }
+        "release-keys" => Ok("0F".repeat(20)),
         "changelog.md.j2" => Ok("## {{ version }}\n".to_owned()),
         _ => Err("it is not there".to_owned()),
     };

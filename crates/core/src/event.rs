@@ -371,6 +371,15 @@ pub enum ReleaseEvent {
         /// The bounds that a number keeps, each since when without a break.
         keeps: BTreeMap<String, Timestamp>,
     },
+    /// Somebody wants facts to be looked at anew: what was seen of them says nothing any more.
+    LookWanted {
+        /// Whose.
+        run: RunId,
+        /// The step that rests on them.
+        step: StepId,
+        /// The keys of the looks.
+        keys: Vec<String>,
+    },
     /// A step is done.
     StepDone {
         /// Whose.

@@ -152,6 +152,76 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// Signatures that are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Signatures {
+    /// That of a tag.
+    pub tag: Option<SignedObject>,
+    /// Those of the commits after the first one, or of all, up to the second one.
+    pub commits: Option<(Option<ObjectId>, ObjectId)>,
+}
+
+/// The most names of keys that are kept of signatures that count.
+const KEYS_KEPT: usize = 5;
+/// The most signatures that do not count of which each is kept.
+const WRONG_KEPT: usize = 10;
+
+/// What was found out about several signatures.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Judged {
+    /// How many signatures count.
+    pub good: u32,
+    /// By whose keys, each once, at most five of them.
+    pub by: Vec<String>,
+    /// Those that do not count, at most ten of them.
+    pub wrong: Vec<Wrong>,
+    /// How many more do not count.
+    pub more: u32,
+}
+
+/// A signature that does not count, or is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Wrong {
+    /// On what.
+    pub object: SignedObject,
+    /// Why not.
+    pub verdict: Verdict,
+}
+
+impl Judged {
+    /// Takes one more verdict in.
+    pub fn take_in(&mut self, object: SignedObject, verdict: Verdict) {
+        match verdict {
+            Verdict::Good(key) => {
+                self.good = self.good.saturating_add(1);
+                if self.by.len() < KEYS_KEPT && !self.by.contains(&key) {
+                    self.by.push(key);
+                }
+            }
+            verdict if self.wrong.len() < WRONG_KEPT => self.wrong.push(Wrong { object, verdict }),
+            _ => self.more = self.more.saturating_add(1),
+        }
+    }
+
+    /// Whether all of them count.
+    pub fn is_good(&self) -> bool {
+        self.wrong.is_empty()
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, verdict } = self;
+        match verdict {
+            Verdict::Expired(_) | Verdict::Bad | Verdict::Other(_) => write!(f, "{object}: {verdict}"),
+            _ => write!(f, "{object} is {verdict}"),
+        }
+    }
+}
+
 /// What is looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -26,6 +26,9 @@ const ANSWER_MAX_BYTES: usize = 256 * 1024;
 /// The longest pause between two looks that fail, unless the usual one is longer.
 const PAUSE_MAX: SignedDuration = SignedDuration::from_mins(10);
 
+/// The pause after signatures could not be judged.
+const AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
 /// What a look leaves for the next one. Outside of the journal: where it is lost, looks count as interrupted.
 #[derive(Debug, Serialize, Deserialize)]
 struct Memo {
@@ -42,13 +45,14 @@ impl Engine {
         let memo: Option<Memo> = poll.memo.as_deref().and_then(|memo| serde_json::from_str(memo).ok());
         let unbroken = memo.filter(|memo| memo.last <= at && at <= later(memo.last, look.valid));
         let unbroken = unbroken.map_or(at, |memo| memo.since.min(at));
-        let reading = match self.answer(&poll.key, look).await {
-            Ok(answer) => match read(&look.read, look.want, look.about.as_ref(), &answer) {
-                Ok(value) => Reading::Is(value),
-                Err(why) => Reading::Problem(why),
-            },
-            Err(why) => Reading::Problem(why),
+        let reading = match &look.ask {
+            LookAsk::Signatures(ask) => self.judged(ask, look.timeout).await,
+            _ => self
+                .answer(&poll.key, look)
+                .await
+                .and_then(|answer| read(&look.read, look.want, look.about.as_ref(), &answer)),
         };
+        let reading = reading.map_or_else(Reading::Problem, Reading::Is);
         let failed = matches!(reading, Reading::Problem(_));
         let sight = Sight { at, unbroken, reading };
         for stream in self.store.poll_subscribers(&poll.key).await? {
@@ -59,7 +63,12 @@ impl Engine {
         }
         let failures = if failed { poll.failures.saturating_add(1) } else { 0 };
         let last = self.now();
-        let next = later(last, pause(look.every, failures));
+        // What never changes is hardly looked at again; that it cannot be looked at may pass.
+        let every = match look.ask {
+            LookAsk::Signatures(_) if failed => AGAIN,
+            _ => look.every,
+        };
+        let next = later(last, pause(every, failures));
         let memo = serde_json::to_string(&Memo { last, since: unbroken }).ok();
         Ok(self.store.polled(&poll.key, next, failures, memo).await?)
     }
@@ -114,6 +123,7 @@ impl Engine {
                 }
                 answer
             }
+            LookAsk::Signatures(_) => Err("signatures are judged, not read".into()),
         }
     }
 
@@ -173,7 +183,7 @@ fn pause(every: SignedDuration, failures: u32) -> SignedDuration {
 }
 
 /// One plain line, of readable length.
-fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     plain_text(text, Lines::Join).chars().take(300).collect()
 }
 

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 
 use super::effects::encoded_bytes;
 use super::gates::clipped;
+use super::signed::asked_for;
 use crate::act::{Act, Command, Failure, FailureClass};
 use crate::candidate::Candidate;
 use crate::context::Context;
@@ -15,7 +16,7 @@ use crate::model::{
 };
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::publish::{Image, Publish};
-use crate::signatures::SignedObject;
+use crate::signatures::Signatures;
 use crate::state::Run;
 use crate::view::View;
 
@@ -226,21 +227,11 @@ impl Beginning<'_> {
     }
 
     fn verify(&self, verify: &GitVerify) -> Result<Begin, Failure> {
-        let commit = self.committed("git.verify")?;
-        let made = self.view.candidate(self.run).and_then(|candidate| candidate.tag.as_ref());
-        let tag = match (verify.tag, made) {
-            (false, _) => None,
-            (true, None) => {
-                return Err(permanent("no tag was made whose signature could be looked at", None));
-            }
-            (true, Some(made)) => Some(SignedObject::Tag {
-                name: made.name.clone(),
-                object: made.object.clone(),
-                target: commit.clone(),
-            }),
-        };
-        let previous = self.plan.version.previous.as_ref().map(|previous| previous.commit.clone());
-        let commits = verify.commits.then_some((previous, commit));
+        self.committed("git.verify")?;
+        let candidate = self.view.candidate(self.run);
+        let of = candidate.and_then(|candidate| asked_for(verify, candidate, self.plan));
+        let none = || permanent("no tag was made whose signature could be looked at", None);
+        let Signatures { tag, commits } = of.ok_or_else(none)?;
         Ok(Begin::Act(Act::Verify { tag, commits, signers: verify.signers.clone() }))
     }
 

@@ -23,6 +23,7 @@ use crate::model::{
     StepKind,
 };
 use crate::plan::{Body, Plan, PlannedStep};
+use crate::signatures::Judged;
 use crate::state::{Run, RunStatus, StepStatus};
 use crate::view::{View, later};
 
@@ -43,7 +44,7 @@ pub struct Sight {
 }
 
 /// What rests on facts, at a moment.
-enum Standing {
+pub(super) enum Standing {
     /// It is as it has to be.
     Good(String),
     /// It was as it has to be when it was last written down, which is too long ago to count.
@@ -52,30 +53,30 @@ enum Standing {
     Bad(Bad),
 }
 
-struct Bad {
-    why: String,
-    since: Option<Timestamp>,
-    earliest: Option<Timestamp>,
+pub(super) struct Bad {
+    pub(super) why: String,
+    pub(super) since: Option<Timestamp>,
+    pub(super) earliest: Option<Timestamp>,
     /// Nothing was seen yet.
-    unseen: bool,
+    pub(super) unseen: bool,
 }
 
 impl Bad {
-    fn because(why: impl Into<String>) -> Self {
+    pub(super) fn because(why: impl Into<String>) -> Self {
         Self { why: why.into(), since: None, earliest: None, unseen: false }
     }
 }
 
 /// A value that a run knows.
-struct Known<'a> {
-    state: &'a FactState,
-    value: &'a FactValue,
-    old: bool,
+pub(super) struct Known<'a> {
+    pub(super) state: &'a FactState,
+    pub(super) value: &'a FactValue,
+    pub(super) old: bool,
 }
 
 impl<'a> Known<'a> {
     /// What a run knows of a fact, at a moment.
-    fn of(run: &'a Run, look: &FactLook, now: Timestamp) -> Result<Self, Bad> {
+    pub(super) fn of(run: &'a Run, look: &FactLook, now: Timestamp) -> Result<Self, Bad> {
         let label = &look.label;
         let Some(state) = run.facts.get(&look.key()) else {
             let unseen = Bad::because(format!("{label} was not looked at yet"));
@@ -110,7 +111,7 @@ impl<'a> Known<'a> {
 }
 
 /// Good, or too old to say so.
-fn good_or_old(old: bool, seen: Timestamp, why: String) -> Standing {
+pub(super) fn good_or_old(old: bool, seen: Timestamp, why: String) -> Standing {
     match old {
         false => Standing::Good(why),
         true => Standing::Old(format!("{why}, seen at {}", second(seen))),
@@ -124,6 +125,7 @@ impl Entering<'_> {
             FactGate::Blockers { .. } => "blockers",
             FactGate::Metrics(_) => "metrics",
             FactGate::Ci(_) => "result",
+            FactGate::Signed(rule) => return self.signed_gate(name, rule),
         };
         let what = format!("{kind} `{name}` of {}", self.environment);
         let shut = |why: String, since, earliest: Option<Timestamp>| {
@@ -161,13 +163,14 @@ impl Entering<'_> {
         }
     }
 
-    fn standing(&self, gate: &FactGate) -> Standing {
+    pub(super) fn standing(&self, gate: &FactGate) -> Standing {
         let standing = match gate {
             FactGate::Blockers { list, from, not_in } => self.blockers(list, from.as_ref(), not_in.as_ref()),
             FactGate::Metrics(rule) => self.metrics(rule),
             FactGate::Ci(rule) => self
                 .look(&rule.result, Want::Word, self.environment)
                 .and_then(|look| result(self.run, rule, &look, self.now)),
+            FactGate::Signed(rule) => self.signed(rule),
         };
         standing.unwrap_or_else(Standing::Bad)
     }
@@ -178,7 +181,7 @@ impl Entering<'_> {
     }
 
     /// The looks that a gate rests on.
-    fn looks(&self, gate: &FactGate) -> Vec<FactLook> {
+    pub(super) fn looks(&self, gate: &FactGate) -> Vec<FactLook> {
         let own = |spec, want, from: Option<&EnvironmentName>| {
             self.look(spec, want, from.unwrap_or(self.environment))
         };
@@ -195,6 +198,7 @@ impl Entering<'_> {
                 vec![Some(own(&rule.number, Want::Number, rule.from.as_ref())), other]
             }
             FactGate::Ci(rule) => vec![Some(own(&rule.result, Want::Word, None))],
+            FactGate::Signed(rule) => vec![Some(self.signed_look(rule))],
         };
         looks.into_iter().flatten().filter_map(Result::ok).collect()
     }
@@ -398,6 +402,7 @@ fn look_at(
             format!("`{}`", clipped(command.lines().next().unwrap_or_default(), 60))
         }
         (None, LookAsk::Http { url, .. }, _) => clipped(url.split('?').next().unwrap_or_default(), 80),
+        (None, LookAsk::Signatures(_), _) => "signatures".to_owned(),
     };
     let (read, every) = (spec.read.clone(), spec.every);
     Ok(FactLook { label, ask, read, want, about, every, valid: spec.valid, timeout: spec.timeout })
@@ -686,6 +691,7 @@ pub(crate) fn suiting(view: &View, key: &str, now: Timestamp) -> Option<Sight> {
         Want::List => FactValue::List { items: Vec::new(), more: 0 },
         Want::Number => FactValue::Number(suiting_number(view, run, plan, key, now)),
         Want::Word => FactValue::Word(suiting_word(view, run, plan, key, now)),
+        Want::Signatures => FactValue::Signatures(Judged::default()),
     };
     Some(Sight { at: now, unbroken: Timestamp::MIN, reading: Reading::Is(value) })
 }

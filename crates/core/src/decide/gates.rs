@@ -13,7 +13,7 @@ use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
 use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
 use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
 use crate::ids::{CandidateNumber, EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, Checklist, Gate, GateKind, Policy, Template, VoteRule, Who};
+use crate::model::{ApprovalRule, Checklist, FactGate, Gate, GateKind, Policy, Template, VoteRule, Who};
 use crate::plan::{Plan, PlannedStep};
 use crate::risk::{RISK, of_candidate};
 use crate::state::{Answer, Run, RunStatus, Waiver};
@@ -109,8 +109,21 @@ pub(super) fn of_run<'a>(
     plan: &'a Plan,
     environment: &EnvironmentName,
 ) -> impl Iterator<Item = (&'a GateName, &'a Gate)> {
-    let policies = view.policy.as_deref().into_iter().chain([&plan.policy]);
-    policies.flat_map(move |policy| of_environment(policy, environment))
+    let in_force = move |policy| of_environment(policy, environment);
+    let at_start = of_environment(&plan.policy, environment);
+    let in_force = view.policy.as_deref().into_iter().flat_map(in_force);
+    in_force.chain(at_start.filter(|(name, gate)| !taken_over(view, environment, name, gate)))
+}
+
+/// Whether the rules in force say whose signatures count for a gate that a run started with.
+fn taken_over(view: &View, environment: &EnvironmentName, name: &GateName, gate: &Gate) -> bool {
+    let GateKind::Fact(signed @ FactGate::Signed(_)) = &gate.kind else { return false };
+    let same = |(other, rule): (&GateName, &Gate)| {
+        let asks = matches!(&rule.kind, GateKind::Fact(other) if other.asks_the_same(signed));
+        other == name && asks && rule.condition == gate.condition
+    };
+    !asks_risk(gate)
+        && view.policy.as_deref().is_some_and(|policy| of_environment(policy, environment).any(same))
 }
 
 impl<'a> Entering<'a> {
@@ -142,7 +155,10 @@ impl<'a> Entering<'a> {
         for (name, gate) in of_environment(&self.plan.policy, self.environment) {
             let same = |(other, rule): &(&GateName, &Gate)| {
                 let same_risk = self.plan.policy.risk == in_force.risk || !asks_risk(gate);
-                *other == name && rule.kind == gate.kind && rule.condition == gate.condition && same_risk
+                *other == name
+                    && rule.kind.asks_the_same(&gate.kind)
+                    && rule.condition == gate.condition
+                    && same_risk
             };
             if !now.iter().any(same) {
                 resting.push((reports.len(), gate));

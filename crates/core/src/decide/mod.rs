@@ -24,6 +24,7 @@ mod respin;
 mod risk;
 mod roles;
 mod rollback;
+mod signed;
 mod soak;
 mod start;
 mod votes;

@@ -275,16 +275,17 @@ impl Deciding {
     pub(super) fn retry(&mut self, run: RunId, step: &StepId) -> Result<(), Refusal> {
         self.known(&*self.policy()?)?;
         let (_, state) = self.reached(run, step)?;
-        match state.status {
-            StepStatus::Stuck { .. } | StepStatus::Expired => {
-                self.by_actor(ReleaseEvent::StepRetried { run, step: step.clone() });
-                Ok(())
-            }
-            _ => Err(Refusal::new(
-                "not-stuck",
-                format!("`{step}` has not failed, so there is nothing to try again"),
-            )),
+        let is_stuck = matches!(state.status, StepStatus::Stuck { .. } | StepStatus::Expired);
+        let waits = matches!(state.status, StepStatus::Open { .. });
+        if is_stuck {
+            self.by_actor(ReleaseEvent::StepRetried { run, step: step.clone() });
+            return Ok(());
         }
+        if waits && self.look_again(run, step) {
+            return Ok(());
+        }
+        let why = format!("`{step}` has not failed, so there is nothing to try again");
+        Err(Refusal::new("not-stuck", why))
     }
 
     pub(super) fn hold(&mut self, run: RunId, why: &str) -> Result<(), Refusal> {

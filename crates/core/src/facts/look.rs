@@ -9,6 +9,7 @@ use super::value::Want;
 use crate::ids::{EffectId, ObjectId, ServiceName};
 use crate::journal::Hash;
 use crate::model::{FactRead, Probe};
+use crate::signatures::{Signatures, Signers};
 use crate::view::{named_uuid, watch_key};
 
 /// Something that is looked at again and again, for all who wait for it.
@@ -95,6 +96,24 @@ pub enum LookAsk {
         /// The secret of a header `Authorization: Bearer …`.
         bearer: Option<String>,
     },
+    /// Signatures are judged, in the clone.
+    Signatures(Box<SignaturesAsk>),
+}
+
+/// Signatures that are judged, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SignaturesAsk {
+    /// The service, whose clone has them.
+    pub service: ServiceName,
+    /// Where its source is fetched from.
+    pub url: String,
+    /// The user's checkout, for its git configuration.
+    pub checkout: Option<String>,
+    /// Which.
+    pub of: Signatures,
+    /// Whose count.
+    pub signers: Signers,
 }
 
 impl FactLook {

@@ -9,7 +9,7 @@ mod read;
 mod value;
 
 pub(crate) use fill::{filled_with, percent_encoded};
-pub use look::{About, FactLook, Look, LookAsk};
+pub use look::{About, FactLook, Look, LookAsk, SignaturesAsk};
 pub use read::read;
 pub use value::{Decimal, FactItem, FactState, FactValue, ITEMS_MAX, Reading, Want};
 

@@ -79,6 +79,8 @@ fn scalar(want: Want, text: &str) -> Result<FactValue, String> {
     match want {
         Want::Number => text.parse().map(FactValue::Number),
         Want::Word | Want::List => Ok(FactValue::Word(line(text, WORD_MAX_CHARS))),
+        // They are judged, not read.
+        Want::Signatures => Err("an answer holds no signatures".to_owned()),
     }
 }
 
@@ -103,7 +105,9 @@ fn of_json(want: Want, found: &Value, pointer: &str) -> Result<FactValue, String
         (Want::Word, Value::Bool(truth)) => Ok(FactValue::Word(truth.to_string())),
         (Want::Word, Value::Number(number)) => Ok(FactValue::Word(number.to_string())),
         (Want::Number, _) => Err(format!("{place} is no number")),
-        (Want::Word, _) => Err(format!("{place} is neither a text nor a number nor true or false")),
+        (Want::Word | Want::Signatures, _) => {
+            Err(format!("{place} is neither a text nor a number nor true or false"))
+        }
     }
 }
 
@@ -157,7 +161,7 @@ fn of_prometheus(want: Want, document: &Value) -> Result<FactValue, String> {
     let text = sample.as_str().ok_or_else(|| "the answer of Prometheus holds no value".to_owned())?;
     match want {
         Want::Number => text.parse().map(FactValue::Number),
-        Want::List | Want::Word => Err("Prometheus answers with numbers".to_owned()),
+        Want::List | Want::Word | Want::Signatures => Err("Prometheus answers with numbers".to_owned()),
     }
 }
 

@@ -10,6 +10,7 @@ fn shown(how: &FactRead, want: Want, answer: &str) -> String {
             let items: Vec<String> = items.iter().map(ToString::to_string).collect();
             format!("[{}]{}", items.join("; "), if more > 0 { format!(" +{more}") } else { String::new() })
         }
+        Ok(FactValue::Signatures(judged)) => format!("{judged:?}"),
         Err(why) => format!("! {why}"),
     }
 }

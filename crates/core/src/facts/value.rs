@@ -7,6 +7,8 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::signatures::Judged;
+
 /// The most items of a list that are kept.
 pub const ITEMS_MAX: usize = 50;
 
@@ -77,6 +79,8 @@ pub enum Want {
     Number,
     /// A word: one line of text.
     Word,
+    /// Signatures, judged.
+    Signatures,
 }
 
 /// The value of a fact.
@@ -94,6 +98,8 @@ pub enum FactValue {
     Number(Decimal),
     /// A word, plain, at most 200 characters.
     Word(String),
+    /// What was found out about signatures.
+    Signatures(Judged),
 }
 
 /// An item of a list.

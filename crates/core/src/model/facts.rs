@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use super::{Shell, Template};
+use super::{GitVerify, Shell, Template};
 use crate::facts::Decimal;
 use crate::ids::{ComponentName, EnvironmentName, FactName};
 
@@ -79,6 +79,19 @@ pub enum FactGate {
     Metrics(Box<MetricRule>),
     /// A result that has to be good for exactly this commit.
     Ci(Box<CiRule>),
+    /// Signatures that have to be there.
+    Signed(Box<GitVerify>),
+}
+
+impl FactGate {
+    /// Whether another gate asks for the same. Whose signatures count is a matter of the rules in force, as it is who belongs to
+    /// a group.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Signed(one), Self::Signed(other)) => (one.tag, one.commits) == (other.tag, other.commits),
+            (one, other) => one == other,
+        }
+    }
 }
 
 /// A number that has to keep a bound.

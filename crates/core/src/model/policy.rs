@@ -303,6 +303,16 @@ pub enum GateKind {
     },
 }
 
+impl GateKind {
+    /// Whether another gate asks for the same, and all that may differ is whose signatures count.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Fact(one), Self::Fact(other)) => one.asks_the_same(other),
+            (one, other) => one == other,
+        }
+    }
+}
+
 /// How long something takes that has to fit into a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

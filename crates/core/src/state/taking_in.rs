@@ -125,6 +125,11 @@ impl ReleaseState {
                 let state = FactState::after(before, *at, reading.clone(), keeps.clone());
                 run.facts.insert(key.clone(), state);
             }
+            ReleaseEvent::LookWanted { run, keys, .. } => {
+                if let Some(run) = self.run_mut(run) {
+                    run.facts.retain(|key, _| !keys.contains(key));
+                }
+            }
             ReleaseEvent::RunHeld { run, why } => {
                 if let Some(run) = self.run_mut(run) {
                     run.status = RunStatus::Held { since: at, by: actor.clone(), why: why.clone() };

@@ -76,6 +76,7 @@ fn key(world: &World, end: &str) -> String {
         Look::Fact(look) => match &look.ask {
             LookAsk::Http { url, .. } => url.ends_with(end),
             LookAsk::Command { command, .. } => command.ends_with(end),
+            LookAsk::Signatures(_) => false,
         },
         Look::Probe(_) => false,
     });

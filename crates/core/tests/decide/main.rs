@@ -21,6 +21,7 @@ mod respins;
 mod risks;
 mod roles;
 mod rollbacks;
+mod signed;
 mod soak;
 mod votes;
 mod waivers;

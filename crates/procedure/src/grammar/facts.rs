@@ -113,9 +113,29 @@ pub(super) const FAILED: Key = key(
     "The words that mean that it is not; `failure`, `failed` and their like if not given.",
 )
 .with(&["ci"]);
+pub(super) const SIGNED: Key = key(
+    "signed",
+    Shape::Either(&Shape::Line, map!(SIGNATURES)),
+    "Signatures that have to be there: the file of those who may sign, or more about it.",
+);
 pub(super) const ARTIFACT: Key =
     key("artifact", A_FACT, "Waits for the digest of an artifact, which becomes a part of the candidate.");
 pub(super) const COMPONENT: Key =
     key("component", Shape::Name(NAME), "Of which component; the only one if not given.").with(&["artifact"]);
+
+/// The keys of the gate and of the step that ask for signatures.
+pub(super) const SIGNATURE_KEYS: &[Key] = &[
+    key("tag", Shape::Bool, "The tag's; `true` if not given."),
+    key("commits", Shape::Bool, "Those of the commits since the version before; `false` if not given."),
+    key("signers", Shape::Line, "The file of those whose signatures count.").required(),
+];
+
+static SIGNATURES: Mapping = mapping(
+    "signed",
+    "`signed`",
+    "Signatures that have to be there. The file of the signers becomes a part of the policy.",
+    SIGNATURE_KEYS,
+)
+.refused(&[elsewhere(&["keys", "by", "keyring", "allowed-signers"], "write `signers: FILE`")]);
 
 const WORDS: Shape = Shape::List(&Shape::Line, 1);

@@ -2,6 +2,7 @@
 
 use super::facts::{
     ARTIFACT, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN, PASSED,
+    SIGNATURE_KEYS, SIGNED,
 };
 use super::notify::{ESCALATE, REMIND};
 use super::publish::PUBLISH;
@@ -53,6 +54,7 @@ const GATE_KINDS: &[&str] = &[
     "blockers",
     "metrics",
     "ci",
+    "signed",
     "require",
 ];
 
@@ -454,16 +456,8 @@ static GIT_CHERRY_PICK: Mapping = mapping(
     ],
 );
 
-static GIT_VERIFY: Mapping = mapping(
-    "git-verify",
-    "`git.verify`",
-    "Signatures that have to be there.",
-    &[
-        key("tag", Shape::Bool, "The tag's; `true` if not given."),
-        key("commits", Shape::Bool, "Those of the commits since the version before; `false` if not given."),
-        key("signers", Shape::Line, "The file of those whose signatures count.").required(),
-    ],
-);
+static GIT_VERIFY: Mapping =
+    mapping("git-verify", "`git.verify`", "Signatures that have to be there.", SIGNATURE_KEYS);
 
 pub(super) const VARIABLES: Shape = Shape::Named(VARIABLE, &Shape::Template, 0);
 pub(super) const SECRETS: Shape = Shape::Named(VARIABLE, &Shape::Name(NAME), 0);
@@ -681,6 +675,7 @@ pub(crate) static GATE: Mapping = mapping(
         CI,
         PASSED,
         FAILED,
+        SIGNED,
         key("require", Shape::Condition, "A condition that is true."),
         key("if", Shape::Condition, "The gate only applies when this is true."),
         key("by", Shape::Who, "Who approves, who may answer, or whose votes bind.").with(&[

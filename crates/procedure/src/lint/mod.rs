@@ -7,6 +7,7 @@ mod conditions;
 mod environments;
 mod people;
 mod questions;
+mod signatures;
 mod texts;
 mod windows;
 
@@ -52,6 +53,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
         environments::look(subject, &mut found);
         conditions::look(subject, &mut found);
         questions::look(subject, &mut found);
+        signatures::look(subject, &mut found);
         texts::look(subject, &mut found);
     }
     for finding in found {

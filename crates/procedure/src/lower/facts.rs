@@ -170,6 +170,10 @@ impl Lower<'_> {
         if let Some(number) = node.get("metrics") {
             return Some(self.metrics(node, number, scope).map(|rule| FactGate::Metrics(Box::new(rule))));
         }
+        if let Some(signed) = node.get("signed") {
+            let rule = self.signatures(signed, "remove the gate");
+            return Some(rule.map(|rule| FactGate::Signed(Box::new(rule))));
+        }
         let result = node.get("ci")?;
         Some(self.ci(node, result, scope).map(|rule| FactGate::Ci(Box::new(rule))))
     }

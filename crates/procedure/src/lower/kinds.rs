@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use tollgate_core::ids::EnvironmentName;
 use tollgate_core::model::{
-    GitCheck, GitCherryPick, GitMerge, GitVerify, MergeHow, MergeWay, Message, Shell, StepKind, Template, Who,
+    GitCheck, GitCherryPick, GitMerge, MergeHow, MergeWay, Message, Shell, StepKind, Template, Who,
 };
-
-use tollgate_core::signatures::Signers;
 
 use super::Lower;
 use super::scope::Scope;
@@ -63,7 +61,7 @@ impl Lower<'_> {
                 Some(StepKind::GitPush { branch: what.contains(&"branch"), tag: what.contains(&"tag") })
             }
             "git.merge" => self.git_merge(value, scope),
-            "git.verify" => self.git_verify(value),
+            "git.verify" => self.signatures(value, "remove the step").map(StepKind::GitVerify),
             "git.cherry-pick" => self.git_cherry_pick(value, scope),
             "shell" => {
                 let command = value.get("command").unwrap_or(value);
@@ -139,37 +137,6 @@ impl Lower<'_> {
         let message = self.template_of(node, "message", scope);
         let sign = node.get("sign").and_then(Node::boolean);
         Some(StepKind::GitMerge(GitMerge { way: way?, how, message, sign }))
-    }
-
-    fn git_verify(&mut self, node: &Node) -> Option<StepKind> {
-        let (tag, commits) = (node.get("tag"), node.get("commits"));
-        let wanted = |node: Option<&Node>, otherwise| node.and_then(Node::boolean).unwrap_or(otherwise);
-        let (is_tag, is_commits) = (wanted(tag, true), wanted(commits, false));
-        if let (Some(off), false, false) = (tag, is_tag, is_commits) {
-            let message = "no signature is looked at";
-            self.report
-                .error(Code::KeyConflict, off.span, message)
-                .hint("write `commits: true`, or remove the step");
-        }
-        let at = node.get("signers")?;
-        let path = self.relative(at)?;
-        let text = match (self.loader)(&path) {
-            Ok(text) => text,
-            Err(why) => {
-                let message = format!("`{}` cannot be read: {}", shown(&path), shown(&why));
-                self.report.error(Code::Unreadable, at.span, message);
-                return None;
-            }
-        };
-        match Signers::parse(&path, &text) {
-            Ok(signers) => Some(StepKind::GitVerify(GitVerify { tag: is_tag, commits: is_commits, signers })),
-            Err(error) => {
-                let message = format!("`{}` is no list of signers: {error}", shown(&path));
-                let hint = "one a line: `ada@example.org ssh-ed25519 AAAA…`, or the whole fingerprint of an OpenPGP or X.509 key";
-                self.report.error(Code::Unreadable, at.span, message).hint(hint);
-                None
-            }
-        }
     }
 
     fn git_cherry_pick(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {

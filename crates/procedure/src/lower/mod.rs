@@ -22,6 +22,7 @@ mod risk;
 mod roles;
 mod scope;
 mod service;
+mod signers;
 mod steps;
 mod trains;
 mod values;

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use tollgate_core::model::{
-    Deploy, Environment, GitCheck, GitCherryPick, GitMerge, MergeHow, MergeWay, Message, Recipient, Step,
-    StepKind, Template,
+    Deploy, Environment, FactGate, Gate, GateKind, GitCheck, GitCherryPick, GitMerge, GitVerify, MergeHow,
+    MergeWay, Message, Recipient, Step, StepKind, Template,
 };
+use tollgate_core::signatures::Signers;
 use tollgate_engine::inject::{Fault, Inject, Point};
 use tollgate_engine::ports::Checkout;
 use tollgate_testkit::world::Git;
@@ -13,7 +14,7 @@ use tollgate_testkit::world::Git;
 use crate::bench::{Bench, Nth, definition, environment, named, policy, probe, promote, shell, step};
 
 /// Every kind of act.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 12] = [
     "check-copy",
     "cherry-pick",
     "merge-from",
@@ -21,6 +22,7 @@ const KINDS: [&str; 11] = [
     "edit-changelog",
     "commit",
     "tag",
+    "verify",
     "push",
     "merge-into",
     "run",
@@ -47,6 +49,7 @@ fn everything() -> Vec<Step> {
         step("changelog", StepKind::Changelog),
         step("commit", StepKind::GitCommit { message: Template("{{ version }}".into()), sign: Some(true) }),
         step("tag", StepKind::GitTag { message: None, sign: Some(true) }),
+        step("verify", StepKind::GitVerify(signed_tag())),
         step("push", StepKind::GitPush { branch: true, tag: true }),
         step("merge-back", merge(MergeWay::Into(Template("develop".into())))),
         step("work", StepKind::Shell(shell("work once"))),
@@ -55,10 +58,17 @@ fn everything() -> Vec<Step> {
     ]
 }
 
+fn signed_tag() -> GitVerify {
+    let signers = Signers::parse("signers", &"A".repeat(40)).unwrap();
+    GitVerify { tag: true, commits: false, signers }
+}
+
 fn stage() -> Environment {
     let timeout = jiff::SignedDuration::from_mins(20);
     let mut stage = environment(Deploy::Command { shell: shell("deploy once"), timeout });
     stage.probe = Some(probe("stage"));
+    let signed = GateKind::Fact(FactGate::Signed(Box::new(signed_tag())));
+    stage.gates.insert(named("genuine"), Gate::new(signed));
     stage
 }
 

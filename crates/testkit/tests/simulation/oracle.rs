@@ -398,6 +398,7 @@ fn run_of(event: &ReleaseEvent) -> Option<RunId> {
         | ReleaseEvent::StepKept { run, .. }
         | ReleaseEvent::StepExpired { run, .. }
         | ReleaseEvent::StepRetried { run, .. }
+        | ReleaseEvent::LookWanted { run, .. }
         | ReleaseEvent::RunHeld { run, .. }
         | ReleaseEvent::RunResumed { run }
         | ReleaseEvent::RunStarted { run, .. }
