@@ -118,6 +118,12 @@ codes! {
     NeverTogether = "windows-never-together",
     /// A deployment that may take longer than its window is ever open.
     WindowTooShort = "window-too-short",
+    /// A train that departs when the window has just closed.
+    MissesWindow = "train-misses-window",
+    /// A soak that is longer than the time between two departures.
+    SoakTooLong = "soak-longer-than-cycle",
+    /// Two trains that start the same at the same time.
+    TrainsAtOnce = "trains-at-once",
     /// Too many people are away at once.
     PeopleAway = "people-away",
     /// Nobody who has to act has an account.

@@ -9,6 +9,7 @@ mod people;
 mod questions;
 mod signatures;
 mod texts;
+mod trains;
 mod windows;
 
 use jiff::Timestamp;
@@ -50,6 +51,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
     if let Some(now) = now {
         windows::look(subject, now, &mut found);
         people::look(subject, now, &mut found);
+        trains::look(subject, now, &mut found);
         environments::look(subject, &mut found);
         conditions::look(subject, &mut found);
         questions::look(subject, &mut found);

@@ -26,7 +26,10 @@ pub(super) fn look(subject: &Subject<'_>, now: Timestamp, found: &mut Findings) 
 }
 
 /// The windows of a gate, unless what opens them is only known at an address.
-fn window<'g>(subject: &Subject<'_>, gate: &'g Gate) -> Option<(&'g Windows, Option<SignedDuration>)> {
+pub(super) fn window<'g>(
+    subject: &Subject<'_>,
+    gate: &'g Gate,
+) -> Option<(&'g Windows, Option<SignedDuration>)> {
     let GateKind::Window { windows, fits } = &gate.kind else { return None };
     let mut asked = windows.allow().iter().filter_map(Rule::events_of);
     if asked.any(|name| subject.policy.feeds.contains_key(name)) {
