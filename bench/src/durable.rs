@@ -80,6 +80,7 @@ fn plan(
     steps: Vec<tollgate_core::plan::PlannedStep>,
 ) -> Plan {
     Plan {
+        target: None,
         procedure,
         definition: definition.clone(),
         policy: policy.clone(),

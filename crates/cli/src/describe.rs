@@ -149,6 +149,7 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::LookWanted { step, .. } => {
             say("↻", NAME, format!("{who} wants what `{step}` rests on to be looked at again"))
         }
+        ReleaseEvent::StepOverdue { step, .. } => say("⌛", WAITS, format!("{step} is late")),
         ReleaseEvent::StepRetried { step, .. } => say("↻", NAME, format!("{who} tries {step} again")),
         ReleaseEvent::Approved { target, .. } => {
             say("✓", GOOD, format!("{who} approved {}", approval(target)))

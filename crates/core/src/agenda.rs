@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use crate::act::Act;
 use crate::decide::{
-    Entering, conditions_left, gates_of_step, live_until, looks_of_run, next_nudge, nowhere, vote_moments,
+    Entering, begun, conditions_left, gates_of_step, live_until, looks_of_run, next_due, next_nudge, not_yet,
+    nowhere, vote_moments,
 };
 use crate::facts::Look;
 use crate::gate::GateAnswer;
@@ -61,6 +62,7 @@ pub fn agenda(view: &View, now: Timestamp) -> Agenda {
             let Some(state) = run.steps.get(&planned.id) else { continue };
             agenda.step(Entry { view, run, plan, planned, state, now });
         }
+        agenda.wake_at(next_due(view, run, plan));
         for (key, (look, at_once)) in looks_of_run(view, run, plan, now) {
             if at_once {
                 agenda.at_once.insert(key.clone());
@@ -130,7 +132,9 @@ impl Agenda {
 
     fn wakes(&mut self, entry: Entry<'_>) {
         let Entry { view, run, plan, planned, state, now } = entry;
-        self.wake_at(planned.timeout.map(|timeout| later(state.opened_at, timeout)));
+        let not_yet = not_yet(view, plan, planned, Some(state), now);
+        self.wake_at(not_yet.as_ref().and_then(|not_yet| not_yet.until));
+        self.wake_at(planned.timeout.map(|timeout| later(begun(view, plan, planned, state), timeout)));
         // Whoever is at a deployment is not asked about again.
         let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);
         if let (Some(none), false) = (nowhere(), deploys) {

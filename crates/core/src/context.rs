@@ -41,6 +41,8 @@ pub struct Context {
     pub candidate: u32,
     /// The version before; empty at the first release.
     pub previous: String,
+    /// The day of the release, such as `2026-12-16`; empty where it has none.
+    pub target: String,
     /// The candidate's commit.
     pub commit: String,
     /// The branch its commits go to.
@@ -126,6 +128,7 @@ impl Context {
             },
             candidate: plan.respin.as_ref().map_or(1, |respin| respin.before.0 + 1),
             previous: previous.map(|previous| previous.text.clone()).unwrap_or_default(),
+            target: plan.target.as_ref().map(|target| target.day.to_string()).unwrap_or_default(),
             commit: plan.base.to_string(),
             branch: plan.definition.repository.branch.clone(),
             notes: String::new(),
@@ -177,6 +180,7 @@ impl Context {
         set("RELEASE", &self.release);
         set("CANDIDATE", &self.candidate.to_string());
         set("PREVIOUS_VERSION", &self.previous);
+        set("TARGET", &self.target);
         set("COMMIT", &self.commit);
         set("BRANCH", &self.branch);
         set("STARTER", &self.starter);

@@ -418,6 +418,15 @@ pub enum ReleaseEvent {
         /// Which.
         step: StepId,
     },
+    /// A step is not done when it should have been. It goes on all the same.
+    StepOverdue {
+        /// Whose.
+        run: RunId,
+        /// Which.
+        step: StepId,
+        /// When it should have been.
+        due: Timestamp,
+    },
     /// Somebody wants a stuck or expired step to be tried again.
     StepRetried {
         /// Whose.

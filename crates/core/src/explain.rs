@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
-    Counting, Entering, GOING, Listing, Standing, Voting, acting, approval_actions, changes_history,
-    conditions_left, expected, expired_votes, gates_of_step, knowing, never_waived, nowhere, of_role, saw,
-    second, waiting_for, waits, waivers,
+    AT, Counting, Entering, GOING, Listing, Standing, Voting, acting, approval_actions, begun,
+    changes_history, conditions_left, due_text, expected, expired_votes, gates_of_step, knowing,
+    never_waived, not_yet, nowhere, of_role, saw, second, waiting_for, waits, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
@@ -57,7 +57,12 @@ pub(crate) fn holdings(view: &View, now: Timestamp) -> Vec<Holding> {
         found.extend(held);
         for planned in &plan.steps {
             if let Some(state) = run.steps.get(&planned.id) {
-                found.extend(explaining.step(planned, state));
+                found.extend(
+                    explaining
+                        .step(planned, state)
+                        .into_iter()
+                        .map(|holding| explaining.due(planned, holding)),
+                );
             }
         }
     }
@@ -193,6 +198,26 @@ impl Explaining<'_> {
         hold
     }
 
+    /// The same, with when it should be done.
+    fn due(&self, planned: &PlannedStep, mut holding: Holding) -> Holding {
+        if let Some(due) = due_text(self.view, self.plan, planned, self.now) {
+            holding.hold.why.push_str(&format!("\n{due}"));
+        }
+        holding
+    }
+
+    /// That its time has not come, as a gate of its own.
+    fn not_yet(&self, planned: &PlannedStep, state: &StepState, what: &str) -> Option<Holding> {
+        let not_yet = not_yet(self.view, self.plan, planned, Some(state), self.now)?;
+        let mut hold = self.wait(WaitsOn::Time, what, not_yet.why, state.opened_at);
+        hold.earliest = not_yet.until;
+        if hold.earliest.is_none() {
+            hold = Hold { on: WaitsOn::Person, how: vec![Action::Abort(self.run.id)], anybody: true, ..hold };
+        }
+        hold.how.extend(self.waiving(planned));
+        Some(self.holding(Some(planned), Some(AT.to_owned()), hold))
+    }
+
     fn open(&self, planned: &PlannedStep, state: &StepState, what: String) -> Vec<Holding> {
         let one = |hold: Hold| vec![self.holding(Some(planned), None, hold)];
         match self.condition(planned) {
@@ -206,7 +231,12 @@ impl Explaining<'_> {
             // It is skipped, or has failed, as soon as the run goes on.
             Ok(false) | Err(_) => return one(self.goes_on(what, state)),
         }
+        let not_yet = self.not_yet(planned, state, &what);
         match &planned.body {
+            Body::Enter if not_yet.is_some() => {
+                not_yet.into_iter().chain(self.gates(planned, state)).collect()
+            }
+            _ if not_yet.is_some() => not_yet.into_iter().collect(),
             Body::Deploy(Deploy::Manual { instruction, by }) if self.view.holds(self.run, planned) => {
                 let by = by.as_ref().or(planned.by.as_ref());
                 let what = format!("deployment to {}", self.environment(planned));
@@ -247,7 +277,7 @@ impl Explaining<'_> {
     }
 
     fn people(&self, planned: &PlannedStep, kind: &StepKind, state: &StepState, what: &str) -> Vec<Holding> {
-        let hold = self.hold(what, "", state.opened_at);
+        let hold = self.hold(what, "", begun(self.view, self.plan, planned, state));
         let hold = match kind {
             StepKind::Manual { instruction, .. } => {
                 self.person(planned, planned.by.as_ref(), instruction, hold)

@@ -12,11 +12,12 @@ pub use respin::{Keep, Respin, kept_steps};
 pub use rollback::{GoneCommits, Rollback, is_ad_hoc};
 pub use unfold::{Items, unfold, unfold_promotion, unfold_rollback};
 
-use jiff::SignedDuration;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::act::Act;
+use crate::calendar::{Calendar, FixedTime, Moment, Zone};
 use crate::candidate::Facet;
 use crate::context::Context;
 use crate::expr::Expr;
@@ -25,7 +26,7 @@ use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName,
 use crate::journal::Hash;
 use crate::model::{
     Again, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, MergeWay, Otherwise, Patience, Place,
-    Policy, Probe, Retry, StepKind, Template, Who,
+    Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay, Template, Who,
 };
 use crate::version::Bump;
 
@@ -60,6 +61,9 @@ pub struct Plan {
     pub base: ObjectId,
     /// The day of the cut: what headings say, however long the run waits before it gets to them.
     pub date: Date,
+    /// The day of the release, where its steps are told from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetDay>,
     /// The line of older versions that it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<LineName>,
@@ -101,6 +105,21 @@ pub struct Plan {
     /// How long steps and people took before: what forecasts are made of.
     #[serde(default, skip_serializing_if = "Past::is_empty")]
     pub past: Past,
+}
+
+/// What the day of a release is told from.
+#[derive(Debug, Clone, Copy)]
+pub struct TargetGround<'a> {
+    /// The day that somebody asked for.
+    pub asked: Option<Date>,
+    /// The day where nobody asked for one and the procedure has no rule: that of a train.
+    pub other: Option<Date>,
+    /// The moment.
+    pub now: Timestamp,
+    /// The zone of the service, where the procedure has no rule.
+    pub zone: &'a Zone,
+    /// Weekends and holidays.
+    pub calendar: &'a Calendar,
 }
 
 /// What a cut changes in a repository, known before it is done.
@@ -220,6 +239,12 @@ pub struct PlannedStep {
     pub conditions: Vec<Expr>,
     /// See [`crate::model::Step::by`].
     pub by: Option<Who>,
+    /// See [`crate::model::Step::at`]; of a promotion, when it enters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<StepAt>,
+    /// See [`crate::model::Step::due`]; of a promotion, when it is verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Moment>,
     /// See [`crate::model::Step::timeout`].
     pub timeout: Option<SignedDuration>,
     /// See [`crate::model::Step::retry`].
@@ -318,6 +343,18 @@ pub enum PlanError {
         /// What it waits for.
         after: StepId,
     },
+    /// The day of the release is not known.
+    #[error("step `{step}` is told from the day of the release, which nobody has said")]
+    NoTarget {
+        /// The first such step.
+        step: StepId,
+    },
+    /// The rule for the day of the release gives none.
+    #[error("`target: {rule}` gives no day within ten years")]
+    NoDay {
+        /// The rule.
+        rule: String,
+    },
     /// There are too many steps.
     #[error("the procedure unfolds to more than {STEPS_MAX} steps")]
     TooLong,
@@ -410,6 +447,60 @@ impl Plan {
             }
         }
         refs
+    }
+
+    /// The day of a release by a procedure, from a moment on: the one that was `asked` for, else the next one by the rule, else
+    /// the `other` one. Without any, none of the steps may need it.
+    pub fn target_of(
+        procedure: &Procedure,
+        steps: &[PlannedStep],
+        ground: &TargetGround<'_>,
+    ) -> Result<Option<TargetDay>, PlanError> {
+        let zone = || procedure.target.as_ref().map_or(ground.zone, FixedTime::zone).clone();
+        if let Some(day) = ground.asked {
+            return Ok(Some(TargetDay { day, zone: zone() }));
+        }
+        if let Some(rule) = &procedure.target {
+            let day = TargetDay::next(rule, ground.now, ground.calendar);
+            return day.map(Some).ok_or_else(|| PlanError::NoDay { rule: rule.to_string() });
+        }
+        if let Some(day) = ground.other {
+            return Ok(Some(TargetDay { day, zone: zone() }));
+        }
+        let needs = |step: &&PlannedStep| {
+            step.at.as_ref().is_some_and(StepAt::needs_target)
+                || step.due.as_ref().is_some_and(Moment::needs_release)
+        };
+        match steps.iter().find(needs) {
+            Some(step) => Err(PlanError::NoTarget { step: step.id.clone() }),
+            None => Ok(None),
+        }
+    }
+
+    /// When a moment is, of this release; none where it is told from a day that is not known.
+    pub fn instant(&self, moment: &Moment, calendar: &Calendar) -> Option<Timestamp> {
+        let (day, zone) = self.told_from(moment)?;
+        moment.instant(day, zone, calendar)
+    }
+
+    /// By when a step should be done: a day without a time lasts until its end.
+    pub fn due(&self, step: &PlannedStep, calendar: &Calendar) -> Option<Timestamp> {
+        let moment = step.due.as_ref()?;
+        if moment.has_time() {
+            return self.instant(moment, calendar);
+        }
+        let (from, zone) = self.told_from(moment)?;
+        let day = moment.day(from, calendar)?.tomorrow().ok()?;
+        Some(moment.zone().unwrap_or(zone).day_start(day))
+    }
+
+    /// The day that a moment is told from, and where.
+    fn told_from<'a>(&'a self, moment: &'a Moment) -> Option<(Date, &'a Zone)> {
+        match &self.target {
+            Some(target) => Some((target.day, &target.zone)),
+            None if moment.needs_release() => None,
+            None => Some((self.date, moment.zone()?)),
+        }
     }
 
     /// How long it usually takes to promote into an environment, once it is entered; `None` where that is not known.

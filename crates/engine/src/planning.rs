@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
 use tollgate_core::model::{Definition, Policy, Procedure, StepKind};
 use tollgate_core::plan::{
-    Body, Cut, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, list, unfold,
-    unfold_promotion,
+    Body, Cut, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, TargetGround,
+    list, unfold, unfold_promotion,
 };
 use tollgate_core::state::ReleaseState;
 use tollgate_core::version::VersionFormat;
@@ -177,6 +177,7 @@ impl Engine {
         let content = Content {
             base: surveyed.base.clone(),
             date,
+            now: self.world.clock.now(),
             version,
             changes,
             changes_total,
@@ -312,6 +313,8 @@ pub(crate) struct Content {
     pub(crate) base: ObjectId,
     /// The day of the cut.
     pub(crate) date: jiff::civil::Date,
+    /// The moment of the plan.
+    pub(crate) now: jiff::Timestamp,
     /// The version.
     pub(crate) version: PlannedVersion,
     /// The changes that a plan names.
@@ -335,10 +338,20 @@ pub(crate) fn assemble(
     wanted: &Wanted,
     content: Content,
 ) -> Result<Plan, PlanError> {
-    let Content { base, date, version, changes, changes_total, changed_paths, authors, strangers } = content;
+    let Content { base, date, now, version, changes, changes_total, changed_paths, authors, strangers } =
+        content;
     let components = definition.components.keys().cloned().collect();
     let items = Items { changes: &changes, changes_total, components };
-    let steps = unfold(procedure_of(definition, procedure)?, policy, &items)?;
+    let found = procedure_of(definition, procedure)?;
+    let steps = unfold(found, policy, &items)?;
+    let ground = TargetGround {
+        asked: wanted.target,
+        other: wanted.departs,
+        now,
+        zone: &definition.version.next.zone,
+        calendar: &policy.calendar,
+    };
+    let target = Plan::target_of(found, &steps, &ground)?;
     let mut definition = definition.clone();
     definition.procedures.retain(|name, _| name == procedure);
     if let Some(line) = &wanted.line {
@@ -353,6 +366,7 @@ pub(crate) fn assemble(
         folder: origin.folder.clone(),
         base,
         date,
+        target,
         line: wanted.line.as_ref().map(|line| line.name.clone()),
         version,
         changes,

@@ -55,6 +55,7 @@ impl<'a> Rehearsal<'a> {
             version: scenario.version.clone(),
             bump: scenario.bump,
             pre: scenario.pre.clone(),
+            target: scenario.target,
             ..Wanted::default()
         };
         let date = definition.version.next.zone.date(scenario.start);
@@ -80,7 +81,8 @@ impl<'a> Rehearsal<'a> {
         let format = format_of(definition)?;
         let commits = commits_of(scenario, next.since);
         let survey = survey(definition, &format, scenario, &commits)?;
-        let wanted = Wanted { version: next.version.map(ToOwned::to_owned), ..Wanted::default() };
+        let target = before.plan.target.as_ref().map(|target| target.day);
+        let wanted = Wanted { version: next.version.map(ToOwned::to_owned), target, ..Wanted::default() };
         let told = told(&before);
         let tells = |told: &PreviousVersion| told.text == newest.version;
         let burnt = match before.release.is_used_up() {
@@ -125,6 +127,7 @@ impl<'a> Rehearsal<'a> {
         let content = Content {
             base: commits.first().map_or_else(|| object("nothing"), |(id, _)| id.clone()),
             date,
+            now: self.scenario.start,
             version,
             changes: changes.collect(),
             changes_total: survey.changes.len() as u64,

@@ -89,7 +89,9 @@ impl Engine {
             Some(name) => Some(line_of(definition, name)?),
             None => None,
         };
-        let wanted = Wanted { version: version.map(ToOwned::to_owned), line, ..Wanted::default() };
+        let target = before.plan.target.as_ref().map(|target| target.day);
+        let version = version.map(ToOwned::to_owned);
+        let wanted = Wanted { version, line, target, ..Wanted::default() };
         let procedure = &before.run.procedure;
         something_new(surveyed, before)?;
         self.plan_of(surveyed, definition, policy, procedure, &wanted, Some(before)).await

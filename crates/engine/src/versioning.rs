@@ -29,6 +29,10 @@ pub struct Wanted {
     pub line: Option<Line>,
     /// How risky it is: never less than the rules say.
     pub risk: Option<RiskLevel>,
+    /// That it is released on this day.
+    pub target: Option<Date>,
+    /// That it is released on this day where neither anybody says so nor the procedure.
+    pub departs: Option<Date>,
 }
 
 impl Wanted {

@@ -57,6 +57,11 @@ pub const IN_TEXTS: &[Fact] = &[
     ),
     fact("candidate", FactKind::Number, "Which of the release's candidates it is, from 1."),
     fact("previous", FactKind::Text, "The version before; empty at the first release."),
+    fact(
+        "target",
+        FactKind::Text,
+        "The day of the release, such as `2026-12-16`; empty where the procedure has none.",
+    ),
     fact("commit", FactKind::Text, "The commit that is released."),
     fact("branch", FactKind::Text, "The branch that the release's commits go to."),
     fact("notes", FactKind::Text, "The section of the changelog; empty before it is written."),
@@ -107,8 +112,8 @@ pub fn variable(path: &str) -> Option<String> {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
     };
     let name = match path {
-        "service" | "version" | "tag" | "release" | "candidate" | "commit" | "branch" | "starter"
-        | "risk" => shouted(path),
+        "service" | "version" | "tag" | "release" | "candidate" | "target" | "commit" | "branch"
+        | "starter" | "risk" => shouted(path),
         "previous" => "PREVIOUS_VERSION".to_owned(),
         "env.name" => "ENVIRONMENT".to_owned(),
         "env.url" => "ENVIRONMENT_URL".to_owned(),

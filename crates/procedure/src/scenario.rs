@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::calendar::Zone;
 use tollgate_core::decide::ALWAYS;
@@ -105,6 +106,7 @@ impl Reading<'_> {
         scenario.version = root.get("version").and_then(Node::text).map(ToOwned::to_owned);
         scenario.bump = root.get("bump").and_then(Node::text).and_then(Bump::named);
         scenario.pre = root.get("pre").and_then(|node| self.parsed::<PreLabel>(node));
+        scenario.target = root.get("target").and_then(|node| self.parsed::<Date>(node));
         if let Some(node) = root.get("answer-after") {
             scenario.answer_after = match node.text() {
                 Some("never") => None,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use anstyle::Style;
 use clap::Args;
+use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use tollgate_core::actor::Actor;
 use tollgate_core::context::Context;
@@ -13,7 +15,7 @@ use tollgate_core::forward::forecast::Forecast;
 use tollgate_core::ids::{LineName, ProcedureName, RiskLevel, ServiceName};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
-    Definition, Deploy, FactAsk, FactSpec, FactWait, MergeWay, Policy, StepKind, Template, VoteRule,
+    Definition, Deploy, FactAsk, FactSpec, FactWait, MergeWay, Policy, StepAt, StepKind, Template, VoteRule,
 };
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
 use tollgate_core::risk::of_plan;
@@ -48,6 +50,9 @@ pub(crate) struct What {
     /// How risky the release is, where that is more than the rules say
     #[arg(long, value_name = "LEVEL")]
     pub(crate) risk: Option<RiskLevel>,
+    /// The day of the release, such as `2026-12-16`, that times of its steps are told from
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub(crate) target: Option<Date>,
 }
 
 /// How the version grows.
@@ -83,9 +88,13 @@ impl Growth {
 
     /// What is asked of the version.
     pub(crate) fn wanted(&self, set: Option<&str>, line: Option<Line>) -> Wanted {
-        let version = set.map(ToOwned::to_owned);
-        Wanted { version, bump: self.bump, pre: self.pre.clone(), line, risk: None }
+        let (version, pre) = (set.map(ToOwned::to_owned), self.pre.clone());
+        Wanted { version, bump: self.bump, pre, line, ..Wanted::default() }
     }
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "a day is written like `2026-12-16`".into())
 }
 
 fn bump(text: &str) -> Result<Bump, String> {
@@ -132,7 +141,7 @@ pub(crate) async fn make(app: &App, opened: &Opened, what: &What) -> Result<Plan
     let procedure = procedure_of(&ground.committed, what.procedure.as_deref())?;
     let line = what.growth.line(&ground.local)?;
     let wanted = what.growth.wanted(what.set_version.as_deref(), line);
-    let wanted = Wanted { risk: what.risk.clone(), ..wanted };
+    let wanted = Wanted { risk: what.risk.clone(), target: what.target, ..wanted };
     let Ground { surveyed, committed, in_force, .. } = &ground;
     Ok(opened.engine.plan(surveyed, &committed.definition, in_force, &procedure, &wanted).await?)
 }
@@ -296,6 +305,13 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String 
     for reason in version.because.iter().take(5) {
         text.push_str(&format!("  {} {}\n", styled(FAINT, "because"), line(reason)));
     }
+    if let Some(target) = &plan.target {
+        text.push_str(&format!(
+            "  {} {}\n",
+            styled(FAINT, "released on"),
+            target.day.strftime("%a %Y-%m-%d")
+        ));
+    }
     let changes = count(plan.changes_total, "commit");
     let authors: Vec<String> = plan.authors.iter().map(ToString::to_string).collect();
     let by = if authors.is_empty() { String::new() } else { format!(" by {}", authors.join(", ")) };
@@ -317,7 +333,7 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String 
             true => String::new(),
             false => format!("  if {}", line(&condition.join(" && "))),
         };
-        let what = wrapped(&format!("{}{only}", line(&what(plan, step))), width + 4);
+        let what = wrapped(&format!("{}{}{only}", line(&what(plan, step)), timing(plan, step)), width + 4);
         text.push_str(&format!("  {}  {}", styled(NAME, format!("{:width$}", step.id)), what.trim_start()));
     }
     text.push_str(&cut(plan, diff));
@@ -327,6 +343,25 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String 
         styled(FAINT, "carry out exactly this with"),
         styled(NAME, how_to_start(plan))
     ));
+    text
+}
+
+/// When a step begins, and by when it should be done, as far as it says so.
+fn timing(plan: &Plan, step: &PlannedStep) -> String {
+    let calendar = &plan.policy.calendar;
+    let moment =
+        |at: Option<Timestamp>| at.map(|at| format!(" ({})", crate::when::at(at))).unwrap_or_default();
+    let mut text = String::new();
+    if let Some(at) = &step.at {
+        let when = match at {
+            StepAt::Moment(one) => moment(plan.instant(one, calendar)),
+            StepAt::Times(_) | StepAt::Window(_) => String::new(),
+        };
+        text.push_str(&format!("  at {at}{when}"));
+    }
+    if let Some(due) = &step.due {
+        text.push_str(&format!("  due {due}{}", moment(plan.due(step, calendar))));
+    }
     text
 }
 

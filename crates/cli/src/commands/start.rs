@@ -18,7 +18,7 @@ pub(crate) struct StartArgs {
     #[command(flatten)]
     what: What,
     /// Carry out exactly this plan, or nothing: the id that `tollgate plan` gave, or the start of it
-    #[arg(long, value_name = "ID", conflicts_with_all = ["procedure", "set_version", "bump", "pre", "line", "risk"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["procedure", "set_version", "bump", "pre", "line", "risk", "target"])]
     plan: Option<String>,
     #[command(flatten)]
     onward: Onward,
@@ -56,6 +56,7 @@ async fn kept(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliError> {
         set_version: chosen.then(|| kept.version.text.clone()),
         growth: Growth { bump: kept.version.chosen, pre, line: kept.line.clone() },
         risk: kept.declared_risk.clone(),
+        target: kept.target.as_ref().map(|target| target.day),
     };
     let mut now = make(app, opened, &what).await?;
     // What was learnt meanwhile about how long things take moves nothing.

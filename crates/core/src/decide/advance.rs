@@ -27,6 +27,7 @@ impl Deciding {
 
     fn advance_run(&mut self, id: RunId) {
         let Some(plan) = self.view.plans.get(&id).cloned() else { return };
+        self.late(id);
         // Only an event can bring a facet nearer to being set.
         let mut looked = None;
         for planned in &plan.steps {

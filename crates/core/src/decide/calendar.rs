@@ -248,7 +248,7 @@ fn open_text(until: Option<Timestamp>) -> String {
     )
 }
 
-fn because_text(because: &Because) -> String {
+pub(super) fn because_text(because: &Because) -> String {
     match because {
         Because::Denied { rule, detail: Some(detail) } => format!("closed by `{rule}`: {detail}"),
         Because::Denied { rule, detail: None } => format!("closed by `{rule}`"),

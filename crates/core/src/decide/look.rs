@@ -8,6 +8,7 @@ use super::checklists::{Line, LineStanding, Listing, reporters};
 use super::facets::changes_source;
 use super::facts::Waiting;
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
+use super::timing::{begun, not_yet};
 use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};
 use crate::context::StepFacts;
@@ -88,14 +89,18 @@ impl<'a> Looking<'a> {
         if let Some((from, because)) = self.kept() {
             return Move::Keep(from, because);
         }
+        let waits = not_yet(self.view, self.plan, self.planned, self.state(), self.now).is_some();
         match &self.planned.body {
+            // Whatever the gates of an environment ask for can be done before its time.
             Body::Enter => {
                 let reports = self.gates();
-                match reports.iter().all(GateReport::is_open) {
+                match !waits && reports.iter().all(GateReport::is_open) {
                     true => Move::Finish(StepResult::Entered(super::gates::recorded(reports))),
                     false => self.votes().unwrap_or_else(|| self.wait()),
                 }
             }
+            // It has waited for nothing yet that could come too late.
+            _ if waits => self.state().map_or(Move::Open, |_| Move::Nothing),
             Body::Deploy(deploy) => self.deploy(deploy),
             Body::Live(probe) => self.live(probe.as_ref()),
             Body::Settle => self.settle(),
@@ -127,7 +132,8 @@ impl<'a> Looking<'a> {
     /// Leaves a step waiting; a wait that has lasted too long expires.
     fn wait(&self) -> Move {
         let Some(state) = self.state() else { return Move::Open };
-        let until = self.planned.timeout.map(|timeout| later(state.opened_at, timeout));
+        let begun = || begun(self.view, self.plan, self.planned, state);
+        let until = self.planned.timeout.map(|timeout| later(begun(), timeout));
         match until.is_some_and(|until| until <= self.now) {
             true => Move::Expire,
             false => Move::Nothing,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::{Driven, Span};
-use crate::decide::{FREE, FREEZE, FROM, SEALED, gates_of};
+use crate::decide::{AT, FREE, FREEZE, FROM, SEALED, gates_of};
 use crate::gate::WaitsOn;
 use crate::ids::{EnvironmentName, StepId};
 use crate::model::{Deploy, GateKind, StepKind};
@@ -101,6 +101,8 @@ impl Following<'_> {
 
     fn link(&self, planned: &PlannedStep, gate: Option<&str>, from: Timestamp, until: Timestamp) -> Link {
         let (kind, name) = match gate {
+            // Not a gate with a name of its own: the step says when.
+            Some(AT) => ("time", planned.id.to_string()),
             Some(gate) => (self.gate_kind(planned, gate), gate.to_owned()),
             None => (step_kind(planned), planned.id.to_string()),
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::{DateTime, Weekday};
+use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{SignedDuration, Timestamp};
 
 use super::point::Point;
@@ -46,6 +46,8 @@ pub struct Scenario {
     pub bump: Option<Bump>,
     /// That it is a pre-release.
     pub pre: Option<PreLabel>,
+    /// The day of the release, where somebody says so.
+    pub target: Option<Date>,
     /// What is released, the oldest first.
     pub changes: Vec<Commit>,
     /// How long people take to answer; none where nobody answers by themselves.
@@ -74,6 +76,7 @@ impl Scenario {
             version: None,
             bump: None,
             pre: None,
+            target: None,
             changes: Vec::new(),
             answer_after: Some(ANSWER_AFTER),
             commands_take: COMMANDS_TAKE,

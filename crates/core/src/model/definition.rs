@@ -7,9 +7,9 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Again, ApprovalRule, Checklist, FactWait, Patience, Place, PublishSpec, Template, VoteRule, Who,
+    Again, ApprovalRule, Checklist, FactWait, Patience, Place, PublishSpec, StepAt, Template, VoteRule, Who,
 };
-use crate::calendar::Zone;
+use crate::calendar::{FixedTime, Moment, Zone};
 use crate::changelog::ChangelogRules;
 use crate::commits::CommitRules;
 use crate::expr::Expr;
@@ -284,6 +284,9 @@ pub struct Procedure {
     /// Whether it releases hotfixes, as a freeze can exempt them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub hotfix: bool,
+    /// When its releases are: the rule for the day that moments are told from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<FixedTime>,
     /// The steps, never empty.
     pub steps: Vec<Step>,
 }
@@ -291,7 +294,7 @@ pub struct Procedure {
 impl Procedure {
     /// Steps that anybody who is known may start.
     pub fn new(steps: Vec<Step>) -> Self {
-        Self { start: None, hotfix: false, steps }
+        Self { start: None, hotfix: false, target: None, steps }
     }
 }
 
@@ -314,6 +317,12 @@ pub struct Step {
     pub by: Option<Who>,
     /// Which steps have to end before it, instead of the one before it in the list.
     pub after: Option<Vec<StepId>>,
+    /// When it begins, at the earliest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<StepAt>,
+    /// By when it should be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Moment>,
     /// How long it may take: an act is ended, a wait expires.
     pub timeout: Option<SignedDuration>,
     /// How often an act is tried again. Without it, a few times when the failure may pass by itself, and a command that ends
@@ -347,6 +356,8 @@ impl Step {
             each: None,
             by: None,
             after: None,
+            at: None,
+            due: None,
             timeout: None,
             retry: None,
             otherwise: Otherwise::Ask,

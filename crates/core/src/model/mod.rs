@@ -14,6 +14,7 @@ mod publish;
 mod respin;
 mod risk;
 mod role;
+mod timing;
 mod train;
 mod vote;
 
@@ -28,6 +29,7 @@ pub use publish::*;
 pub use respin::*;
 pub use risk::*;
 pub use role::*;
+pub use timing::*;
 pub use train::*;
 pub use vote::*;
 

@@ -33,6 +33,8 @@ pub enum Happening {
     Failed,
     /// What a step waited for did not come in time.
     Expired,
+    /// A step is not done when it should have been.
+    Overdue,
     /// Somebody holds a run.
     Held,
     /// Somebody let one thing pass.
@@ -47,12 +49,13 @@ pub enum Happening {
 
 impl Happening {
     /// All of them, in the order in which they usually come.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Started,
         Self::Waiting,
         Self::Live,
         Self::Failed,
         Self::Expired,
+        Self::Overdue,
         Self::Held,
         Self::Waived,
         Self::Finished,
@@ -68,6 +71,7 @@ impl Happening {
             Self::Live => "live",
             Self::Failed => "failed",
             Self::Expired => "expired",
+            Self::Overdue => "overdue",
             Self::Held => "held",
             Self::Waived => "waived",
             Self::Finished => "finished",

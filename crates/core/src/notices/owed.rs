@@ -55,7 +55,10 @@ impl Owed {
             }
             // Where nobody is named, it is for whoever brought the release on its way.
             let mut who = self.who.clone();
-            let asks = matches!(self.about, Happening::Waiting | Happening::Failed | Happening::Expired);
+            let asks = matches!(
+                self.about,
+                Happening::Waiting | Happening::Failed | Happening::Expired | Happening::Overdue
+            );
             if who.is_empty() && (rule.to.is_empty() || asks) {
                 who.extend(run.started_by.person().cloned());
             }
@@ -95,6 +98,12 @@ fn happened(view: &View, entry: &Entry) -> Option<Owed> {
         }
         ReleaseEvent::StepExpired { run, step } => {
             stopped(view, Happening::Expired, *run, step, "what it waited for did not come in time")
+        }
+        ReleaseEvent::StepOverdue { run, step, due } => {
+            let (state, plan) = of_run(view, *run)?;
+            let told = words::overdue(view, state, plan, step, *due);
+            let (about, cause) = (Happening::Overdue, format!("overdue {run} {step} {due}"));
+            Some(Owed { about, cause, who: acts(view, plan, step), told, run: *run })
         }
         ReleaseEvent::RunHeld { run, why } => {
             let cause = format!("held {run} {}", entry.at);

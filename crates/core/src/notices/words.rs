@@ -8,7 +8,7 @@ use crate::actor::Actor;
 use crate::commits::{Lines, plain_text};
 use crate::consequence::{consequence, content};
 use crate::decide::second;
-use crate::explain::Holding;
+use crate::explain::{Holding, explain};
 use crate::gate::Action;
 use crate::ids::{EnvironmentName, StepId};
 use crate::model::Happening;
@@ -154,6 +154,20 @@ pub(super) fn stopped(
     paragraphs.push(format!("Try it again, or give the run up:\n  {retry}\n  {abort}"));
     paragraphs.push(all_of_it(view));
     told(&format!("{title}: {step} {word}"), &paragraphs)
+}
+
+pub(super) fn overdue(view: &View, run: &Run, plan: &Plan, step: &StepId, due: Timestamp) -> Told {
+    let title = title(view);
+    let all = explain(view, due);
+    let of_step = all.iter().find(|holding| holding.run == run.id && holding.step.as_ref() == Some(step));
+    let waits = match run.steps.get(step) {
+        None => "It was not reached yet.".to_owned(),
+        Some(_) => of_step.map(|holding| holding.hold.why.clone()).unwrap_or_default(),
+    };
+    let name = plan.step(step).and_then(|planned| planned.environment.as_ref());
+    let place = name.map(|environment| format!(" ({environment})")).unwrap_or_default();
+    let first = format!("`{step}`{place} of {title} is not done. It was due at {}.", second(due));
+    told(&format!("{title}: {step} is late"), &[first, waits, all_of_it(view)])
 }
 
 pub(super) fn held(view: &View, by: &Actor, why: &str) -> Told {

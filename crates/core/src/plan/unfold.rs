@@ -225,6 +225,8 @@ impl Unfolding<'_> {
             environment: scope.part.as_ref().map(|part| part.environment.clone()),
             conditions: scope.conditions.iter().chain(&step.condition).cloned().collect(),
             by: scope.who(step),
+            at: step.at.clone(),
+            due: step.due.clone(),
             timeout: step.timeout,
             retry: step.retry,
             otherwise: step.otherwise,
@@ -275,11 +277,15 @@ impl Unfolding<'_> {
         scope: &Scope,
     ) -> Result<StepId, PlanError> {
         let outputs = if id == "deploy" { step.outputs.clone() } else { Default::default() };
+        let at = if id == "enter" { step.at.clone() } else { None };
+        let due = if id == "verified" { step.due.clone() } else { None };
         let own = Step {
             id: StepId::new(id)?,
             name: None,
             condition: None,
             outputs,
+            at,
+            due,
             again: Default::default(),
             ..step.clone()
         };

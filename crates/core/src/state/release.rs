@@ -1,6 +1,6 @@
 //! A release with its candidates and runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -101,6 +101,9 @@ pub struct Run {
     /// What is known of the facts it waits for, by the key of the look.
     #[serde(default)]
     pub facts: BTreeMap<String, FactState>,
+    /// The steps that were not done when they should have been.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub overdue: BTreeSet<StepId>,
 }
 
 /// How a run stands.

@@ -1,6 +1,6 @@
 //! How events change a release.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -112,6 +112,7 @@ impl ReleaseState {
                     status: RunStatus::Active,
                     steps: BTreeMap::new(),
                     facts: BTreeMap::new(),
+                    overdue: BTreeSet::new(),
                 })
             }
             ReleaseEvent::FactSeen { run, key, at, reading, keeps } => {
@@ -351,6 +352,11 @@ impl ReleaseState {
             }
             ReleaseEvent::StepSkipped { run, step, because } => {
                 self.set(run, step, at, StepStatus::Skipped(because.clone()));
+            }
+            ReleaseEvent::StepOverdue { run, step, .. } => {
+                if let Some(run) = self.run_mut(run) {
+                    run.overdue.insert(step.clone());
+                }
             }
             ReleaseEvent::StepExpired { run, step } => self.set(run, step, at, StepStatus::Expired),
             ReleaseEvent::StepRetried { run, step } => {

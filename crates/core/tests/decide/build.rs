@@ -273,6 +273,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
     let steps = unfold(&definition.procedures[0], policy, &items).unwrap();
     let previous = PreviousVersion { text: "1.8.0".into(), tag: "v1.8.0".into(), commit: commit("previous") };
     Plan {
+        target: None,
         procedure: n("release"),
         definition,
         policy: policy.clone(),

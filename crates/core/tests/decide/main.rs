@@ -23,6 +23,7 @@ mod roles;
 mod rollbacks;
 mod signed;
 mod soak;
+mod timing;
 mod votes;
 mod waivers;
 mod world;

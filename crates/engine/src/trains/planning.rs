@@ -112,7 +112,10 @@ impl Engine {
             }
             None => None,
         };
-        let wanted = Wanted { line, ..Wanted::default() };
+        // The day that its departure is told from, or that of the departure itself.
+        let today = || train.departs.zone().map(|zone| zone.date(self.now()));
+        let departs = loaded.state.told.or_else(today);
+        let wanted = Wanted { line, departs, ..Wanted::default() };
         self.plan(&surveyed, &definition, &loaded.policy, &train.runs, &wanted).await
     }
 

@@ -390,11 +390,16 @@ static PROCEDURE: Mapping = mapping(
             Shape::Bool,
             "Whether it releases hotfixes, which a freeze can exempt; `false` if not given.",
         ),
+        key(
+            "target",
+            Shape::Line,
+            "When its releases are, such as `16 monthly 10:00 Europe/Berlin`: the day `T` that `at` and `due` are told from.",
+        ),
         key("steps", Shape::List(&A_STEP, 1), "The steps, one after the other.").required(),
     ],
 )
 .refused(&[
     elsewhere(&["gates"], "gates stand on environments, or at the top of the file for all of them"),
     elsewhere(&["overlap"], "it stands under `start`, or on a train"),
-    later(&["target", "together", "borrow"], "start one run after the other"),
+    later(&["together", "borrow"], "start one run after the other"),
 ]);

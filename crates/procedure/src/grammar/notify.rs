@@ -3,8 +3,10 @@
 use super::{Key, Mapping, NAME, Shape, elsewhere, key, later, mapping};
 
 /// What people can be told of, as [`tollgate_core::model::Happening`] has it.
-pub(crate) const HAPPENINGS: &[&str] =
-    &["started", "waiting", "live", "failed", "expired", "held", "waived", "finished", "frozen", "thawed"];
+pub(crate) const HAPPENINGS: &[&str] = &[
+    "started", "waiting", "live", "failed", "expired", "overdue", "held", "waived", "finished", "frozen",
+    "thawed",
+];
 
 /// A rule by which people are told.
 pub(super) static NOTIFY: Mapping = mapping(

@@ -31,6 +31,11 @@ const KEYS: &[Key] = &[
     key("version", Shape::Version, "The version; what the changes ask for if not given."),
     key("bump", Shape::OneOf(super::BUMPS), "How much the version grows."),
     key("pre", Shape::Name(NAME), "The label of a pre-release."),
+    key(
+        "target",
+        Shape::Line,
+        "The day of the release, such as `2026-12-16`; what the procedure says if not given.",
+    ),
     key("changes", Shape::List(&CHANGE, 1), "What is released, the oldest first; one feature if not given."),
     key(
         "answer-after",

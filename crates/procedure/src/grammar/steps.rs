@@ -149,6 +149,8 @@ pub(crate) static STEP: Mapping = mapping(
         WITH,
         BY,
         AFTER,
+        AT.with(SINGLE_KINDS),
+        DUE.with(SINGLE_KINDS),
         TIMEOUT.with(SINGLE_KINDS),
         key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&[
             "git.check",
@@ -202,6 +204,8 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         WITH,
         BY,
         AFTER,
+        AT.with(HOOK_SINGLE_KINDS),
+        DUE.with(HOOK_SINGLE_KINDS),
         TIMEOUT.with(HOOK_SINGLE_KINDS),
         key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&["shell", "message"]),
         ELSE.with(HOOK_SINGLE_KINDS),
@@ -323,6 +327,14 @@ const BY: Key = key("by", Shape::Either(&Shape::Who, map!(SAME_AS)), "Who does i
 ]);
 const AFTER: Key =
     key("after", Shape::List(&Shape::Name(WORD), 1), "The steps it waits for, instead of the one before it.");
+const AT: Key = key(
+    "at",
+    Shape::Either(&Shape::Line, &AT_WINDOW),
+    "When it begins at the earliest: a moment, a time that comes again, or a window.",
+);
+static AT_WINDOW: Shape = Shape::Map(&STEP_WINDOW);
+const DUE: Key =
+    key("due", Shape::Line, "By when it should be done; who is told that it is late stands in `notify`.");
 const TIMEOUT: Key = key("timeout", Shape::Duration, "How long it may take.");
 const ELSE: Key =
     key("else", Shape::OneOf(&["ask", "abort"]), "What happens when it fails; `ask` if not given.");
@@ -365,7 +377,9 @@ static FACET: Shape = Shape::OneOf(&["source", "tag", "digest", "notes", "schema
 
 const LATER_STEPS: &[Refused] = &[
     later(&["ticket", "decision"], MANUAL_INSTEAD),
-    later(&["window", "freeze", "soak", "at", "wait"], MANUAL_INSTEAD),
+    elsewhere(&["window"], "write `at: \"Mon-Thu 09:00-16:00 Europe/Berlin\"` beside what the step does"),
+    elsewhere(&["freeze", "soak"], "what must hold is a gate of an environment"),
+    later(&["wait"], MANUAL_INSTEAD),
     elsewhere(&["blockers", "metrics"], "what must hold is a gate of an environment"),
     elsewhere(&["artifacts"], "write `artifact`, one step for each"),
     later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
@@ -374,7 +388,6 @@ const LATER_STEPS: &[Refused] = &[
     later(&["soft", "undo"], "remove it"),
     later(&["where"], "every step runs on the machine that runs Tollgate"),
     elsewhere(&["via"], "`via` stands inside `message`"),
-    later(&["due"], "use `timeout` for how long it may take"),
     later(&["while"], "put what has to stay true into a gate of the environment"),
     elsewhere(&["gate", "gates"], "gates stand on environments, or at the top of the file for all of them"),
 ];
@@ -624,6 +637,17 @@ static WINDOW: Mapping = mapping(
         "the time zone stands at the end of each time, as in `Mon-Fri 09:00-17:00 Europe/London`",
     ),
 ]);
+
+/// A window in which a step begins.
+static STEP_WINDOW: Mapping = mapping(
+    "step-window",
+    "`at`",
+    "When a step can begin; what closes wins over what opens.",
+    &[
+        key("open", Shape::Either(&Shape::Line, &WINDOW_RULES), "Only in these times; always if not given."),
+        key("closed", Shape::Either(&Shape::Line, &WINDOW_RULES), "Not in these times."),
+    ],
+);
 
 static WINDOW_RULES: Shape = Shape::List(&Shape::Line, 1);
 

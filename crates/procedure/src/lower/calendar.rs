@@ -151,7 +151,7 @@ impl Lower<'_> {
         Some(GateKind::Window { windows, fits })
     }
 
-    fn rules(&mut self, node: Option<&Node>) -> Vec<Rule> {
+    pub(super) fn rules(&mut self, node: Option<&Node>) -> Vec<Rule> {
         let Some(node) = node else { return Vec::new() };
         match node.text() {
             Some(_) => self.parsed(node).into_iter().collect(),

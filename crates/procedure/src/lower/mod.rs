@@ -24,6 +24,7 @@ mod scope;
 mod service;
 mod signers;
 mod steps;
+mod timing;
 mod trains;
 mod values;
 mod version;

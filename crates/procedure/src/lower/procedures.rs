@@ -28,6 +28,7 @@ impl Lower<'_> {
                 self.report.error(Code::BadName, entry.key_span, message).hint("choose another name");
             }
             let start = entry.value.get("start").and_then(|start| self.fixed(start, "by"));
+            let target = self.target(&entry.value);
             let steps = entry.value.get("steps").map(Node::items).unwrap_or_default();
             let mut flow = Flow::of_procedure(&entry.value);
             flow.order = Order::of(self.declared.change_files, self.declared.version_files);
@@ -37,7 +38,7 @@ impl Lower<'_> {
             self.promotions(&flow, uses);
             if let Some(name) = name {
                 let hotfix = entry.value.get("hotfix").and_then(Node::boolean).unwrap_or(false);
-                procedures.insert(name, Procedure { start, hotfix, steps });
+                procedures.insert(name, Procedure { start, hotfix, target, steps });
             }
         }
         procedures

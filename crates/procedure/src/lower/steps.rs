@@ -264,6 +264,7 @@ impl Lower<'_> {
         self.same_as(node, flow);
         let name = self.template_of(node, "name", &scope);
         let condition = self.condition_of(node, "if", &outer);
+        let (at, due) = self.timing(node);
         let timeout = self.duration_of(node, "timeout");
         let retry = node.get("retry").map(|retry| self.retry(retry));
         let outputs = self.outputs(node, &each);
@@ -288,6 +289,8 @@ impl Lower<'_> {
             each,
             by,
             after,
+            at,
+            due,
             timeout,
             retry,
             otherwise,

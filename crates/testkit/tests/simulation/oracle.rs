@@ -397,6 +397,7 @@ fn run_of(event: &ReleaseEvent) -> Option<RunId> {
         | ReleaseEvent::StepSkipped { run, .. }
         | ReleaseEvent::StepKept { run, .. }
         | ReleaseEvent::StepExpired { run, .. }
+        | ReleaseEvent::StepOverdue { run, .. }
         | ReleaseEvent::StepRetried { run, .. }
         | ReleaseEvent::LookWanted { run, .. }
         | ReleaseEvent::RunHeld { run, .. }

@@ -1,0 +1,126 @@
+//! When steps begin, and by when they should be done.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Deciding;
+use super::calendar::because_text;
+use super::gates::second;
+use crate::calendar::{Answer, Calendar};
+use crate::event::ReleaseEvent;
+use crate::ids::RunId;
+use crate::model::{Policy, StepAt};
+use crate::plan::{Plan, PlannedStep};
+use crate::state::{Run, RunStatus, StepState};
+use crate::view::View;
+
+/// The name under which it is told that a step waits for its time.
+pub(crate) const AT: &str = "at";
+
+/// Why a step does not begin yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NotYet {
+    /// When it begins; none where it never does by itself.
+    pub(crate) until: Option<Timestamp>,
+    /// In words.
+    pub(crate) why: String,
+}
+
+/// The calendar of today: a holiday that was added since counts.
+fn calendar<'a>(view: &'a View, plan: &'a Plan) -> &'a Calendar {
+    let policy: &Policy = view.policy.as_deref().unwrap_or(&plan.policy);
+    &policy.calendar
+}
+
+/// Whether a step that is ready waits for its time. `state` is there once it was reached.
+pub(crate) fn not_yet(
+    view: &View,
+    plan: &Plan,
+    planned: &PlannedStep,
+    state: Option<&StepState>,
+    now: Timestamp,
+) -> Option<NotYet> {
+    let at = planned.at.as_ref()?;
+    let calendar = calendar(view, plan);
+    let ahead = |until: Option<Timestamp>, why: String| match until {
+        Some(until) if until <= now => None,
+        Some(_) => Some(NotYet { until, why }),
+        None => Some(NotYet { until, why: format!("{why}, which does not come within ten years") }),
+    };
+    match at {
+        StepAt::Moment(moment) => {
+            let day = plan.target.as_ref().filter(|_| moment.needs_release());
+            let day = day.map(|target| format!(", with T on {}", target.day)).unwrap_or_default();
+            ahead(plan.instant(moment, calendar), format!("it begins at {moment}{day}"))
+        }
+        StepAt::Times(_) => {
+            let opened = state.map_or(now, |state| state.opened_at);
+            // What is tried again has had its time.
+            let again = state.is_some_and(|state| state.attempt > 1);
+            let until = if again { Some(opened) } else { next_time(at, opened, calendar) };
+            ahead(until, format!("it begins at the next {at}"))
+        }
+        StepAt::Window(windows) => match windows.at(now, calendar) {
+            Answer::Open { .. } => None,
+            Answer::Closed { opens_at, because } => {
+                ahead(opens_at, format!("it only begins at {at}; {}", because_text(&because)))
+            }
+        },
+    }
+}
+
+/// When a step that was reached could begin: since then it waits for whatever else it waits for.
+pub(crate) fn begun(view: &View, plan: &Plan, planned: &PlannedStep, state: &StepState) -> Timestamp {
+    let opened = state.opened_at;
+    not_yet(view, plan, planned, Some(state), opened).and_then(|not_yet| not_yet.until).unwrap_or(opened)
+}
+
+/// The next time that comes again, from a moment on.
+fn next_time(at: &StepAt, from: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
+    let StepAt::Times(times) = at else { return Some(from) };
+    let just_before = from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from);
+    times.next_after(just_before, calendar)
+}
+
+/// By when a step should be done.
+pub fn due(view: &View, plan: &Plan, planned: &PlannedStep) -> Option<Timestamp> {
+    plan.due(planned, calendar(view, plan))
+}
+
+/// The same of every step of a run that is not over and was not told to be late.
+fn dues<'a>(
+    view: &'a View,
+    run: &'a Run,
+    plan: &'a Plan,
+) -> impl Iterator<Item = (&'a PlannedStep, Timestamp)> {
+    let open = |step: &&PlannedStep| {
+        let over = run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
+        step.due.is_some() && !over && !run.overdue.contains(&step.id)
+    };
+    plan.steps.iter().filter(open).filter_map(move |step| Some((step, due(view, plan, step)?)))
+}
+
+/// When a step is late next.
+pub(crate) fn next_due(view: &View, run: &Run, plan: &Plan) -> Option<Timestamp> {
+    let goes_on = !matches!(run.status, RunStatus::Finished { .. });
+    goes_on.then(|| dues(view, run, plan).map(|(_, at)| at).min()).flatten()
+}
+
+/// What is said of a step beside what it waits for: by when it should be done.
+pub(crate) fn due_text(view: &View, plan: &Plan, planned: &PlannedStep, now: Timestamp) -> Option<String> {
+    let due = due(view, plan, planned)?;
+    let late = if due <= now { "it was due at" } else { "due at" };
+    Some(format!("{late} {}", second(due)))
+}
+
+impl Deciding {
+    /// Steps that are not done when they should be are written down, each once.
+    pub(super) fn late(&mut self, id: RunId) {
+        let Some(plan) = self.view.plans.get(&id).cloned() else { return };
+        let Some(run) = self.view.release.run(&id) else { return };
+        let late = dues(&self.view, run, &plan).filter(|(_, at)| *at <= self.now);
+        let late: Vec<_> = late.map(|(step, due)| (step.id.clone(), due)).collect();
+        for (step, due) in late {
+            self.by_rule(ReleaseEvent::StepOverdue { run: id, step, due });
+        }
+    }
+}
