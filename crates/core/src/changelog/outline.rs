@@ -131,6 +131,8 @@ impl Inside {
 struct Reader {
     sections: Vec<Found>,
     inside: Option<Inside>,
+    /// Where the last code block or comment of several lines ended.
+    inside_until: usize,
     /// An anchor with nothing but blank lines since.
     anchor: Option<Anchor>,
     /// The line before, if it could be a heading that is underlined.
@@ -165,6 +167,7 @@ impl Reader {
             if inside.ends_at(line) {
                 self.inside = None;
             }
+            self.inside_until = end;
             return;
         }
         let before = self.text_before.take();
@@ -227,7 +230,8 @@ impl Reader {
 
     fn finish(mut self, text: &[u8]) -> Outline {
         let unclosed = self.inside.is_some();
-        let references = if unclosed { text.len() } else { references_at_end(text) };
+        // What looks like a reference in a comment is none.
+        let references = if unclosed { text.len() } else { references_at_end(text).max(self.inside_until) };
         if let Some(last) = self.sections.last_mut() {
             // Three blank lines are what stands between a new section and older text that has no sections.
             last.end = self.after_gap.unwrap_or(references).min(references).max(last.body);

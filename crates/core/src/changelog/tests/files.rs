@@ -214,6 +214,17 @@ fn any_old_keep() -> impl Strategy<Value = String> {
     })
 }
 
+/// What looks like the references at the end stands in a comment that began far above.
+#[test]
+fn a_comment_has_no_references() {
+    let old =
+        "# Changelog\n\n<!--\n# Changelog\n\n[unreleased]: https://x.org/compare/v1.1.0...HEAD\n<!-- x -->\n";
+    let section = keep_section(false);
+    let new = prepend(old.as_bytes(), &section).unwrap();
+    assert!(new.starts_with(old.as_bytes()));
+    assert!(cut(&new, &section.version).is_ok());
+}
+
 proptest! {
     /// Whatever the file is: the section is found in it, no line of the file is lost, and none but the references
     /// changes.
