@@ -11,8 +11,8 @@ use crate::calendar::{
 use crate::event::ApprovalTarget;
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
 use crate::ids::{ComponentName, EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, Fits, GateKind, Policy};
-use crate::plan::{Plan, is_ad_hoc};
+use crate::model::{ApprovalRule, Closing, Fits, GateKind, Policy};
+use crate::plan::{Body, Plan, PlannedStep, is_ad_hoc};
 use crate::state::FreezeState;
 use crate::view::View;
 
@@ -39,6 +39,45 @@ impl Entering<'_> {
         }
     }
 
+    /// Whether a promotion that entered while these windows were open may finish although they closed.
+    pub(super) fn may_finish(
+        &self,
+        windows: &Windows,
+        fits: Option<Fits>,
+        closing: Closing,
+    ) -> Option<GateAnswer> {
+        let entered = self.entered().filter(|_| closing == Closing::Finish)?;
+        let open = |takes, at| matches!(windows.ask(takes, at, self.calendar()), Fit::Now { .. });
+        (open(None, entered) && !open(self.takes(fits), self.now)).then(|| {
+            GateAnswer::Open(format!(
+                "it was open when this began at {}, and may be finished",
+                second(entered)
+            ))
+        })
+    }
+
+    /// When the promotion into the environment entered it, where its deployment has not ended.
+    fn entered(&self) -> Option<Timestamp> {
+        let is_here = |step: &&PlannedStep| step.environment.as_ref() == Some(self.environment);
+        let state = |step: &PlannedStep| self.run.steps.get(&step.id);
+        let is_over = |step: &PlannedStep| state(step).is_some_and(|state| state.status.is_over());
+        let left: Vec<Option<&str>> = self
+            .plan
+            .steps
+            .iter()
+            .filter(is_here)
+            .filter(|step| matches!(step.body, Body::Deploy(_)) && !is_over(step))
+            .map(PlannedStep::promotion)
+            .collect();
+        let mut entries = self
+            .plan
+            .steps
+            .iter()
+            .filter(is_here)
+            .filter(|step| matches!(step.body, Body::Enter) && left.contains(&step.promotion()));
+        entries.find_map(|step| state(step).filter(|state| state.status.is_over()).map(|state| state.since))
+    }
+
     /// The calendar of today: a holiday that was added since counts, also for windows that the run started with.
     fn calendar(&self) -> &Calendar {
         &self.view.policy.as_deref().unwrap_or(&self.plan.policy).calendar
@@ -56,7 +95,7 @@ impl Entering<'_> {
         let gates = of_run(self.view, self.plan, self.environment);
         let windows = gates.filter_map(|(name, gate)| match (self.waiver(name), &gate.kind) {
             (Some(waiver), _) => waiver.until,
-            (None, GateKind::Window { windows, fits }) if self.applies(gate) == Some(true) => {
+            (None, GateKind::Window { windows, fits, .. }) if self.applies(gate) == Some(true) => {
                 self.window_closes(windows, *fits)
             }
             _ => None,
@@ -81,7 +120,10 @@ impl Entering<'_> {
     fn open_together(&self) -> Option<Option<Timestamp>> {
         let mut all: Vec<(&Windows, Option<SignedDuration>)> = Vec::new();
         for (name, gate) in of_run(self.view, self.plan, self.environment) {
-            let GateKind::Window { windows, fits } = &gate.kind else { continue };
+            let GateKind::Window { windows, fits, closing } = &gate.kind else { continue };
+            if self.may_finish(windows, *fits, *closing).is_some() {
+                continue;
+            }
             let one = (windows, self.takes(*fits));
             if !all.contains(&one) && self.waiver(name).is_none() && self.applies(gate) != Some(false) {
                 all.push(one);

@@ -311,7 +311,10 @@ impl<'a> Entering<'a> {
             GateKind::Checklist { list, by } => self.checklist(name, list, by.as_ref()),
             GateKind::Vote(rule) => self.vote(name, rule),
             GateKind::Ask { question, by, valid } => self.ask(name, question, by.as_ref(), *valid),
-            GateKind::Window { windows, fits } => self.window(name, windows, *fits),
+            GateKind::Window { windows, fits, closing } => match self.may_finish(windows, *fits, *closing) {
+                Some(open) => open,
+                None => self.window(name, windows, *fits),
+            },
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Fact(gate) => self.fact_gate(name, gate),
             GateKind::Pace(pace) => self.pace(name, pace),

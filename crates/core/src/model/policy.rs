@@ -275,6 +275,9 @@ pub enum GateKind {
         windows: Windows,
         /// How long the promotion takes, which has to fit too; without it, it only has to begin.
         fits: Option<Fits>,
+        /// What becomes of a promotion that has begun when it closes.
+        #[serde(default, skip_serializing_if = "Closing::is_usual")]
+        closing: Closing,
     },
     /// It has run, verified, in an environment for so long.
     Soak {
@@ -310,6 +313,24 @@ impl GateKind {
             (Self::Fact(one), Self::Fact(other)) => one.asks_the_same(other),
             (one, other) => one == other,
         }
+    }
+}
+
+/// What becomes of a promotion that entered through a window and has not deployed when it closes. A step that is under way is
+/// never cut off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Closing {
+    /// The deployment waits until it opens again.
+    #[default]
+    Wait,
+    /// It may finish what it has begun.
+    Finish,
+}
+
+impl Closing {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -21,7 +21,7 @@ fn service() -> ServiceName {
 fn gate(open: &[&str], closed: &[&str]) -> Gate {
     let rules = |all: &[&str]| all.iter().map(|rule| rule.parse().unwrap()).collect();
     let windows = Windows::new(rules(open), rules(closed)).unwrap();
-    Gate::new(GateKind::Window { windows, fits: None })
+    Gate::new(GateKind::Window { windows, fits: None, closing: tollgate_core::model::Closing::Wait })
 }
 
 fn policy(of_all: Option<Gate>, own: Gate) -> Policy {

@@ -16,7 +16,7 @@ use crate::world::*;
 fn window(open: &[&str], closed: &[&str], fits: Option<Fits>) -> Policy {
     let rules = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let windows = Windows::new(rules(open), rules(closed)).unwrap();
-    with_gate(policy(), "stage", "hours", gate_of(GateKind::Window { windows, fits }))
+    with_gate(policy(), "stage", "hours", gate_of(GateKind::Window { windows, fits, closing: Closing::Wait }))
 }
 
 /// A release that waits to enter stage. It is Monday, 2 March 2026, 09:00 UTC.
@@ -89,6 +89,55 @@ fn what_has_begun_is_finished_and_only_the_next_one_waits() {
 }
 
 #[test]
+fn what_becomes_of_a_promotion_that_has_begun_is_declared() {
+    let monday = |text: &str| format!("2026-03-02T{text}Z").parse().unwrap();
+    for (closing, goes) in [(Closing::Wait, false), (Closing::Finish, true)] {
+        let mut policy = window(&["Mon 08:00-10:00 UTC"], &[], None);
+        let GateKind::Window { closing: declared, .. } = &mut policy
+            .environments
+            .get_mut::<tollgate_core::ids::EnvironmentName>(&n("stage"))
+            .unwrap()
+            .gates[0]
+            .kind
+        else {
+            panic!()
+        };
+        *declared = closing;
+        let policy = with_environment(policy, "stage", |stage| stage.before = vec![manual("drain")]);
+        let mut world = waiting(&policy);
+        assert_eq!(world.is("1.9.0", "promote-stage/enter"), "done");
+        // It closes while somebody is at the step before the deployment: that step ends as it would have.
+        world.now = monday("10:30:00");
+        world.wake("1.9.0");
+        world.done("1.9.0", "anna", "promote-stage/drain").unwrap();
+        assert_eq!(world.is("1.9.0", "promote-stage/drain"), "done");
+        if goes {
+            world.act_on("1.9.0", "promote-stage/deploy");
+            assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done), "{closing:?}");
+        } else {
+            let hold = world.explain("1.9.0")[0].hold.clone();
+            assert_eq!(hold.why, "next opened by `Mon 08:00-10:00 UTC`");
+            assert_eq!(hold.earliest, Some("2026-03-09T08:00:00Z".parse().unwrap()), "why says until when");
+            assert_eq!(world.agenda("1.9.0").look_at(), hold.earliest, "and it does not hang");
+            world.now = hold.earliest.unwrap();
+            world.wake("1.9.0");
+            world.act_on("1.9.0", "promote-stage/deploy");
+            assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done), "{closing:?}");
+        }
+        // What has not begun waits in either case, and a freeze stops also what has begun.
+        let mut late = World::new(&policy);
+        late.now = monday("10:30:00");
+        late.start(&plan("1.9.0", vec![promote("stage")], &policy), "anna");
+        assert_eq!(late.is("1.9.0", "promote-stage/enter"), "open", "{closing:?}");
+        let mut stopped = waiting(&policy);
+        let what = frozen(&stopped, 5, Scope::ALL);
+        begin(&mut stopped, &policy, what);
+        stopped.done("1.9.0", "anna", "promote-stage/drain").unwrap();
+        assert!(stopped.why("1.9.0").contains("freeze 1 by eve"), "{}", stopped.why("1.9.0"));
+    }
+}
+
+#[test]
 fn it_has_to_fit() {
     let world = waiting(&window(&["Mon 08:00-09:30 UTC"], &[], Some(Fits::Stated(mins(45)))));
     let hold = &world.explain("1.9.0")[0].hold;
@@ -117,7 +166,8 @@ fn how_long_it_takes_can_be_learned() {
 #[test]
 fn several_windows_are_waited_for_together() {
     let windows = |text: &str| Windows::new(vec![text.parse().unwrap()], Vec::new()).unwrap();
-    let gate = |text: &str| gate_of(GateKind::Window { windows: windows(text), fits: None });
+    let gate =
+        |text: &str| gate_of(GateKind::Window { windows: windows(text), fits: None, closing: Closing::Wait });
     let with = |one: &str, other: &str| {
         with_gate(with_gate(policy(), "stage", "one", gate(one)), "stage", "other", gate(other))
     };

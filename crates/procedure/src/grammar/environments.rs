@@ -1,9 +1,17 @@
 //! Environments: deployment and probes.
 
 use super::steps::{A_HOOK_STEP, GATE, SECRETS, VARIABLES};
-use super::{Choice, MANY, Mapping, NAME, Shape, choice, key, later, mapping};
+use super::{Choice, Key, MANY, Mapping, NAME, Shape, choice, key, later, mapping};
 
 static HOOK_STEPS: Shape = Shape::List(&A_HOOK_STEP, 1);
+
+/// What a window does to a promotion that has begun.
+pub(super) const CLOSING: Key = key(
+    "closing",
+    Shape::OneOf(&["wait", "finish"]),
+    "What becomes of a promotion that has begun when the window closes: its deployment has to `wait`, or it may `finish`; `wait` if not given.",
+)
+.with(&["window"]);
 
 pub(super) static ENVIRONMENT: Mapping = mapping(
     "environment",

@@ -681,6 +681,7 @@ pub(crate) static GATE: Mapping = mapping(
         key("vote", Shape::Map(&VOTE), "A vote on exactly this candidate that passes."),
         key("window", Shape::Either(&Shape::Line, map!(WINDOW)), "When it can be entered."),
         key("fits", Shape::Line, FITS_ABOUT).with(&["window"]),
+        super::environments::CLOSING,
         key("soak", Shape::Duration, "How long it has to have run, verified, in the environment before."),
         key(
             "from",

@@ -30,7 +30,7 @@ pub(super) fn window<'g>(
     subject: &Subject<'_>,
     gate: &'g Gate,
 ) -> Option<(&'g Windows, Option<SignedDuration>)> {
-    let GateKind::Window { windows, fits } = &gate.kind else { return None };
+    let GateKind::Window { windows, fits, .. } = &gate.kind else { return None };
     let mut asked = windows.allow().iter().filter_map(Rule::events_of);
     if asked.any(|name| subject.policy.feeds.contains_key(name)) {
         return None;

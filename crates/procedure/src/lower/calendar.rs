@@ -9,7 +9,7 @@ use tollgate_core::calendar::{
 };
 use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::ids::CalendarName;
-use tollgate_core::model::{FeedSpec, Feeds, Fits, GateKind};
+use tollgate_core::model::{Closing, FeedSpec, Feeds, Fits, GateKind};
 
 use super::{Loader, Lower};
 use crate::diagnostic::Code;
@@ -148,7 +148,11 @@ impl Lower<'_> {
             Some(fits) => Some(Fits::Stated(self.duration(fits)?)),
             None => None,
         };
-        Some(GateKind::Window { windows, fits })
+        let closing = match gate.get("closing").and_then(Node::text) {
+            Some("finish") => Closing::Finish,
+            _ => Closing::Wait,
+        };
+        Some(GateKind::Window { windows, fits, closing })
     }
 
     pub(super) fn rules(&mut self, node: Option<&Node>) -> Vec<Rule> {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::calendar::{Asked, Busy, Calendar, HolidayCalendar, Off, Weekdays, Windows, Zone};
 use tollgate_core::explain::explain;
 use tollgate_core::ids::ReleaseId;
-use tollgate_core::model::{Deploy, FeedSpec, Gate, GateKind, Policy, Template};
+use tollgate_core::model::{Closing, Deploy, FeedSpec, Gate, GateKind, Policy, Template};
 use tollgate_engine::EngineError;
 use tollgate_engine::store::Store;
 
@@ -28,7 +28,9 @@ fn rules(closed: &str, asked: Asked) -> Policy {
     let manual = Deploy::Manual { instruction: Template("Deploy it.".into()), by: None };
     let mut production = environment(manual);
     let windows = Windows::new(Vec::new(), vec![closed.parse().unwrap()]).unwrap();
-    production.gates.insert(named("time"), Gate::new(GateKind::Window { windows, fits: None }));
+    production
+        .gates
+        .insert(named("time"), Gate::new(GateKind::Window { windows, fits: None, closing: Closing::Wait }));
     // What waits for a yes is held by the window beside it, or not.
     production.gates.insert(named("yes"), approval(1));
     let mut policy = policy(vec![("production", production)]);

@@ -38,7 +38,16 @@ impl Sim {
         self.facts_mend();
         let mut retries = BTreeMap::new();
         let mut rounds = 0;
-        while !self.oracle.unfinished().is_empty() {
+        let mut back = false;
+        loop {
+            if self.oracle.unfinished().is_empty() {
+                // Once all is there, some of it is not liked: that, too, comes to its end.
+                if std::mem::replace(&mut back, true) {
+                    break;
+                }
+                self.roll_back().await;
+                continue;
+            }
             rounds += 1;
             if rounds > ROUNDS_MAX {
                 let left: Vec<String> = self

@@ -11,10 +11,12 @@ use tollgate_core::event::{
     AnswerValue, ApprovalTarget, Asked, Ballot, StepResult, TickResult, WaiverTarget,
 };
 use tollgate_core::expr::eval_condition;
-use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId};
+use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId, StepId};
 use tollgate_core::journal::Hash;
-use tollgate_core::model::{ApprovalRule, Checklist, Gate, GateKind, Majority, Pace, Policy, VoteRule, Who};
-use tollgate_core::plan::Plan;
+use tollgate_core::model::{
+    ApprovalRule, Checklist, Closing, Gate, GateKind, Majority, Pace, Policy, VoteRule, Who,
+};
+use tollgate_core::plan::{Body, Plan};
 use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
 
 use crate::oracle::Oracle;
@@ -72,7 +74,10 @@ impl Judging<'_> {
                             })
                     })
                 }
-                GateKind::Window { windows, .. } => self.between_hours(windows),
+                GateKind::Window { windows, closing, .. } => {
+                    let began = self.began().filter(|_| *closing == Closing::Finish);
+                    between_hours(windows, self.at) || began.is_some_and(|at| between_hours(windows, at))
+                }
                 GateKind::Soak { time, environment } => {
                     let place = environment.as_ref().or(policy.environments.get(self.name)?.from.as_ref());
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
@@ -107,16 +112,20 @@ impl Judging<'_> {
         self.oracle.policy.freezes.iter().find(holds).map(|state| state.number)
     }
 
-    /// Whether it is between the hours of a window such as `daily 06:00-18:00 UTC`.
-    fn between_hours(&self, windows: &Windows) -> bool {
-        let hours = |rule: &Rule| {
-            let text = rule.to_string();
-            let hours: Vec<i64> = text.split(['-', ' ', ':']).filter_map(|word| word.parse().ok()).collect();
-            let [from, _, to, _] = hours[..] else { panic!("not a window of hours: {text}") };
-            from..to
+    /// When the run passed the gates of the environment, the last time that it did.
+    fn began(&self) -> Option<Timestamp> {
+        let enters = |id: &&StepId| {
+            let planned = self.plan.step(id);
+            planned.is_some_and(|step| {
+                matches!(step.body, Body::Enter) && step.environment.as_ref() == Some(self.name)
+            })
         };
-        let hour = self.at.as_second().rem_euclid(86_400) / 3_600;
-        windows.allow().iter().all(|rule| hours(rule).contains(&hour))
+        let steps = self
+            .run
+            .steps
+            .iter()
+            .filter(|(id, step)| enters(id) && matches!(step.status, StepStatus::Done { .. }));
+        steps.map(|(_, step)| step.since).max()
     }
 
     /// The longest time that an environment ran exactly this, verified, until now.
@@ -269,6 +278,18 @@ impl Judging<'_> {
         }
         Some(yes)
     }
+}
+
+/// Whether a moment is between the hours of a window such as `daily 06:00-18:00 UTC`.
+fn between_hours(windows: &Windows, at: Timestamp) -> bool {
+    let hours = |rule: &Rule| {
+        let text = rule.to_string();
+        let hours: Vec<i64> = text.split(['-', ' ', ':']).filter_map(|word| word.parse().ok()).collect();
+        let [from, _, to, _] = hours[..] else { panic!("not a window of hours: {text}") };
+        from..to
+    };
+    let hour = at.as_second().rem_euclid(86_400) / 3_600;
+    windows.allow().iter().all(|rule| hours(rule).contains(&hour))
 }
 
 impl Judging<'_> {

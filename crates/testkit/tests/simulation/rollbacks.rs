@@ -56,7 +56,12 @@ impl Sim {
     /// Somebody wants an environment back as it was, or as it never was.
     pub(crate) async fn roll_back(&mut self) {
         let Some(policy) = self.oracle.in_force() else { return };
-        let names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
+        let mut names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
+        if self.chance.percent(80) {
+            names.retain(|name| {
+                self.oracle.environments.get(name).is_some_and(|state| state.before().is_some())
+            });
+        }
         let Some(environment) = self.chance.pick(&names).cloned() else { return };
         let releases: Vec<(ReleaseId, String)> =
             self.oracle.releases.iter().filter_map(|(id, state)| Some((*id, version(state)?))).collect();

@@ -9,11 +9,11 @@ use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::expr::{BinaryOp, Builder, Expr, NodeKind, Span};
 use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
-    Again, AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Component,
-    Connection, Definition, Deploy, Each, Environment, Extract, FacetName, Filled, Fits, Gate, GateKind,
-    GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message, Otherwise, Pace,
-    Per, Person, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec, Retry, Role,
-    Shell, SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
+    Again, AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Closing,
+    Component, Connection, Definition, Deploy, Each, Environment, Extract, FacetName, Filled, Fits, Gate,
+    GateKind, GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message,
+    Otherwise, Pace, Per, Person, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec,
+    Retry, Role, Shell, SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
@@ -166,6 +166,7 @@ impl Making<'_> {
                 GateKind::Window {
                     windows,
                     fits: self.maybe(30, |_| Fits::Stated(SignedDuration::from_mins(30))),
+                    closing: self.maybe(30, |_| Closing::Finish).unwrap_or_default(),
                 }
             }
             _ => GateKind::Require { that: self.condition() },
