@@ -19,6 +19,7 @@ mod forecasting;
 mod guessing;
 pub mod inject;
 pub mod labelling;
+pub mod listing;
 mod load;
 pub mod looking;
 mod merging;

@@ -20,6 +20,7 @@ use tollgate_core::model::{
 use tollgate_core::plan::{Body, Plan, PlannedStep, list};
 use tollgate_core::risk::of_plan;
 use tollgate_core::version::{Bump, PreLabel};
+use tollgate_engine::listing::{Found, Listing};
 use tollgate_engine::planning::{Origin, Surveyed};
 use tollgate_engine::versioning::{Line, Wanted};
 
@@ -112,6 +113,9 @@ pub(crate) struct Shown<'a> {
     /// When it would get where, if it was started now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) forecast: Option<Forecast>,
+    /// What registries have of the version now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) registries: Vec<Listing>,
 }
 
 pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
@@ -122,9 +126,28 @@ pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
     let actor = starter(app, &plan);
     let forecast = opened.engine.forecast_plan(&plan, &actor).await?;
     let told = crate::forecast::shown(&forecast);
-    let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: Some(forecast) };
+    let registries = opened.engine.listings(&plan).await;
+    let told = format!("{}{told}", listed(&registries, &plan.version.text));
+    let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: Some(forecast), registries };
     app.output.data(&shown, || render(&plan, shown.diff.as_deref(), &told))?;
     Ok(Exit::Done)
+}
+
+/// What registries have of a version, for people.
+fn listed(registries: &[Listing], version: &str) -> String {
+    let mut text = String::new();
+    for Listing { step, registry, name, found } in registries {
+        let what = match found {
+            Found::Nothing => format!("{registry} does not have {name} {version} yet"),
+            Found::Something => format!(
+                "{registry} has {name} {version} already: `{step}` is done if that is what is packed here, and fails otherwise"
+            ),
+            Found::Unknown(why) => format!("{registry} could not be asked for {name} {version}: {why}"),
+        };
+        let sign = if *found == Found::Nothing { FAINT } else { WAITS };
+        text.push_str(&format!("\n{} {}\n", styled(sign, "registry"), line(&what)));
+    }
+    text
 }
 
 /// Who would start it: whoever asks, if they may, and else somebody who may.

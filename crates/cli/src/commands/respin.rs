@@ -58,7 +58,7 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     if args.dry_run {
         keep(app, &opened.service, &plan)?;
         let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
-        let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: None };
+        let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: None, registries: Vec::new() };
         app.output.data(&shown, || render(&plan, shown.diff.as_deref(), ""))?;
         return Ok(Exit::Done);
     }
