@@ -47,8 +47,8 @@ impl PullNumber {
         let subject = lines.by_ref().find(|line| !line.is_empty())?;
         Self::of_subject(subject).or_else(|| {
             // The last one: what comes before can be quoted.
-            let said = lines.filter_map(|line| line.strip_prefix("See merge request "));
-            Self::new(said.last()?.rsplit_once('!')?.1)
+            let mut said = lines.filter_map(|line| line.strip_prefix("See merge request "));
+            Self::new(said.next_back()?.rsplit_once('!')?.1)
         })
     }
 
