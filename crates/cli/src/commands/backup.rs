@@ -11,7 +11,7 @@ use tollgate_store::{RestoreError, RestoreOptions, restore as put_back};
 use crate::app::App;
 use crate::error::{CliError, plainly};
 use crate::exit::Exit;
-use crate::output::{GOOD, styled};
+use crate::output::{GOOD, count, styled};
 
 /// Where to.
 #[derive(Debug, Clone, Args)]
@@ -46,6 +46,8 @@ struct Restored {
     kept: Option<String>,
     /// The versions that were under way and are held now.
     held: Vec<String>,
+    /// How many acts, wake-ups and looks were missing, or were wanted by nobody, and were put right.
+    mended: usize,
 }
 
 pub(crate) async fn backup(app: &App, args: &BackupArgs) -> Result<Exit, CliError> {
@@ -69,11 +71,14 @@ pub(crate) async fn restore(app: &App, args: &RestoreArgs) -> Result<Exit, CliEr
     let restored = put_back(&args.copy, &to, options).map_err(|error| refusal(error, args))?;
     // What ran after the copy was made is not in it, and a command may run a second time: people look first.
     let why = "restored from a copy: what was done since it was made is not known here";
-    let held = app.open(service.clone(), None)?.engine.hold_all(&service, why).await?;
+    let engine = app.open(service.clone(), None)?.engine;
+    let held = engine.hold_all(&service, why).await?;
+    let mended = engine.reconcile().await?.len();
     let shown = Restored {
         file: to.display().to_string(),
         kept: restored.kept.as_ref().map(|kept| kept.display().to_string()),
         held: held.into_iter().map(|row| row.version).collect(),
+        mended,
     };
     app.output.data(&shown, || shown.human(args))?;
     Ok(Exit::Done)
@@ -84,6 +89,12 @@ impl Restored {
         let mut text = format!("{} {} is what {} was\n", styled(GOOD, "✓"), self.file, args.copy.display());
         if let Some(kept) = &self.kept {
             text.push_str(&format!("the one before is kept as {kept}\n"));
+        }
+        if self.mended > 0 {
+            let places = count(self.mended, "place");
+            text.push_str(&format!(
+                "in {places}, what waits to be done did not fit its journal: put right\n"
+            ));
         }
         if !self.held.is_empty() {
             text.push_str(&format!(
