@@ -238,15 +238,6 @@ impl Engine {
                 Some("see what it waits for with `tollgate why`".into()),
             ));
         }
-        if surveyed.origin.checkout.as_ref().is_some_and(|checkout| checkout.shallow) {
-            let why =
-                "the working copy is a shallow clone: the tags and commits before are not all there".into();
-            return Err(repository(
-                "shallow",
-                why,
-                Some("fetch the rest with `git fetch --unshallow --tags`".into()),
-            ));
-        }
         let tags = plan.steps.iter().any(|step| matches!(step.body, Body::Step(StepKind::GitTag { .. })));
         if tags {
             let name = format!("refs/tags/{}", plan.version.tag);
