@@ -141,9 +141,9 @@ impl Execution<'_> {
             PushOutcome::Done => Ok(Outcome::Pushed { found }),
             PushOutcome::Rejected { refs } => {
                 let refused = |name: &String| refs.iter().any(|(other, _)| other == name);
-                let arrived: Vec<String> =
-                    names.into_iter().filter(|name| !found.contains(name) && !refused(name)).collect();
-                Err(partly(rejected(&repository, &refs), &arrived))
+                // Also what an earlier try had written: whoever reads this wants to know what is there now.
+                let (missing, there): (Vec<String>, Vec<String>) = names.into_iter().partition(refused);
+                Err(partly(rejected(&repository, &refs), &there, &missing))
             }
         }
     }
@@ -286,12 +286,17 @@ pub(crate) fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) 
     permanent(format!("push to {}: {}", repository.url, words.join("; ")), hint)
 }
 
-/// What a remote that takes one ref at a time had written before it refused.
-fn partly(failure: Failure, arrived: &[String]) -> Failure {
-    match arrived {
-        [] => failure,
-        _ => Failure { why: format!("{}; {} arrived before", failure.why, arrived.join(", ")), ..failure },
+/// What a remote that takes one ref at a time has after it refused, and what it has not.
+fn partly(failure: Failure, there: &[String], missing: &[String]) -> Failure {
+    if there.is_empty() {
+        return failure;
     }
+    let are = |refs: &[String]| if refs.len() == 1 { "is" } else { "are" };
+    let (there, missing) = (
+        format!("{} {} on the remote", there.join(", "), are(there)),
+        format!("{} {} not", missing.join(", "), are(missing)),
+    );
+    Failure { why: format!("{}; {there}, {missing}", failure.why), ..failure }
 }
 
 fn refused(name: &str, refusal: &PushRefusal) -> Option<String> {
