@@ -1,5 +1,7 @@
 //! Reads scenario files: a text in, a checked [`Scenario`] out, or every mistake in it with its place.
 
+mod facts;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -123,6 +125,7 @@ impl Reading<'_> {
                 scenario.people.iter().filter(|part| matches!(part.does, Does::Respin { .. })).count();
             scenario.people.extend(self.part(node).map(|part| Part { respins: above as u32, ..part }));
         }
+        scenario.facts = items(root, "facts").iter().filter_map(|node| self.scripted(node)).collect();
         scenario.world = items(root, "world").iter().filter_map(|node| self.fault(node)).collect();
         scenario.expect = items(root, "expect").iter().filter_map(|node| self.expected(node)).collect();
         start.map(|_| scenario)

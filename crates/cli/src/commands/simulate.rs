@@ -226,6 +226,7 @@ fn waits(zone: &Zone, holding: &Holding) -> Option<String> {
             let opens = clock(zone, at);
             Some(format!("waits for {what}, until {opens}"))
         }
+        (WaitsOn::World, _) if holding.gate.is_some() => Some(format!("waits for {what}: {}", hold.why)),
         (WaitsOn::Person, _) => {
             let who: Vec<String> = hold.who.iter().map(ToString::to_string).collect();
             let who = match (who.is_empty(), hold.anybody) {

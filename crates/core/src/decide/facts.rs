@@ -4,9 +4,13 @@
 //! knows of a fact may be older than the newest look; where it is too old to count and nothing else is closed, it is looked at
 //! at once, and that look is written down.
 
+mod suiting;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+
+pub(crate) use suiting::{Asked, asked, suiting};
 
 use super::Deciding;
 use super::gates::{Entering, clipped, gates_of_step, of_run, second};
@@ -23,7 +27,6 @@ use crate::model::{
     StepKind,
 };
 use crate::plan::{Body, Plan, PlannedStep};
-use crate::signatures::Judged;
 use crate::state::{Run, RunStatus, StepStatus};
 use crate::view::{View, later};
 
@@ -678,72 +681,4 @@ pub(crate) fn waiting_for(
     hold: Hold,
 ) -> Option<Hold> {
     Waiting { view, run, plan, planned, now }.hold(wait, hold)
-}
-
-/// What a look at a fact would see if all were as it has to be; `None` where nobody waits for it.
-pub(crate) fn suiting(view: &View, key: &str, now: Timestamp) -> Option<Sight> {
-    let found = view.active().find_map(|(run, plan)| {
-        let (look, _) = looks_of_run(view, run, plan, now).remove(key)?;
-        Some((run, plan, look))
-    });
-    let (run, plan, look) = found?;
-    let value = match look.want {
-        Want::List => FactValue::List { items: Vec::new(), more: 0 },
-        Want::Number => FactValue::Number(suiting_number(view, run, plan, key, now)),
-        Want::Word => FactValue::Word(suiting_word(view, run, plan, key, now)),
-        Want::Signatures => FactValue::Signatures(Judged::default()),
-    };
-    Some(Sight { at: now, unbroken: Timestamp::MIN, reading: Reading::Is(value) })
-}
-
-/// A number that keeps the bound of the first gate that rests on it; the one of a baseline stays as it is.
-fn suiting_number(view: &View, run: &Run, plan: &Plan, key: &str, now: Timestamp) -> Decimal {
-    for (_, rule, entering) in metrics_of(view, run, plan, now) {
-        let number = |environment: &EnvironmentName| {
-            let look = entering.look(&rule.number, Want::Number, environment).ok()?;
-            let number = Known::of(run, &look, now).ok().and_then(|known| known.number(&look).ok());
-            Some((look.key(), number))
-        };
-        let own = number(rule.from.as_ref().unwrap_or(entering.environment));
-        let Some((_, own)) = own.filter(|(own, _)| own == key) else { continue };
-        let base = match &rule.baseline {
-            None => None,
-            Some(Baseline::Start) => {
-                let first = run.facts.get(key).and_then(FactState::first_number);
-                first.map(|(_, first)| first).or(own).or(Some(Decimal::default()))
-            }
-            Some(Baseline::Environment(other)) => {
-                number(other).and_then(|(_, number)| number).or(Some(Decimal::default()))
-            }
-        };
-        return Decimal::new(limit(rule.bound, base)).unwrap_or_default();
-    }
-    match run.facts.get(key).map(|state| &state.reading) {
-        Some(Reading::Is(FactValue::Number(number))) => *number,
-        _ => Decimal::default(),
-    }
-}
-
-/// A word that means that a result is good, or a digest.
-fn suiting_word(view: &View, run: &Run, plan: &Plan, key: &str, now: Timestamp) -> String {
-    for planned in &plan.steps {
-        let Body::Step(StepKind::Wait(wait)) = &planned.body else { continue };
-        let waiting = Waiting { view, run, plan, planned, now };
-        if waiting.look(wait).is_ok_and(|look| look.key() == key) {
-            return match wait {
-                FactWait::Ci(rule) => rule.passed.first().cloned().unwrap_or_default(),
-                FactWait::Artifact { .. } => format!("sha256:{}", Hash::of(key)),
-            };
-        }
-    }
-    for environment in plan.environments() {
-        for (_, gate) in of_run(view, plan, &environment) {
-            let GateKind::Fact(FactGate::Ci(rule)) = &gate.kind else { continue };
-            let entering = Entering { view, run, plan, environment: &environment, now };
-            if entering.look(&rule.result, Want::Word, &environment).is_ok_and(|look| look.key() == key) {
-                return rule.passed.first().cloned().unwrap_or_default();
-            }
-        }
-    }
-    String::new()
 }

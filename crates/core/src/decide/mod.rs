@@ -42,7 +42,7 @@ pub use gates::{
 
 pub(crate) use checklists::Listing;
 pub(crate) use effects::expected;
-pub(crate) use facts::{looks_of_run, suiting, waiting_for};
+pub(crate) use facts::{Asked as AskedFact, asked, looks_of_run, suiting, waiting_for};
 pub(crate) use gates::of_environment as gates_of;
 pub(crate) use gates::{approval_actions, clipped, gates_of_step, knowing, waivers};
 pub(crate) use look::{changes_history, conditions_left, live_until, nowhere, saw};

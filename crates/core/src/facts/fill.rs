@@ -18,7 +18,7 @@ impl Context {
     /// others, every answer and every step that ends would make it another look.
     pub fn lasting_variables(&self) -> BTreeMap<String, String> {
         let mut all = self.variables();
-        let passing = ["TOLLGATE_ANSWER_", "TOLLGATE_OUTPUT_", "TOLLGATE_ITEM"];
+        let passing = ["TOLLGATE_ANSWER_", "TOLLGATE_OUTPUT_", "TOLLGATE_ITEM", "TOLLGATE_RISK"];
         all.retain(|name, _| !passing.iter().any(|start| name.starts_with(start)));
         all
     }

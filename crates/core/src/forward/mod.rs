@@ -4,6 +4,7 @@
 //! next moment at which something can follow. It decides nothing: every rule is that of [`crate::decide`].
 
 mod binding;
+pub mod facts;
 pub mod forecast;
 mod outcome;
 pub mod past;
@@ -25,9 +26,10 @@ use crate::act::{Act, Outcome, Report};
 use crate::actor::Actor;
 use crate::agenda::{Agenda, TaskWanted, agenda};
 use crate::calendar::Freeze;
-use crate::decide::{PolicyView, decide, freeze, suiting, thaw};
+use crate::decide::{PolicyView, Sight, decide, freeze, suiting, thaw};
 use crate::event::{Entry, EnvironmentEvent, Event, Seen};
 use crate::explain::{Holding, explain};
+use crate::facts::{FactLook, Reading};
 use crate::ids::{EffectId, EnvironmentName};
 use crate::journal::StreamId;
 use crate::model::{Policy, Probe};
@@ -51,6 +53,22 @@ pub trait Cast {
 
     /// What is done now. Empty where nothing is; then [`Cast::next`] has to name a later moment.
     fn deeds(&mut self, stage: &Stage) -> Vec<Deed>;
+
+    /// What a look at a fact sees now; `None` where nobody says so, and it is as it has to be.
+    fn fact(&self, _stage: &Stage, _key: &str, _look: &FactLook) -> Option<Reading> {
+        None
+    }
+
+    /// The first moment after another one at which a look at a fact sees something else, as far as somebody says so.
+    fn fact_changes(
+        &self,
+        _stage: &Stage,
+        _key: &str,
+        _look: &FactLook,
+        _after: Timestamp,
+    ) -> Option<Timestamp> {
+        None
+    }
 
     /// Whether people are told what waits for them. What they do is told by [`Cast::next`] all the same.
     fn tells(&self) -> bool {
@@ -271,6 +289,14 @@ struct Looking {
     next: Option<Timestamp>,
 }
 
+/// A fact that was looked at.
+#[derive(Debug, Clone, Copy)]
+struct FactLooked {
+    last: Timestamp,
+    /// Whether it is looked at once more.
+    again: bool,
+}
+
 struct Driver<'c> {
     stage: Stage,
     cast: &'c mut dyn Cast,
@@ -278,7 +304,7 @@ struct Driver<'c> {
     acts: BTreeMap<EffectId, UnderWay>,
     looks: BTreeMap<String, Looking>,
     /// When facts were last looked at.
-    facts: BTreeMap<String, Timestamp>,
+    facts: BTreeMap<String, FactLooked>,
     told: Vec<Told>,
     spans: Vec<Span>,
 }
@@ -411,19 +437,55 @@ impl Driver<'_> {
         true
     }
 
-    /// Nobody knows what facts will be: here they are as they have to be, whenever somebody needs them.
+    /// Nobody knows what facts will be: here they are as they have to be, whenever somebody needs them, unless the cast says
+    /// something else.
     fn look_at_facts(&mut self, agenda: &Agenda) -> bool {
         let now = self.stage.now;
-        for key in &agenda.at_once {
-            if self.facts.get(key) == Some(&now) {
+        for (key, look) in &agenda.watches {
+            let crate::facts::Look::Fact(look) = look else { continue };
+            let last = self.facts.get(key).map(|seen| seen.last);
+            if last == Some(now) {
                 continue;
             }
-            self.facts.insert(key.clone(), now);
-            if let Some(sight) = suiting(&self.stage.view, key, now) {
+            let reading = self.cast.fact(&self.stage, key, look);
+            let changed = last.and_then(|last| self.cast.fact_changes(&self.stage, key, look, last));
+            // What is scripted is looked at from the first moment on, and whenever it is another thing.
+            let fresh = reading.is_some() && last.is_none() || changed.is_some_and(|at| at <= now);
+            let again = self.again(key, look).is_some_and(|at| at <= now);
+            if !fresh && !again && !agenda.at_once.contains(key) {
+                continue;
+            }
+            if fresh {
+                // What is compared with it, or it with that, is seen with the next look.
+                self.facts.values_mut().for_each(|seen| seen.again = true);
+            }
+            self.facts.insert(key.clone(), FactLooked { last: now, again: fresh });
+            let seen = |reading| Sight { at: now, unbroken: Timestamp::MIN, reading };
+            if let Some(sight) = reading.map(seen).or_else(|| suiting(&self.stage.view, key, now)) {
                 return self.say(&Actor::Tollgate, Stimulus::FactSeen { key: key.clone(), sight });
             }
         }
         false
+    }
+
+    /// When a fact that a scenario tells is looked at once more, without being another thing.
+    fn again(&self, key: &str, look: &FactLook) -> Option<Timestamp> {
+        let seen = self.facts.get(key).filter(|seen| seen.again)?;
+        self.cast.fact(&self.stage, key, look)?;
+        Some(later(seen.last, look.every))
+    }
+
+    /// When looks at facts see something else.
+    fn fact_moments(&self, agenda: &Agenda) -> Vec<Timestamp> {
+        let change = |(key, look): (&String, &crate::facts::Look)| match look {
+            crate::facts::Look::Fact(look) => {
+                let last = self.facts.get(key)?.last;
+                let changes = self.cast.fact_changes(&self.stage, key, look, last);
+                changes.into_iter().chain(self.again(key, look)).min()
+            }
+            crate::facts::Look::Probe(_) => None,
+        };
+        agenda.watches.iter().filter_map(change).collect()
     }
 
     /// The next moment at which anything can follow.
@@ -436,7 +498,7 @@ impl Driver<'_> {
         let looks = self.looks.values().filter_map(|look| look.next);
         let freezes = self.stage.view.freezes.iter().map(|state| state.freeze.end());
         let all = tasks.chain(acts).chain(looks).chain(freezes).chain(agenda.wake).chain(agenda.closes);
-        let all = all.chain(self.cast.next(&self.stage));
+        let all = all.chain(self.fact_moments(&agenda)).chain(self.cast.next(&self.stage));
         let all: Vec<Timestamp> = all.map(|at| self.cast.awake(at)).filter(|at| *at > now).collect();
         all.into_iter().min()
     }

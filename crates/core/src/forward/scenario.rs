@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{SignedDuration, Timestamp};
 
+use super::facts::Scripted;
 use super::point::Point;
 use crate::calendar::{Zone, date_word, time_word, weekday_word};
 use crate::event::{Ballot, TickResult};
@@ -56,6 +57,8 @@ pub struct Scenario {
     pub commands_take: SignedDuration,
     /// What people do, beside answering.
     pub people: Vec<Part>,
+    /// What facts are, and when.
+    pub facts: Vec<Scripted>,
     /// What is not as it should be.
     pub world: Vec<Fault>,
     /// What is expected.
@@ -81,6 +84,7 @@ impl Scenario {
             answer_after: Some(ANSWER_AFTER),
             commands_take: COMMANDS_TAKE,
             people: Vec::new(),
+            facts: Vec::new(),
             world: Vec::new(),
             expect: Vec::new(),
         }

@@ -9,7 +9,7 @@ use super::outcome::{OUTPUT, plausible};
 use super::point::Point;
 use super::scenario::{Commit, Does, Fault, LIVE_AFTER, Part, Scenario, When};
 use super::willing::{Willing, actor, outputs};
-use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive};
+use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive, facts};
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::actor::Actor;
 use crate::calendar::{Freeze, Only, Scope};
@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::decide::{LineStanding, checklist, expected};
 use crate::event::Seen;
 use crate::explain::Holding;
+use crate::facts::{FactLook, Reading};
 use crate::gate::Action;
 use crate::ids::{CandidateNumber, PersonName, RunId};
 use crate::journal::BlobId;
@@ -305,6 +306,14 @@ impl Cast for Script<'_> {
             given.extend(outputs.clone());
         }
         Played { takes, report: Report::Done(outcome) }
+    }
+
+    fn fact(&self, stage: &Stage, key: &str, look: &FactLook) -> Option<Reading> {
+        facts::reading(&self.scenario.facts, stage, key, look)
+    }
+
+    fn fact_changes(&self, stage: &Stage, key: &str, look: &FactLook, after: Timestamp) -> Option<Timestamp> {
+        facts::change(&self.scenario.facts, stage, key, look, after)
     }
 
     fn look_at(&mut self, stage: &Stage, look: Look<'_>) -> Option<Timestamp> {

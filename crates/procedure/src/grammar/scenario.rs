@@ -44,6 +44,11 @@ const KEYS: &[Key] = &[
     ),
     key("commands-take", Shape::Duration, "How long a command takes; `5m` if not given."),
     key("people", Shape::List(map!(PART), 1), "What people do. What stands here is not answered by itself."),
+    key(
+        "facts",
+        Shape::List(map!(SCRIPTED), 1),
+        "What facts are, and when; what stands nowhere is as it has to be.",
+    ),
     key("world", Shape::List(map!(FAULT), 1), "What goes wrong, or takes longer."),
     key("expect", Shape::List(map!(EXPECTED), 1), "What has to come of it; that it ends well if not given."),
 ];
@@ -130,6 +135,23 @@ static PART: Mapping = mapping(
     ],
 )
 .one_of(PART_CHOICE);
+
+static SCRIPTED: Mapping = mapping(
+    "scenario-fact",
+    "an entry of `facts`",
+    "What a fact is from a moment on: exactly one of `is`, `fails` and `suits`.",
+    &[
+        key("fact", Shape::Name(NAME), "Which fact of the procedure file.").required(),
+        key("in", Shape::Name(NAME), "Of which environment; of all of them if not given."),
+        key("at", Shape::Line, "From when on; from the start if not given."),
+        key("is", Shape::Either(&Shape::Line, &VALUES), "A number, a word, or a list."),
+        key("fails", Shape::Line, "It cannot be read, and why."),
+        key("suits", Shape::True, "It is as it has to be."),
+    ],
+)
+.one_of(&[choice("what the fact is", &["is", "fails", "suits"])]);
+
+static VALUES: Shape = Shape::List(&Shape::Line, 0);
 
 static FAULT: Mapping = mapping(
     "scenario-fault",
