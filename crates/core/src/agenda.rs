@@ -28,7 +28,8 @@ pub struct Agenda {
     pub at_once: BTreeSet<String>,
     /// When something can follow for it by itself.
     pub wake: Option<Timestamp>,
-    /// When the calendar closes a gate that is open: only then is it known when that one opens again.
+    /// When the calendar closes a gate that is open: only then is it known when that one opens again. Or when a yes runs out: only
+    /// then is somebody asked for another one.
     pub closes: Option<Timestamp>,
 }
 
@@ -139,16 +140,19 @@ impl Agenda {
         let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);
         if let (Some(none), false) = (nowhere(), deploys) {
             let environment = planned.environment.as_ref().unwrap_or(&none);
-            for at in vote_moments(Entering { view, run, plan, environment, now }, planned) {
+            let entering = Entering { view, run, plan, environment, now };
+            for at in vote_moments(entering, planned) {
                 self.wake_at(Some(at));
             }
+            self.closes_at(entering.step_runs_out(planned));
         }
         match &planned.body {
             Body::Live(Some(probe)) => self.wake_at(live_until(plan, planned, state, probe)),
             Body::Enter | Body::Deploy(_) if !view.holds(run, planned) => {
                 let Some(environment) = &planned.environment else { return };
                 let entering = Entering { view, run, plan, environment, now };
-                self.closes = [self.closes, entering.closes()].into_iter().flatten().min();
+                self.closes_at(entering.closes());
+                self.closes_at(entering.yes_runs_out());
                 for report in gates_of_step(entering, planned) {
                     if let GateAnswer::Closed(hold) = report.answer {
                         self.wake_at(hold.earliest.filter(|earliest| *earliest > now));
@@ -157,6 +161,10 @@ impl Agenda {
             }
             _ => {}
         }
+    }
+
+    fn closes_at(&mut self, at: Option<Timestamp>) {
+        self.closes = [self.closes, at].into_iter().flatten().min();
     }
 
     fn wake_at(&mut self, at: Option<Timestamp>) {

@@ -348,7 +348,8 @@ impl Explaining<'_> {
         let mut how = approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0);
         how.extend(self.waiving(planned));
         let what = format!("approval `{}`", planned.id);
-        let hold = Hold { what, why: count.why(rule), who: count.who(rule), how, ..hold };
+        let since = entering.approval_ran_out(rule, &target).or(hold.since);
+        let hold = Hold { what, why: count.why(rule), who: count.who(rule), how, since, ..hold };
         Some(of_role(self.view, self.plan, Some(&rule.by), hold))
     }
 

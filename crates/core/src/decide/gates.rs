@@ -470,8 +470,9 @@ impl<'a> Entering<'a> {
         let mut how = approval_actions(&target, count.refused.is_empty(), enough);
         how.extend(self.waiving(name));
         let who = if sealed { count.who(rule) } else { count.refusers() };
+        let since = self.approval_ran_out(rule, &target);
         let hold = self.hold(what, count.why(rule), WaitsOn::Person);
-        let hold = of_role(self.view, self.plan, Some(&rule.by), Hold { who, how, ..hold });
+        let hold = of_role(self.view, self.plan, Some(&rule.by), Hold { who, how, since, ..hold });
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 }

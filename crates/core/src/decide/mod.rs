@@ -14,6 +14,7 @@ mod facets;
 mod facts;
 mod freeze;
 mod gates;
+mod lapses;
 mod look;
 mod notices;
 mod pace;

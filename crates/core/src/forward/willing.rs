@@ -31,6 +31,8 @@ pub(super) struct Willing {
 pub(super) struct Waiting {
     /// Of which run.
     run: RunId,
+    /// Since when it is asked for, by its own account: later than before where what was said ran out.
+    asked: Option<Timestamp>,
     /// Since when, as far as is known.
     pub(super) since: Timestamp,
     /// How long it takes by what its file says; nothing where it does not.
@@ -47,13 +49,16 @@ impl Willing {
         // What waits already when this begins was asked for when it says; everything else just now.
         let begun = std::mem::replace(&mut self.begun, true);
         let asked: Vec<(Point, &Holding)> = self::asked(stage).collect();
-        // Another candidate is asked about anew.
+        // Another candidate is asked about anew, and so is who said something that does not count any more.
         self.waits.retain(|point, waiting| {
-            asked.iter().any(|(other, holding)| other == point && holding.run == waiting.run)
+            asked.iter().any(|(other, holding)| {
+                other == point && holding.run == waiting.run && holding.hold.since == waiting.asked
+            })
         });
         for (point, holding) in asked {
             self.waits.entry(point).or_insert_with(|| Waiting {
                 run: holding.run,
+                asked: holding.hold.since,
                 since: holding.hold.since.filter(|_| !begun).unwrap_or(stage.now),
                 takes: stated(stage, holding).unwrap_or_default(),
                 acted: BTreeSet::new(),

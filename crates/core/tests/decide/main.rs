@@ -7,6 +7,7 @@ mod checks;
 mod deploying;
 mod effects;
 mod facts;
+mod forward;
 mod frozen_paths;
 mod gates;
 mod merging;

@@ -12,12 +12,12 @@ use tollgate_core::view::{Stimulus, watch_key};
 use crate::build::*;
 use crate::world::*;
 
-const PEOPLE: [&str; 7] = ["anna", "bob", "carol", "dave", "eve", "?login", "tollgate"];
-const VERSIONS: [&str; 2] = ["1.9.0", "1.10.0"];
+pub(crate) const PEOPLE: [&str; 7] = ["anna", "bob", "carol", "dave", "eve", "?login", "tollgate"];
+pub(crate) const VERSIONS: [&str; 2] = ["1.9.0", "1.10.0"];
 const URLS: [&str; 2] = ["https://stage.example.org", "https://production.example.org"];
 
 /// Policies that differ in everything that gates and deployments know.
-fn any_policy() -> impl Strategy<Value = Policy> {
+pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     let deploy = prop_oneof![
         Just(Deploy::Command { shell: command("deploy"), timeout: hours(1) }),
         Just(Deploy::Manual { instruction: text("Deploy {{ tag }}"), by: Some(group("ops")) }),
@@ -155,7 +155,7 @@ fn any_step(number: usize) -> impl Strategy<Value = Step> {
         })
 }
 
-fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     let steps = (any_step(0), any_step(1), any_step(2), any_step(3), any_step(4));
     let ends = proptest::collection::vec(0..3_u8, 0..3);
     (steps, 1..6_usize, any::<bool>(), ends).prop_map(|((a, b, c, d, e), count, parallel, ends)| {
@@ -174,7 +174,7 @@ fn any_steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// What happens next; numbers pick among what there is.
 #[derive(Debug, Clone)]
-enum Next {
+pub(crate) enum Next {
     Start(usize),
     Promote(usize, &'static str),
     Work(usize, usize),
@@ -195,7 +195,7 @@ enum Next {
     FollowWhy(usize, usize, usize, usize),
 }
 
-fn any_next() -> impl Strategy<Value = Next> {
+pub(crate) fn any_next() -> impl Strategy<Value = Next> {
     let release = 0..2_usize;
     let who = 0..PEOPLE.len();
     let place = prop_oneof![Just("stage"), Just("production")];
@@ -238,14 +238,23 @@ fn target(run: tollgate_core::ids::RunId, what: u8) -> ApprovalTarget {
     }
 }
 
-struct Random {
-    world: World,
+pub(crate) struct Random {
+    pub(crate) world: World,
     plans: [tollgate_core::plan::Plan; 2],
     other: Policy,
     late: Vec<(usize, Stimulus)>,
 }
 
 impl Random {
+    pub(crate) fn new(policy: &Policy, other: Policy, steps: [Vec<Step>; 2]) -> Self {
+        let [one, two] = steps;
+        let plans = [plan(VERSIONS[0], one, policy), plan(VERSIONS[1], two, policy)];
+        let mut random = Self { world: World::new(policy), plans, other, late: Vec::new() };
+        random.step(&Next::Start(0));
+        random.step(&Next::Start(1));
+        random
+    }
+
     fn give(&mut self, release: usize, who: usize, stimulus: Stimulus) {
         // Refusals are fine: nothing changed, and nothing panicked.
         if self.world.by(VERSIONS[release], PEOPLE[who % PEOPLE.len()], stimulus).is_ok() {
@@ -276,7 +285,7 @@ impl Random {
             .collect()
     }
 
-    fn step(&mut self, next: &Next) {
+    pub(crate) fn step(&mut self, next: &Next) {
         match next {
             Next::Start(release) => drop(self.world.try_start(&self.plans[*release].clone(), "anna")),
             Next::Promote(release, place) => {
@@ -500,10 +509,7 @@ proptest! {
         (one, two) in (any_steps(), any_steps()),
         next in proptest::collection::vec(any_next(), 1..80),
     ) {
-        let plans = [plan(VERSIONS[0], one, &policy), plan(VERSIONS[1], two, &policy)];
-        let mut random = Random { world: World::new(&policy), plans, other, late: Vec::new() };
-        random.step(&Next::Start(0));
-        random.step(&Next::Start(1));
+        let mut random = Random::new(&policy, other, [one, two]);
         for next in &next {
             random.step(next);
         }
