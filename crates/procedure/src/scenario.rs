@@ -12,7 +12,7 @@ use tollgate_core::event::{Ballot, TickResult};
 use tollgate_core::forward::object;
 use tollgate_core::forward::point::Point;
 use tollgate_core::forward::scenario::{
-    Commit, Does, Ending, Expectation, Expected, Fault, LASTS, Limit, Part, Scenario, When, read_moment,
+    Commit, Does, Ending, Expectation, Expected, Fault, LASTS, Limit, Part, Scenario, Went, When, read_moment,
 };
 use tollgate_core::ids::{
     CandidateNumber, EnvironmentName, GateName, ItemName, OutputName, PersonName, QuestionName, StepId,
@@ -119,6 +119,8 @@ impl Reading<'_> {
             scenario.commands_take = takes;
         }
         scenario.changes = changes;
+        scenario.before = items(root, "before").iter().filter_map(|node| self.went(node)).collect();
+        scenario.before.sort_by_key(|went| went.at);
         for node in items(root, "people") {
             // What stands below a respin is about the candidate that it makes.
             let above =
@@ -203,6 +205,23 @@ impl Reading<'_> {
         let message = format!("there is no {what} `{}`", shown(text));
         self.report.error(Code::Unknown, node.span, message).hint(hint);
         None
+    }
+
+    /// A release that went somewhere before.
+    fn went(&mut self, node: &Node) -> Option<Went> {
+        let environment = node.get("went").and_then(|node| self.environment(node));
+        let at_node = node.get("at")?;
+        let at = self.moment(at_node)?;
+        if self.start.is_some_and(|start| at >= start) {
+            let message = "what went before comes before the start";
+            self.report
+                .error(Code::BadValue, at_node.span, message)
+                .hint("write a moment before `start`, with its date");
+            return None;
+        }
+        let version = node.get("version").and_then(Node::text)?.to_owned();
+        let bump = node.get("bump").and_then(Node::text).and_then(Bump::named).unwrap_or(Bump::Patch);
+        Some(Went { version, bump, environment: environment?, at })
     }
 
     fn person(&mut self, node: &Node) -> Option<PersonName> {

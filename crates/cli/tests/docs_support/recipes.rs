@@ -3,7 +3,7 @@
 //! A table stands below the piece of a procedure file that it is about. Its first column is the moment at which the release is
 //! ready, in the time zone of the heading; the last one is when production gets it, or `never`. The columns between them have entries of
 //! the scenario, each in backticks, with `;` between them: what people do (`people`), what is in the release (the keys of its only
-//! change), or what the facts say (`facts`).
+//! change), what the facts say (`facts`), or what went there before (`before`).
 
 use std::path::Path;
 use std::process::Command;
@@ -17,6 +17,7 @@ const PAGE: &str = "docs/recipes.md";
 const PEOPLE: &str = "What people do";
 const CHANGES: &str = "What is in it";
 const FACTS: &str = "What the facts say";
+const BEFORE: &str = "What went there before";
 
 /// A line of a table, and the piece above it.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ struct Case {
     people: Vec<String>,
     changes: Vec<String>,
     facts: Vec<String>,
+    before: Vec<String>,
     goes: String,
 }
 
@@ -62,7 +64,7 @@ fn cases() -> Vec<Case> {
             cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
         };
         for head in heads.iter().skip(1).rev().skip(1) {
-            assert!([PEOPLE, CHANGES, FACTS].contains(&head.as_str()), "{PAGE}: a column `{head}`");
+            assert!([PEOPLE, CHANGES, FACTS, BEFORE].contains(&head.as_str()), "{PAGE}: a column `{head}`");
         }
         found.push(Case {
             line: number + 1,
@@ -72,6 +74,7 @@ fn cases() -> Vec<Case> {
             people: entries(PEOPLE),
             changes: entries(CHANGES),
             facts: entries(FACTS),
+            before: entries(BEFORE),
             goes: cells[cells.len() - 1].clone(),
         });
     }
@@ -84,12 +87,16 @@ fn scenario(case: &Case) -> String {
         "tollgate: 1\nscenario: line {}\nstart: {} {}\nby: kim\nanswer-after: 1s\ncommands-take: 1s\n",
         case.line, case.ready, case.zone
     );
-    for (key, entries) in [("changes", &case.changes), ("facts", &case.facts)] {
+    for (key, entries) in [("changes", &case.changes), ("facts", &case.facts), ("before", &case.before)] {
         if !entries.is_empty() {
             text.push_str(&format!("{key}:\n"));
         }
         for entry in entries {
-            let message = if key == "changes" { "message: \"feat: a change\", " } else { "" };
+            let message = match key {
+                "changes" if !entry.contains("message: ") => "message: \"feat: a change\", ",
+                "before" => "went: production, ",
+                _ => "",
+            };
             text.push_str(&format!("  - {{ {message}{entry} }}\n"));
         }
     }

@@ -88,7 +88,7 @@ impl<'a> Voting<'a> {
         let Some((passes, closes)) = self.moments() else { return Standing::Unopened };
         let now = self.now();
         let tally = self.tally();
-        if now >= passes && tally.holds(self.rule) {
+        if (now >= passes || tally.ends_early(self.rule)) && tally.holds(self.rule) {
             return Standing::Passed(format!("the vote passed: {}", tally.counts()));
         }
         match closes.is_some_and(|closes| closes <= now) {
@@ -152,7 +152,9 @@ impl<'a> Voting<'a> {
         let tally = self.tally();
         let mut why = tally.why(self.rule);
         if passes > now {
-            why.push(format!("its period ends at {}", second(passes)));
+            let early = self.rule.early.filter(|_| tally.minus.is_empty());
+            let early = early.map(|early| format!(", or with {early} × +1 at once")).unwrap_or_default();
+            why.push(format!("its period ends at {}{early}", second(passes)));
         }
         if let Some(closes) = closes {
             let closed = if closes > now { "it closes at" } else { "it closed without a result at" };
@@ -178,6 +180,10 @@ impl<'a> Voting<'a> {
 impl Tally {
     fn holds(&self, rule: &VoteRule) -> bool {
         rule.holds(self.plus.len(), self.minus.len())
+    }
+
+    fn ends_early(&self, rule: &VoteRule) -> bool {
+        rule.ends_early(self.plus.len(), self.minus.len())
     }
 
     /// The votes in one line.

@@ -49,6 +49,8 @@ pub struct Scenario {
     pub pre: Option<PreLabel>,
     /// The day of the release, where somebody says so.
     pub target: Option<Date>,
+    /// What went where before, the oldest first.
+    pub before: Vec<Went>,
     /// What is released, the oldest first.
     pub changes: Vec<Commit>,
     /// How long people take to answer; none where nobody answers by themselves.
@@ -80,6 +82,7 @@ impl Scenario {
             bump: None,
             pre: None,
             target: None,
+            before: Vec::new(),
             changes: Vec::new(),
             answer_after: Some(ANSWER_AFTER),
             commands_take: COMMANDS_TAKE,
@@ -89,6 +92,19 @@ impl Scenario {
             expect: Vec::new(),
         }
     }
+}
+
+/// A release that went to an environment before the scenario begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Went {
+    /// Its version.
+    pub version: String,
+    /// How much that had grown.
+    pub bump: Bump,
+    /// Where it went.
+    pub environment: EnvironmentName,
+    /// When that began.
+    pub at: Timestamp,
 }
 
 /// A commit of a scenario.

@@ -23,7 +23,7 @@ use crate::ids::{CandidateNumber, PersonName, RunId};
 use crate::journal::BlobId;
 use crate::model::{Deploy, Policy, Probe};
 use crate::plan::{Body, Plan, PlannedStep};
-use crate::state::{PolicyState, ReleaseState, Run, StepState, StepStatus};
+use crate::state::{Begun, PolicyState, ReleaseState, Run, StepState, StepStatus};
 use crate::view::{Refusal, Stimulus, View, later, named_uuid, release_id, watch_key};
 
 /// The most decisions of one scenario.
@@ -50,12 +50,26 @@ pub struct Wanted<'a> {
 
 /// Plays a scenario with a plan, under the rules of the plan, from its start to its end.
 pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
-    let view = fresh(&plan);
+    let mut view = fresh(&plan);
+    went_before(&mut view, scenario);
     let stage = Stage::new(view, PolicyState::default(), scenario.start);
     let starter = starter(&plan, scenario.by.as_ref());
     let mut script = Script::new(scenario, starter.clone(), replan);
     let first = vec![starting(plan, starter)];
     drive(stage, first, &mut script, Bounds { until: scenario.until, decisions: DECISIONS_MAX })
+}
+
+/// What went to the environments before, as far as their state tells of it.
+fn went_before(view: &mut View, scenario: &Scenario) {
+    for went in &scenario.before {
+        let state = view.environments.entry(went.environment.clone()).or_default();
+        state.begun.push(Begun {
+            release: release_id(&view.service, &went.version),
+            version: went.version.clone(),
+            bump: went.bump.to_string(),
+            at: went.at,
+        });
+    }
 }
 
 /// A release that was not started, under the rules of its plan, with nothing in any environment.

@@ -21,6 +21,9 @@ pub struct VoteRule {
     pub veto: bool,
     /// Whether silence until the end of the period is a yes.
     pub lazy: bool,
+    /// So many binding +1 pass it before its period is over, as long as there is no -1; never fewer than the quorum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early: Option<u32>,
     /// How long it stays open at most, longer than its period: then it expires. Without it, until it passes.
     pub closes: Option<SignedDuration>,
 }
@@ -64,5 +67,10 @@ impl VoteRule {
     pub fn holds(&self, plus: usize, minus: usize) -> bool {
         let majority = self.majority.holds(plus, minus) || self.lazy && minus == 0;
         majority && plus >= self.quorum as usize && !(self.veto && minus > 0)
+    }
+
+    /// Whether so many binding +1 and -1 need not wait for the end of the period.
+    pub fn ends_early(&self, plus: usize, minus: usize) -> bool {
+        self.early.is_some_and(|early| plus >= early as usize) && minus == 0
     }
 }

@@ -121,6 +121,7 @@ pub(crate) fn vote_rule(by: &str, quorum: u32, at_least: i64, closes: Option<i64
         majority: Majority::Simple,
         veto: false,
         lazy: false,
+        early: None,
         closes: closes.map(hours),
     }
 }

@@ -58,7 +58,7 @@ fn half_hours(ticks: i32) -> SignedDuration {
 
 pub(crate) fn window(text: &str) -> Gate {
     let windows = Windows::new(vec![text.parse().unwrap()], Vec::new()).unwrap();
-    gate_of(GateKind::Window { windows, fits: None })
+    gate_of(GateKind::Window { windows, fits: None, closing: Default::default() })
 }
 
 fn any_gate() -> impl Strategy<Value = Gate> + Clone {
@@ -294,7 +294,9 @@ pub(crate) fn doing(world: &World, version: &str, action: &Action, who: &str) ->
         Action::Waive(target) => Stimulus::Waive { target, why: why(), until: None, follow_up: None },
         Action::Resume(run) => Stimulus::Resume { run },
         Action::Abort(run) => Stimulus::Abort { run, why: why() },
-        Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_) | Action::Wait => return None,
+        Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_) | Action::Release(_) | Action::Wait => {
+            return None;
+        }
     })
 }
 

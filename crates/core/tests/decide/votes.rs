@@ -142,6 +142,25 @@ fn silence_is_a_yes_where_the_rule_says_so() {
 }
 
 #[test]
+fn enough_votes_pass_it_early_while_nobody_is_against_it() {
+    let rule = VoteRule { lazy: true, early: Some(2), ..vote_rule("releng", 0, 72, None) };
+    let mut world = voting(rule.clone());
+    assert!(world.why(V).contains(", or with 2 × +1 at once"), "{}", world.why(V));
+    votes(&mut world, &[("anna", For)]);
+    assert_eq!(world.is(V, "promote-stage/enter"), "open");
+    votes(&mut world, &[("bob", For)]);
+    assert_eq!(world.is(V, "promote-stage/deploy"), "wanted");
+    // Somebody who is against it makes it wait for the end, and for a majority.
+    let mut world = voting(rule);
+    votes(&mut world, &[("carol", Against), ("anna", For), ("bob", For)]);
+    assert_eq!(world.is(V, "promote-stage/enter"), "open");
+    assert!(!world.why(V).contains("at once"), "{}", world.why(V));
+    world.pass(hours(72));
+    world.wake(V);
+    assert_eq!(world.is(V, "promote-stage/deploy"), "wanted");
+}
+
+#[test]
 fn it_expires_and_is_asked_again() {
     let mut world = voting(vote_rule("releng", 2, 24, Some(48)));
     votes(&mut world, &[("anna", For)]);

@@ -36,6 +36,7 @@ const KEYS: &[Key] = &[
         Shape::Line,
         "The day of the release, such as `2026-12-16`; what the procedure says if not given.",
     ),
+    key("before", Shape::List(map!(WENT), 1), "What went to an environment before; nothing if not given."),
     key("changes", Shape::List(&CHANGE, 1), "What is released, the oldest first; one feature if not given."),
     key(
         "answer-after",
@@ -52,6 +53,18 @@ const KEYS: &[Key] = &[
     key("world", Shape::List(map!(FAULT), 1), "What goes wrong, or takes longer."),
     key("expect", Shape::List(map!(EXPECTED), 1), "What has to come of it; that it ends well if not given."),
 ];
+
+static WENT: Mapping = mapping(
+    "scenario-before",
+    "what went before",
+    "A release that went to an environment before the scenario begins.",
+    &[
+        key("went", Shape::Name(NAME), "Where it went.").required(),
+        key("at", Shape::Line, "When, with the date: `2026-11-01 10:00`.").required(),
+        key("version", Shape::Version, "Its version.").required(),
+        key("bump", Shape::OneOf(super::BUMPS), "How much that had grown; `patch` if not given."),
+    ],
+);
 
 static CHANGE: Shape = Shape::Either(&Shape::Text, map!(COMMIT));
 

@@ -540,6 +540,11 @@ static VOTE: Mapping = mapping(
             "How +1 and -1 stand to each other; `simple` if not given: more +1 than -1.",
         ),
         key("veto", Shape::Bool, "Whether one binding -1 stops it; `false` if not given."),
+        key(
+            "early",
+            Shape::Integer(1, MANY),
+            "How many binding +1 pass it before `at-least` is over, as long as there is no -1; that never happens if not given.",
+        ),
         key("lazy", Shape::Bool, "Whether silence until the end of `at-least` is a yes; `false` if not given."),
         key("closes", Shape::Duration, "How long it stays open at most; then it expires, which is no failure."),
     ],

@@ -37,14 +37,32 @@ impl Lower<'_> {
             let hint = "`closes` counts from the opening too: make it longer than `at-least`";
             self.report.error(Code::BadValue, entry.value.span, message).hint(hint);
         }
+        let early = self.count_of(node, "early");
+        if let Some(entry) = node.entry("early")
+            && node.get("at-least").is_none()
+        {
+            let message = "without a period a vote passes as soon as the votes are there";
+            self.report
+                .error(Code::KeyConflict, entry.key_span, message)
+                .hint("remove `early`, or add `at-least`, such as `at-least: 72h`");
+        }
         let majority = match node.get("majority").and_then(Node::text) {
             Some("two-thirds") => Majority::TwoThirds,
             Some("unanimous") => Majority::Unanimous,
             _ => Majority::Simple,
         };
         let quorum = if lazy { 0 } else { self.count_of(node, "quorum").unwrap_or(1) };
+        if let (Some(early), Some(entry)) = (early, node.entry("early"))
+            && early < quorum
+        {
+            let message = "fewer votes than the quorum pass nothing";
+            self.report
+                .error(Code::BadValue, entry.value.span, message)
+                .hint(format!("write {quorum} or more"));
+        }
         let by = by?;
+        self.enough(&by, early.unwrap_or(0), node.get("early").map_or(span, |early| early.span));
         self.enough(&by, quorum, node.get("quorum").map_or(span, |quorum| quorum.span));
-        Some(VoteRule { by, at_least, quorum, majority, veto: yes("veto"), lazy, closes })
+        Some(VoteRule { by, at_least, quorum, majority, veto: yes("veto"), lazy, early, closes })
     }
 }
