@@ -24,8 +24,8 @@ use crate::view::{View, later};
 
 /// How far a forecast goes.
 const FAR: SignedDuration = SignedDuration::from_hours(24 * 366);
-/// The most decisions of one forecast: a yes that counts for an hour is given anew a few hundred times in a month.
-const DECISIONS_MAX: u32 = 6_000;
+/// The most decisions of one forecast: it is to take milliseconds.
+const DECISIONS_MAX: u32 = 2_000;
 /// The longest reason that is told again, in characters.
 const WHY_MAX_CHARS: usize = 300;
 

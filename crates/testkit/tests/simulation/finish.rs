@@ -20,8 +20,15 @@ use crate::people::{self, Deed};
 const ROUNDS_MAX: u32 = 600;
 /// How often somebody tries the same step again before they give up.
 const RETRIES_MAX: u32 = 3;
+/// Somebody said yes, and it no longer counts.
+const RAN_OUT: &str = ": it ran out at ";
 /// After so many rounds people lose their patience.
 const PATIENCE: u32 = 400;
+
+/// Whether somebody does the same thing again.
+fn is_again(action: &Action) -> bool {
+    matches!(action, Action::Retry(..) | Action::Promote(_))
+}
 
 impl Sim {
     /// From here on nothing goes wrong.
@@ -119,7 +126,8 @@ impl Sim {
                 self.ended.impatient += 1;
                 how = vec![Action::Abort(holding.run)];
             } else if *tried >= RETRIES_MAX {
-                how.retain(|action| !matches!(action, Action::Retry(..) | Action::Promote(_)));
+                let runs_out = holding.hold.why.contains(RAN_OUT);
+                how.retain(|action| !is_again(action) && !(runs_out && matches!(action, Action::Approve(_))));
                 if how.is_empty() {
                     // The promotion that it needs does not get anywhere.
                     how.push(Action::Abort(holding.run));
@@ -128,7 +136,9 @@ impl Sim {
             for action in how {
                 // The other ways come before giving up.
                 let accepted = self.try_action(release, &holding, &action).await;
-                *tried += u32::from(accepted && matches!(action, Action::Retry(..) | Action::Promote(_)));
+                // A yes that runs out before the others say theirs can be said for ever.
+                let ran_out = matches!(action, Action::Approve(_)) && holding.hold.why.contains(RAN_OUT);
+                *tried += u32::from(accepted && (ran_out || is_again(&action)));
                 if accepted {
                     break;
                 }

@@ -209,7 +209,8 @@ impl Judging<'_> {
         };
         let silence = rule.lazy && minus == 0;
         let over = rule.at_least.is_none_or(|period| round.opened_at + period <= self.at.max(round.reached));
-        over && plus >= rule.quorum && (more || silence) && !(rule.veto && minus > 0)
+        let soon = rule.early.is_some_and(|enough| plus >= enough && minus == 0);
+        (over || soon) && plus >= rule.quorum && (more || silence) && !(rule.veto && minus > 0)
     }
 
     /// Whether the run was there when something was said.

@@ -136,6 +136,7 @@ impl Making<'_> {
             majority: [Majority::Simple, Majority::TwoThirds, Majority::Unanimous][self.chance.below(3)],
             veto: self.chance.percent(30),
             lazy,
+            early: if period.is_some() { self.maybe(30, |_| 2) } else { None },
             closes: self.maybe(40, |making| {
                 period.unwrap_or(SignedDuration::ZERO) + minutes(making.chance, 60, 3_000)
             }),
