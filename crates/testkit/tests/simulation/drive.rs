@@ -195,7 +195,7 @@ impl Sim {
             89 => self.change_rules().await,
             90 if self.chance.percent(50) => self.change_rules().await,
             90 => self.promote_by_hand().await,
-            91 => self.roll_back().await,
+            91 => drop(self.roll_back().await),
             92 if self.chance.percent(50) => self.facts_change(40),
             92 => self.others_commit(),
             93 => self.trouble().await,

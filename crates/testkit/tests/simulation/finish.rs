@@ -52,7 +52,14 @@ impl Sim {
                 if std::mem::replace(&mut back, true) {
                     break;
                 }
-                self.roll_back().await;
+                if let Some(environment) = self.roll_back().await {
+                    // And somebody goes on as if it had not been.
+                    let releases: Vec<ReleaseId> = self.oracle.releases.keys().copied().collect();
+                    if let Some(release) = self.chance.pick(&releases).copied() {
+                        let by = people::anybody(&mut self.chance);
+                        self.promote(release, &environment, &by).await;
+                    }
+                }
                 continue;
             }
             rounds += 1;

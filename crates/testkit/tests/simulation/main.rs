@@ -13,6 +13,7 @@ mod people;
 mod respins;
 mod rollbacks;
 mod team;
+mod timing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -62,7 +62,7 @@ impl Oracle {
         }
     }
 
-    fn violation(&mut self, what: impl Into<String>) {
+    pub(crate) fn violation(&mut self, what: impl Into<String>) {
         self.violations.push(what.into());
     }
 
@@ -192,6 +192,7 @@ impl Oracle {
                 if *attempt != now || *effect != effect_id(*run, step, *attempt) {
                     self.violation(format!("`{step}` wants {effect} as attempt {attempt}, not {now}"));
                 }
+                self.in_time(&state, run, step, entry.at);
             }
             ReleaseEvent::EffectLeased { effect, epoch, .. } => {
                 let before = self.leases.iter().rev().find(|(_, leased, _)| leased == effect);

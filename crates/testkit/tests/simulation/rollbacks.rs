@@ -54,15 +54,15 @@ impl Judging<'_> {
 
 impl Sim {
     /// Somebody wants an environment back as it was, or as it never was.
-    pub(crate) async fn roll_back(&mut self) {
-        let Some(policy) = self.oracle.in_force() else { return };
+    pub(crate) async fn roll_back(&mut self) -> Option<EnvironmentName> {
+        let policy = self.oracle.in_force()?;
         let mut names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
         if self.chance.percent(80) {
             names.retain(|name| {
                 self.oracle.environments.get(name).is_some_and(|state| state.before().is_some())
             });
         }
-        let Some(environment) = self.chance.pick(&names).cloned() else { return };
+        let environment = self.chance.pick(&names).cloned()?;
         let releases: Vec<(ReleaseId, String)> =
             self.oracle.releases.iter().filter_map(|(id, state)| Some((*id, version(state)?))).collect();
         let to = match self.chance.percent(30) {
@@ -73,12 +73,13 @@ impl Sim {
         let back = Back { environment, to, why: "it is slow".into() };
         let desk = self.desk.clone();
         let result = match desk.plan_rollback(&named(SERVICE), &policy, &back).await {
-            Ok((release, _)) if self.runs(release) > 60 => return,
+            Ok((release, _)) if self.runs(release) > 60 => return None,
             Ok((release, plan)) => self.start(plan, Some(release), &by).await,
             Err(error) => Err(error),
         };
-        self.told(&format!("{by}: roll {} back", back.environment), result);
+        let accepted = self.told(&format!("{by}: roll {} back", back.environment), result);
         self.catch_up();
+        accepted.then_some(back.environment)
     }
 
     fn runs(&self, release: ReleaseId) -> usize {

@@ -17,6 +17,8 @@ use tollgate_core::model::{
 };
 use tollgate_testkit::world::{Chance, DEPLOY, Git, REPEATABLE};
 
+use crate::timing::{NOON, WORKING_HOURS};
+
 /// Everybody.
 pub(crate) const PEOPLE: [&str; 6] = ["ann", "bob", "cat", "dan", "eve", "fay"];
 const GROUPS: [(&str, &[&str]); 4] = [
@@ -349,6 +351,8 @@ impl Making<'_> {
             step.otherwise = Otherwise::Abort;
         }
         if !grouped {
+            step.at = self.maybe(6, |making| named([WORKING_HOURS, NOON][making.chance.below(2)]));
+            step.due = self.maybe(10, |_| named("T+1d"));
             step.each = self.maybe(15, |making| match making.chance.below(3) {
                 0 => Each::Changes,
                 1 => Each::Components,
@@ -401,7 +405,11 @@ impl Making<'_> {
             ]),
             procedures: IndexMap::from([(
                 named(PROCEDURE),
-                Procedure { start: self.maybe(20, |_| Who::Group(named("dev"))), ..Procedure::new(steps) },
+                Procedure {
+                    target: Some(named(NOON)),
+                    start: self.maybe(20, |_| Who::Group(named("dev"))),
+                    ..Procedure::new(steps)
+                },
             )]),
             ..Definition::new(named(SERVICE), repository, version)
         }
