@@ -134,7 +134,7 @@ impl Sim {
                 how = vec![Action::Abort(holding.run)];
             } else if *tried >= RETRIES_MAX {
                 let runs_out = holding.hold.why.contains(RAN_OUT);
-                how.retain(|action| !is_again(action) && !(runs_out && matches!(action, Action::Approve(_))));
+                how.retain(|action| !(is_again(action) || runs_out && matches!(action, Action::Approve(_))));
                 if how.is_empty() {
                     // The promotion that it needs does not get anywhere.
                     how.push(Action::Abort(holding.run));
