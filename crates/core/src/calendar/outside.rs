@@ -101,7 +101,14 @@ impl Content {
             Asked::Holidays => feed.days(from, to.yesterday().unwrap_or(to)).map(Self::Holidays),
             Asked::Events => {
                 let within = Stretch { start: zone.day_start(from), end: zone.day_start(to) };
-                feed.busy(within).map(Self::Events)
+                let busy = feed.busy(within)?;
+                if busy.stretches().len() > FILE_STRETCHES_MAX {
+                    let why = format!(
+                        "in two years it holds more than {FILE_STRETCHES_MAX} stretches of time; end its rules with `UNTIL`"
+                    );
+                    return Err(FeedError::new(1, why));
+                }
+                Ok(Self::Events(busy))
             }
         }
     }

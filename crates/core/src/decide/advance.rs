@@ -27,7 +27,9 @@ impl Deciding {
 
     fn advance_run(&mut self, id: RunId) {
         let Some(plan) = self.view.plans.get(&id).cloned() else { return };
-        self.late(id);
+        if !self.is_active(id) {
+            return self.late(id);
+        }
         // Only an event can bring a facet nearer to being set.
         let mut looked = None;
         for planned in &plan.steps {
@@ -51,6 +53,8 @@ impl Deciding {
             }
         }
         self.set_facets(id, &plan);
+        // After what is done, skipped or kept at this moment: that is not late.
+        self.late(id);
         self.finish_run(id, &plan);
     }
 

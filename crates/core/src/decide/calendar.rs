@@ -132,7 +132,10 @@ impl Entering<'_> {
         if all.len() < 2 {
             return None;
         }
-        Some(open_together(&all, self.now, self.calendar()))
+        // Looking ahead, what is known now goes on to be known: it is asked for again until then.
+        let calendar = self.calendar();
+        let trusted = calendar.lapses().then(|| calendar.clone().trusted_from(self.now));
+        Some(open_together(&all, self.now, trusted.as_ref().unwrap_or(calendar)))
     }
 
     fn shut(&self, name: &GateName, why: String, opens: Option<Timestamp>) -> Hold {
@@ -234,8 +237,13 @@ fn attempt<'a>(
     environment: &'a EnvironmentName,
     components: &'a [ComponentName],
 ) -> Attempt<'a> {
+    // What was never verified there goes forward, whatever it is called.
+    let ran = |fingerprint| {
+        view.environments.get(environment).is_some_and(|state| state.verified(fingerprint).is_some())
+    };
     let kind = match &plan.rollback {
-        Some(_) => Kind::Rollback,
+        Some(rollback) if ran(&rollback.fingerprint) => Kind::Rollback,
+        Some(_) => Kind::Promotion,
         None if is_hotfix(view, plan) => Kind::Hotfix,
         None => Kind::Promotion,
     };

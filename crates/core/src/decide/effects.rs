@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Deciding;
 use super::acts::permanent;
 use super::gates::{Entering, clipped, gates_of_step, recorded};
+use super::timing::not_yet;
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::candidate::Fingerprint;
 use crate::context::Context;
@@ -59,6 +60,11 @@ impl Deciding {
             _ if !active => return Err(stale("the run does not go on")),
             _ => true,
         };
+        if begins && not_yet(&self.view, &plan, planned, Some(state), self.now).is_some() {
+            // A window that it begins in has closed meanwhile.
+            self.by_rule(ReleaseEvent::StepOpened { run: id, step });
+            return Ok(());
+        }
         let deploys = begins && matches!(planned.body, Body::Deploy(_));
         if deploys && !self.start_deployment(id, &plan, planned) {
             // Back to waiting; it says what for.

@@ -16,6 +16,7 @@ use super::Deciding;
 use super::gates::{Entering, clipped, gates_of_step, of_run, second};
 use super::look::conditions_left;
 use super::soak::span_text;
+use super::timing::not_yet;
 use crate::context::Context;
 use crate::event::ReleaseEvent;
 use crate::facts::{About, Decimal, FactItem, FactLook, FactState, FactValue, LookAsk, Reading, Want};
@@ -425,21 +426,24 @@ pub(crate) fn looks_of_run(
     };
     let goes_on = !matches!(run.status, RunStatus::Held { .. });
     for planned in &plan.steps {
-        let Some(StepStatus::Open { .. }) = run.steps.get(&planned.id).map(|state| &state.status) else {
-            continue;
-        };
+        let state = run.steps.get(&planned.id);
+        let Some(StepStatus::Open { .. }) = state.map(|state| &state.status) else { continue };
+        // Before its time nothing is urgent that was seen once.
+        let timely = not_yet(view, plan, planned, state, now).is_none();
         match (&planned.body, &planned.environment) {
             (Body::Enter | Body::Deploy(_), Some(environment)) if !view.holds(run, planned) => {
                 let entering = Entering { view, run, plan, environment, now };
                 for (look, urgent) in entering.looks_of_step(planned) {
-                    want(look, urgent && goes_on);
+                    let unseen = !run.facts.contains_key(&look.key());
+                    want(look, urgent && goes_on && (timely || unseen));
                 }
             }
             (Body::Step(StepKind::Wait(wait)), _) if conditions_left(run, plan, planned).is_ok() => {
                 let waiting = Waiting { view, run, plan, planned, now };
                 if let Ok(look) = waiting.look(wait) {
                     let urgent = Known::of(run, &look, now).map_or_else(|bad| bad.unseen, |known| known.old);
-                    want(look, urgent && goes_on);
+                    let unseen = !run.facts.contains_key(&look.key());
+                    want(look, urgent && goes_on && (timely || unseen));
                 }
             }
             _ => {}

@@ -99,8 +99,7 @@ impl<'a> Looking<'a> {
                     false => self.votes().unwrap_or_else(|| self.wait()),
                 }
             }
-            // It has waited for nothing yet that could come too late.
-            _ if waits => self.state().map_or(Move::Open, |_| Move::Nothing),
+            _ if waits => self.wait(),
             Body::Deploy(deploy) => self.deploy(deploy),
             Body::Live(probe) => self.live(probe.as_ref()),
             Body::Settle => self.settle(),

@@ -12,6 +12,7 @@ use super::effects::{OUTPUTS_MAX_BYTES, encoded_bytes};
 use super::gates::{Entering, of_run};
 use super::look::{Condition, Looking};
 use super::remind::acting;
+use super::timing::not_yet;
 use crate::actor::Actor;
 use crate::event::{AnswerValue, ApprovalTarget, Asked, ReleaseEvent, StepResult};
 use crate::ids::{
@@ -251,6 +252,13 @@ impl Deciding {
         if !matches!(looking.condition(), Condition::Holds) {
             let why = format!("whether `{step}` is to be done is not known yet");
             return Err(Refusal::new("not-open", why).hint("see what it waits for with `tollgate why`"));
+        }
+        if let Some(not_yet) = not_yet(&self.view, &plan, planned, Some(reached), self.now) {
+            return Err(Refusal::new(
+                "not-open",
+                format!("it is not the time for `{step}`: {}", not_yet.why),
+            )
+            .hint("wait for it, or waive the step; see how with `tollgate why`"));
         }
         if matches!(planned.body, Body::Deploy(_)) && !self.view.holds(state, planned) {
             return Err(Refusal::new(

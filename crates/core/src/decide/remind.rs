@@ -59,7 +59,8 @@ fn wait(view: &View, holding: Holding) -> Option<Wait<'_>> {
     if patience.is_endless() {
         return None;
     }
-    let since = holding.hold.since.unwrap_or(state.opened_at);
+    // What ran out before anything waited for it is waited for since then only.
+    let since = holding.hold.since.map_or(state.opened_at, |since| since.max(state.opened_at));
     let same = |nudge: &&Nudge| {
         nudge.run == run.id && nudge.step == step && nudge.gate == holding.gate && nudge.since == since
     };

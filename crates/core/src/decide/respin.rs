@@ -26,8 +26,9 @@ impl Deciding {
         check_remark("the reason", why)?;
         self.may_start(run, plan)?;
         let respin = self.takes_the_place(plan)?;
-        let before: Vec<(Run, Arc<Plan>)> =
-            self.view.active().map(|(run, plan)| (run.clone(), plan.clone())).collect();
+        // A rollback is of another candidate, and goes on.
+        let others = self.view.active().filter(|(_, plan)| plan.rollback.is_none());
+        let before: Vec<(Run, Arc<Plan>)> = others.map(|(run, plan)| (run.clone(), plan.clone())).collect();
         for (run, plan) in &before {
             self.may_be_superseded(run, plan)?;
         }

@@ -53,11 +53,9 @@ pub(crate) fn not_yet(
             ahead(plan.instant(moment, calendar), format!("it begins at {moment}{day}"))
         }
         StepAt::Times(_) => {
-            let opened = state.map_or(now, |state| state.opened_at);
-            // What is tried again has had its time.
-            let again = state.is_some_and(|state| state.attempt > 1);
-            let until = if again { Some(opened) } else { next_time(at, opened, calendar) };
-            ahead(until, format!("it begins at the next {at}"))
+            // What is tried again has had its time, unless that never came.
+            let reached = state.map_or(now, |state| state.reached_at);
+            ahead(next_time(at, reached, calendar), format!("it begins at the next {at}"))
         }
         StepAt::Window(windows) => match windows.at(now, calendar) {
             Answer::Open { .. } => None,
@@ -94,7 +92,10 @@ fn dues<'a>(
 ) -> impl Iterator<Item = (&'a PlannedStep, Timestamp)> {
     let open = |step: &&PlannedStep| {
         let over = run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
-        step.due.is_some() && !over && !run.overdue.contains(&step.id)
+        // What was done for the candidate before, and stays, was not late.
+        let stays = plan.respin.as_ref().is_some_and(|respin| respin.keeps.contains_key(&step.id));
+        let stays = stays && !run.steps.contains_key(&step.id);
+        step.due.is_some() && !over && !stays && !run.overdue.contains(&step.id)
     };
     plan.steps.iter().filter(open).filter_map(move |step| Some((step, due(view, plan, step)?)))
 }

@@ -59,7 +59,13 @@ fn unfold_into(
     let id = StepId::new(format!("{what}-{environment}"))?;
     let step = Step::new(id, StepKind::Promote { environment: environment.clone() });
     unfolding.sequence(&[step], Vec::new(), &Scope::default())?;
-    unfolding.finish()
+    let mut steps = unfolding.finish()?;
+    for step in &mut steps {
+        // The day of the release says nothing about what is done on another one.
+        step.due = None;
+        step.at = step.at.take().filter(|at| !at.needs_target());
+    }
+    Ok(steps)
 }
 
 struct Unfolding<'a> {

@@ -138,6 +138,8 @@ pub enum RunStatus {
 pub struct StepState {
     /// Counts from 1 the repetitions that somebody asked for, and those after the gates closed before the act began.
     pub attempt: u32,
+    /// When it was reached.
+    pub reached_at: Timestamp,
     /// When it was reached, or tried again by somebody.
     pub opened_at: Timestamp,
     /// Since when it stands like this.

@@ -67,8 +67,10 @@ impl EnvironmentState {
         // After a deployment that was given up, or in the middle of one, what ran before it is what can be trusted; but not
         // what a rollback that came to nothing wanted away.
         if self.uncertain.is_some() || self.held.is_some() {
-            let unwanted = self.holding().map(|rolled_back| rolled_back.from.as_slice()).unwrap_or_default();
-            return self.verified.iter().rev().find(|verified| !unwanted.contains(&verified.version));
+            let unwanted = |version: &String| {
+                self.holding().is_some_and(|back| back.from.contains(version) && back.to != *version)
+            };
+            return self.verified.iter().rev().find(|verified| !unwanted(&verified.version));
         }
         match self.verified.iter().position(is_running) {
             Some(first) => self.verified[..first].last(),

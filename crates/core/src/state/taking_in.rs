@@ -43,6 +43,7 @@ impl ReleaseState {
         let Some(run) = self.run_mut(run) else { return };
         let state = run.steps.entry(step.clone()).or_insert_with(|| StepState {
             attempt: 1,
+            reached_at: at,
             opened_at: at,
             since: at,
             epoch: 0,

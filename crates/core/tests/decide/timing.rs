@@ -86,6 +86,28 @@ fn a_step_that_is_tried_again_has_had_its_time() {
 }
 
 #[test]
+fn nobody_does_it_before_its_time() {
+    let mut world = started(vec![Step { at: at("Tue 09:00 UTC"), ..manual("announce") }], &policy());
+    assert_eq!(world.done("1.9.0", "anna", "announce").unwrap_err().code, "not-open");
+    world.now = moment("2026-03-03T09:00:00Z");
+    world.wake("1.9.0");
+    world.done("1.9.0", "anna", "announce").unwrap();
+}
+
+#[test]
+fn what_was_wanted_in_a_window_does_not_begin_after_it() {
+    let mut world = started(vec![Step { at: at("Mon-Fri 09:00-17:00 UTC"), ..shell("notes") }], &policy());
+    assert_eq!(world.is("1.9.0", "notes"), "wanted");
+    world.now = moment("2026-03-02T17:00:00Z");
+    world.lease("1.9.0", "notes").unwrap();
+    assert_eq!(world.is("1.9.0", "notes"), "open");
+    assert_eq!(world.explain("1.9.0")[0].hold.earliest, Some(moment("2026-03-03T09:00:00Z")));
+    world.now = moment("2026-03-03T09:00:00Z");
+    world.wake("1.9.0");
+    assert_eq!(world.is("1.9.0", "notes"), "wanted");
+}
+
+#[test]
 fn a_wait_for_people_begins_at_its_time_and_gives_up_after_that() {
     let step = Step { at: at("Tue 09:00 UTC"), timeout: Some(hours(2)), ..manual("look") };
     let mut world = started(vec![step], &policy());
