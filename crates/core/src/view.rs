@@ -16,7 +16,7 @@ use crate::ids::{
 };
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
-use crate::plan::{Plan, PlannedStep};
+use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{EnvironmentState, FreezeState, ReleaseState, Run, RunStatus, StepStatus};
 
 /// What a decision about a release looks at: the release, the rules in force, and the environments of the service.
@@ -87,6 +87,23 @@ impl View {
     pub fn heads_for(&self, run: &Run, plan: &Plan, environment: &EnvironmentName) -> bool {
         let over = |step: &PlannedStep| run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
         plan.steps.iter().any(|step| step.environment.as_ref() == Some(environment) && !over(step))
+    }
+
+    /// The runs under way that have something to do in an environment; the one whose gates are asked there first. Another one of
+    /// the release may still verify what it deployed.
+    pub fn heading_to(&self, environment: &EnvironmentName) -> Vec<(&Run, &Arc<Plan>)> {
+        let mut runs: Vec<_> =
+            self.active().filter(|(run, plan)| self.heads_for(run, plan, environment)).collect();
+        runs.sort_by_key(|(run, plan)| {
+            let deploys = plan.steps.iter().any(|step| {
+                let over = run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
+                matches!(step.body, Body::Deploy(_))
+                    && step.environment.as_ref() == Some(environment)
+                    && !over
+            });
+            !deploys
+        });
+        runs
     }
 
     /// The people that a rule of a run speaks of: those of the policy in force. A group that it no longer has is the one of

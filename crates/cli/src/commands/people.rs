@@ -10,7 +10,7 @@ use tollgate_core::decide::decide;
 use tollgate_core::event::{ApprovalTarget, Asked, Ballot, WaiverTarget};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{OutputName, ReleaseId, RunId, StepId};
-use tollgate_core::plan::{Plan, list};
+use tollgate_core::plan::list;
 use tollgate_core::view::{Stimulus, View};
 
 use crate::app::{App, Opened};
@@ -241,11 +241,10 @@ impl Acting {
 
     /// What a yes does.
     fn consequence(&self, target: &ApprovalTarget) -> Option<Consequence> {
-        let is_meant = |run: RunId, plan: &Plan| match target {
-            ApprovalTarget::Gate(environment, _) => plan.environments().contains(environment),
-            ApprovalTarget::Step(of, _) => *of == run,
+        let (run, plan) = match target {
+            ApprovalTarget::Gate(environment, _) => self.view.heading_to(environment).into_iter().next()?,
+            ApprovalTarget::Step(of, _) => self.view.active().find(|(run, _)| run.id == *of)?,
         };
-        let (run, plan) = self.view.active().find(|(run, plan)| is_meant(run.id, plan))?;
         Some(consequence(&self.view, run, plan, target, self.actor.person(), self.now()))
     }
 
@@ -365,7 +364,7 @@ pub(crate) async fn answer(app: &App, args: &AnswerArgs) -> Result<Exit, CliErro
         None => Asked::Question(args.question.parse()?),
         Some((environment, gate)) => {
             let (environment, gate) = (environment.parse()?, gate.parse()?);
-            let run = acting.view.active().find(|(_, plan)| plan.environments().contains(&environment));
+            let run = acting.view.heading_to(&environment).into_iter().next();
             let run = run.ok_or_else(|| {
                 CliError::refused("no-gate", format!("no run under way goes to `{environment}`"))
             })?;

@@ -246,7 +246,11 @@ pub(crate) fn attempt(run: &Run, target: &ApprovalTarget) -> u32 {
 /// The checklists of a target, each with its run: those of the rules in force and those of the start for a gate.
 fn lists<'a>(view: &'a View, target: &'a ApprovalTarget, now: Timestamp) -> Vec<Listing<'a>> {
     let mut found: Vec<Listing<'a>> = Vec::new();
-    for (run, plan) in view.active() {
+    let runs = match target {
+        ApprovalTarget::Step(..) => view.active().collect(),
+        ApprovalTarget::Gate(environment, _) => view.heading_to(environment),
+    };
+    for (run, plan) in runs {
         match target {
             ApprovalTarget::Step(of, step) => {
                 let Some(planned) = plan.step(step).filter(|_| run.id == *of) else { continue };
@@ -256,7 +260,7 @@ fn lists<'a>(view: &'a View, target: &'a ApprovalTarget, now: Timestamp) -> Vec<
                 found.push(Listing { entering, list, each: &planned.items, by: planned.by.as_ref(), target });
             }
             ApprovalTarget::Gate(environment, gate) => {
-                if !found.is_empty() || !view.heads_for(run, plan, environment) {
+                if !found.is_empty() {
                     continue;
                 }
                 let entering = Entering { view, run, plan, environment, now };

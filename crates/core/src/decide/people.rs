@@ -125,8 +125,7 @@ impl Deciding {
     fn approvable(&self, target: &ApprovalTarget) -> Result<Approvable, Refusal> {
         match target {
             ApprovalTarget::Gate(environment, gate) => {
-                let mut runs =
-                    self.view.active().filter(|(run, plan)| self.view.heads_for(run, plan, environment));
+                let mut runs = self.view.heading_to(environment).into_iter();
                 let found = runs.find_map(|(run, plan)| {
                     let rules = approval_rules(&self.view, plan, environment, gate);
                     (!rules.is_empty()).then(|| Approvable::new(run, plan, rules, environment))

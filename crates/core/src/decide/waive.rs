@@ -66,10 +66,7 @@ impl Deciding {
             ));
         }
         let mut known = Vec::new();
-        for (run, plan) in self.view.active() {
-            if !self.view.heads_for(run, plan, environment) {
-                continue;
-            }
+        for (run, plan) in self.view.heading_to(environment) {
             let reports = super::gates(Entering { view: &self.view, run, plan, environment, now: self.now });
             if reports.iter().any(|report| report.gate == gate.as_str()) {
                 return Ok(run.candidate);

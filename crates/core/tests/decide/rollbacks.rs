@@ -96,6 +96,29 @@ fn a_rollback_is_not_undone_by_the_next_automatic_run() {
 }
 
 #[test]
+fn a_yes_is_for_the_rollback_while_the_first_run_still_has_something_to_do_there() {
+    let policy = with_gate(policy(), "production", "good", approval_gate(rule("ops", 1)));
+    let policy =
+        with_environment(policy, "production", |environment| environment.after = vec![manual("tell")]);
+    let mut world = World::new(&policy);
+    for version in ["1.8.0", "1.9.0"] {
+        world.start(&through(version, &policy), "anna");
+        world.settle(version);
+        world.approve(version, "dave", gate("production", "good")).unwrap();
+        world.settle(version);
+        assert_eq!(world.runs("production").as_deref(), Some(version));
+        assert_eq!(world.is(version, "promote-production/tell"), "open");
+        world.pass(hours(1));
+    }
+    let back = rollback(&world, &through("1.8.0", &policy), "production", &policy);
+    world.start(&back, "anna");
+    world.settle("1.8.0");
+    world.approve("1.8.0", "dave", gate("production", "good")).unwrap();
+    world.settle("1.8.0");
+    assert_eq!(world.runs("production").as_deref(), Some("1.8.0"));
+}
+
+#[test]
 fn what_was_about_to_be_deployed_is_held_from_the_start_of_a_rollback() {
     let policy = with_gate(policy(), "production", "good", ask_gate("Is it time?", None, None));
     let mut world = World::new(&policy);
