@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::act::Act;
 use crate::decide::{
     Entering, begun, conditions_left, gates_of_step, live_until, looks_of_run, next_due, next_nudge, not_yet,
-    nowhere, vote_moments,
+    nowhere, vote_moments, window_closes,
 };
 use crate::facts::Look;
 use crate::gate::GateAnswer;
@@ -135,6 +135,7 @@ impl Agenda {
         let Entry { view, run, plan, planned, state, now } = entry;
         let not_yet = not_yet(view, plan, planned, Some(state), now);
         self.wake_at(not_yet.as_ref().and_then(|not_yet| not_yet.until));
+        self.closes_at(window_closes(view, plan, planned, now));
         self.wake_at(planned.timeout.map(|timeout| later(begun(view, plan, planned, state), timeout)));
         // Whoever is at a deployment is not asked about again.
         let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);

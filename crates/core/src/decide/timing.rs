@@ -66,6 +66,20 @@ pub(crate) fn not_yet(
     }
 }
 
+/// When the window that a step begins in closes, where it is open: only then is it known when it opens again.
+pub(crate) fn window_closes(
+    view: &View,
+    plan: &Plan,
+    planned: &PlannedStep,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let StepAt::Window(windows) = planned.at.as_ref()? else { return None };
+    match windows.at(now, calendar(view, plan)) {
+        Answer::Open { until } => until,
+        Answer::Closed { .. } => None,
+    }
+}
+
 /// When a step that was reached could begin: since then it waits for whatever else it waits for.
 pub(crate) fn begun(view: &View, plan: &Plan, planned: &PlannedStep, state: &StepState) -> Timestamp {
     let opened = state.opened_at;
