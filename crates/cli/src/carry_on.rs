@@ -10,6 +10,7 @@ use tollgate_engine::{Idle, ReleaseRow, WorkEnd};
 
 use crate::actions::Actions;
 use crate::app::{App, Opened};
+use crate::args::Onward;
 use crate::error::CliError;
 use crate::exit::{Exit, of_status};
 use crate::output::{FAINT, HEAD, WAITS, count, line, plain, styled, wrapped};
@@ -37,6 +38,22 @@ impl Opened {
         };
         progress.end();
         Ok(end?)
+    }
+
+    /// Carries a release on that something was just written down of, unless only that was wanted.
+    pub(crate) async fn go_on(
+        &self,
+        app: &App,
+        progress: &Progress,
+        release: ReleaseId,
+        onward: &Onward,
+    ) -> Result<Exit, CliError> {
+        if !onward.no_work {
+            return self.carry_on_release(app, progress, release).await;
+        }
+        let row = self.row(release).await?;
+        app.output.data(&row, String::new)?;
+        Ok(of_status(&row.status))
     }
 
     /// Carries a release on, or follows another process that does; then says how it stands and how it goes on. Gives the

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::act::{Report, message_id};
+use crate::calendar::Calendar;
 use crate::candidate::Candidate;
 use crate::event::{
     ApprovalTarget, Asked, Ballot, Entry, Event, Holder, Seen, StepResult, TickResult, WaiverTarget,
@@ -81,6 +82,11 @@ impl View {
         let environment = step.environment.as_ref().and_then(|name| self.environments.get(name));
         let held = environment.and_then(|state| state.held.as_ref());
         held.is_some_and(|held| held.by == self.holder(run, step))
+    }
+
+    /// The calendar of today: a holiday that was added since a run started counts, also for what it started with.
+    pub(crate) fn calendar<'a>(&'a self, plan: &'a Plan) -> &'a Calendar {
+        &self.policy.as_deref().unwrap_or(&plan.policy).calendar
     }
 
     /// Whether a run still has something to do in an environment.

@@ -7,7 +7,6 @@ use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::decide::{decide, release_environment};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::ids::{CandidateNumber, EnvironmentName, ObjectId, ReleaseId, RunId, ServiceName};
-use tollgate_core::journal::StreamId;
 use tollgate_core::model::Policy;
 use tollgate_core::plan::{
     Cut, GoneCommits, Items, Plan, PlanError, PlannedChange, ROLLBACK, Rollback, list, unfold_rollback,
@@ -15,12 +14,8 @@ use tollgate_core::plan::{
 use tollgate_core::state::{EnvironmentState, ReleaseState};
 use tollgate_core::view::{Refusal, Stimulus};
 
-use crate::load::Loaded;
 use crate::planning::TITLE_MAX_CHARS;
 use crate::ports::Repository;
-use crate::rules::TRIES_MAX;
-use crate::store::{Commit, StoreError};
-use crate::submit::{appends, nudge};
 use crate::{Engine, EngineError};
 
 /// How many of the commits that go away a plan names.
@@ -181,35 +176,13 @@ impl Engine {
         why: Option<&str>,
         actor: &Actor,
     ) -> Result<(), EngineError> {
-        let stream = StreamId::Environment(service.clone(), name.clone());
-        for _ in 0..TRIES_MAX {
-            let loaded: Loaded<EnvironmentState> = self.load(&stream).await?;
-            let policy_stream = StreamId::Policy(service.clone());
-            let (rules, rules_version) = self.rules(service).await?;
-            let policy = rules.in_force.ok_or_else(|| {
-                Refusal::new("no-policy", format!("no policy of {service} is in force yet"))
-                    .hint("put it in force with `tollgate policy adopt`")
-            })?;
-            let now = self.now();
-            let entry = release_environment(service, name, &loaded.state, &policy, why, actor, now)?;
-            let waiting = self.unfinished_streams(Some(service)).await?;
-            let commit = Commit {
-                read: vec![(stream.clone(), loaded.version), (policy_stream, rules_version)],
-                append: appends(std::slice::from_ref(&entry)),
-                timers: waiting.into_iter().map(|stream| nudge(stream, now)).collect(),
-                ..Commit::default()
-            };
-            match self.commit(commit).await {
-                Ok(()) => {
-                    self.observed(&[entry]);
-                    return Ok(());
-                }
-                Err(EngineError::Store(StoreError::Conflict { .. })) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let detail = "it changes faster than a decision about it can be written down".into();
-        Err(EngineError::Store(StoreError::Busy { place: stream.to_string(), detail }))
+        let entry = self
+            .on_environment(service, name, |state, policy, now| {
+                release_environment(service, name, state, policy, why, actor, now)
+            })
+            .await?;
+        self.observed(&[entry]);
+        Ok(())
     }
 }
 

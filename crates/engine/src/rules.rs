@@ -23,7 +23,7 @@ use crate::submit::{appends, nudge};
 use crate::{Engine, EngineError, feeds};
 
 /// How often a decision is taken anew because something it read has changed.
-pub(crate) const TRIES_MAX: u32 = 100;
+const TRIES_MAX: u32 = 100;
 
 /// The rules of a service.
 #[derive(Debug, Clone)]
@@ -198,6 +198,21 @@ impl Engine {
         deployed: BTreeMap<ComponentName, Deployed>,
         actor: &Actor,
     ) -> Result<(), EngineError> {
+        self.on_environment(service, name, |state, policy, now| {
+            record_environment(service, name, state, policy, deployed.clone(), actor, now)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Somebody says something about an environment, under the rules in force: all who wait look again. Gives what was written
+    /// down.
+    pub(crate) async fn on_environment(
+        &self,
+        service: &ServiceName,
+        name: &EnvironmentName,
+        said: impl Fn(&EnvironmentState, &Policy, Timestamp) -> Result<Entry, Refusal>,
+    ) -> Result<Entry, EngineError> {
         let stream = StreamId::Environment(service.clone(), name.clone());
         for _ in 0..TRIES_MAX {
             let loaded: Loaded<EnvironmentState> = self.load(&stream).await?;
@@ -208,17 +223,16 @@ impl Engine {
                     .hint("put it in force with `tollgate policy adopt`")
             })?;
             let now = self.now();
-            let entry =
-                record_environment(service, name, &loaded.state, &policy, deployed.clone(), actor, now)?;
+            let entry = said(&loaded.state, &policy, now)?;
             let waiting = self.unfinished_streams(Some(service)).await?;
             let commit = Commit {
                 read: vec![(stream.clone(), loaded.version), (policy_stream, rules_version)],
-                append: appends(&[entry]),
+                append: appends(std::slice::from_ref(&entry)),
                 timers: waiting.into_iter().map(|stream| nudge(stream, now)).collect(),
                 ..Commit::default()
             };
             match self.commit(commit).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(entry),
                 Err(EngineError::Store(StoreError::Conflict { .. })) => {}
                 Err(error) => return Err(error),
             }

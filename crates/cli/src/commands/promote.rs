@@ -33,10 +33,5 @@ pub(crate) async fn run(app: &App, args: &PromoteArgs) -> Result<Exit, CliError>
     let environment: EnvironmentName = args.environment.parse()?;
     let plan = opened.engine.plan_promotion(&view.release, &policy, &environment).await?;
     opened.engine.start(Arc::new(plan), Some(release), &actor).await?;
-    if args.onward.no_work {
-        let row = opened.row(release).await?;
-        app.output.data(&row, String::new)?;
-        return Ok(crate::exit::of_status(&row.status));
-    }
-    opened.carry_on_release(app, &progress, release).await
+    opened.go_on(app, &progress, release, &args.onward).await
 }

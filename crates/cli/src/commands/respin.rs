@@ -66,12 +66,7 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     let why = args.why.clone().unwrap_or_default();
     app.output.say(head(&plan).trim_end());
     opened.engine.respin(Arc::new(plan), release, &why, &actor).await?;
-    if args.onward.no_work {
-        let row = opened.row(release).await?;
-        app.output.data(&row, String::new)?;
-        return Ok(crate::exit::of_status(&row.status));
-    }
-    opened.carry_on_release(app, &progress, release).await
+    opened.go_on(app, &progress, release, &args.onward).await
 }
 
 async fn make(app: &App, opened: &Opened, before: &Before, version: Option<&str>) -> Result<Plan, CliError> {

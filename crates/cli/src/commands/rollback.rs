@@ -81,12 +81,7 @@ pub(crate) async fn run(app: &App, args: &RollbackArgs) -> Result<Exit, CliError
         return Ok(Exit::Done);
     }
     opened.engine.start(Arc::new(plan), Some(release), &actor).await?;
-    if args.onward.no_work {
-        let row = opened.row(release).await?;
-        app.output.data(&row, String::new)?;
-        return Ok(crate::exit::of_status(&row.status));
-    }
-    opened.carry_on_release(app, &progress, release).await
+    opened.go_on(app, &progress, release, &args.onward).await
 }
 
 /// What goes from where to where, on one line.

@@ -33,12 +33,7 @@ pub(crate) async fn run(app: &App, args: &StartArgs) -> Result<Exit, CliError> {
     };
     let actor = app.actor(Some(&plan.policy))?;
     let (release, _) = opened.engine.start(Arc::new(plan), None, &actor).await?;
-    if args.onward.no_work {
-        let row = opened.row(release).await?;
-        app.output.data(&row, String::new)?;
-        return Ok(crate::exit::of_status(&row.status));
-    }
-    opened.carry_on_release(app, &progress, release).await
+    opened.go_on(app, &progress, release, &args.onward).await
 }
 
 /// A plan that was shown before: made anew, it has to be the same.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::Time;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::days::Days;
@@ -60,6 +60,12 @@ impl FixedTime {
     /// The first occurrence after an instant (not at it), if there is one within ten years.
     pub fn next_after(&self, after: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
         self.after(after, calendar).next()
+    }
+
+    /// The first occurrence from an instant on (at it too), if there is one within ten years.
+    pub fn next_from(&self, from: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
+        let just_before = from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from);
+        self.next_after(just_before, calendar)
     }
 
     /// The occurrences after one instant (not at it) up to another (at it too): what is due at the second one and was

@@ -78,9 +78,8 @@ impl Entering<'_> {
         entries.find_map(|step| state(step).filter(|state| state.status.is_over()).map(|state| state.since))
     }
 
-    /// The calendar of today: a holiday that was added since counts, also for windows that the run started with.
     fn calendar(&self) -> &Calendar {
-        &self.view.policy.as_deref().unwrap_or(&self.plan.policy).calendar
+        self.view.calendar(self.plan)
     }
 
     fn takes(&self, fits: Option<Fits>) -> Option<SignedDuration> {

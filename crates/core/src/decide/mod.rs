@@ -51,7 +51,6 @@ pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
 pub(crate) use remind::{acting, next_nudge, patience_of, waits};
 pub(crate) use roles::of_role;
 pub use rollback::release_environment;
-pub use timing::due;
 pub(crate) use timing::{AT, begun, due_text, next_due, not_yet, window_closes};
 pub(crate) use votes::{Standing, Voting, expired_votes, vote_moments};
 pub(crate) use waive::never_waived;

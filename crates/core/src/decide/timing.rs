@@ -1,16 +1,16 @@
 //! When steps begin, and by when they should be done.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::Deciding;
 use super::calendar::because_text;
 use super::gates::second;
-use crate::calendar::{Answer, Calendar};
+use crate::calendar::Answer;
 use crate::event::ReleaseEvent;
 use crate::ids::RunId;
-use crate::model::{Policy, StepAt};
+use crate::model::StepAt;
 use crate::plan::{Plan, PlannedStep};
-use crate::state::{Run, RunStatus, StepState};
+use crate::state::{Run, StepState};
 use crate::view::View;
 
 /// The name under which it is told that a step waits for its time.
@@ -25,12 +25,6 @@ pub(crate) struct NotYet {
     pub(crate) why: String,
 }
 
-/// The calendar of today: a holiday that was added since counts.
-fn calendar<'a>(view: &'a View, plan: &'a Plan) -> &'a Calendar {
-    let policy: &Policy = view.policy.as_deref().unwrap_or(&plan.policy);
-    &policy.calendar
-}
-
 /// Whether a step that is ready waits for its time. `state` is there once it was reached.
 pub(crate) fn not_yet(
     view: &View,
@@ -40,7 +34,7 @@ pub(crate) fn not_yet(
     now: Timestamp,
 ) -> Option<NotYet> {
     let at = planned.at.as_ref()?;
-    let calendar = calendar(view, plan);
+    let calendar = view.calendar(plan);
     let ahead = |until: Option<Timestamp>, why: String| match until {
         Some(until) if until <= now => None,
         Some(_) => Some(NotYet { until, why }),
@@ -52,10 +46,10 @@ pub(crate) fn not_yet(
             let day = day.map(|target| format!(", with T on {}", target.day)).unwrap_or_default();
             ahead(plan.instant(moment, calendar), format!("it begins at {moment}{day}"))
         }
-        StepAt::Times(_) => {
+        StepAt::Times(times) => {
             // What is tried again has had its time, unless that never came.
             let reached = state.map_or(now, |state| state.reached_at);
-            ahead(next_time(at, reached, calendar), format!("it begins at the next {at}"))
+            ahead(times.next_from(reached, calendar), format!("it begins at the next {at}"))
         }
         StepAt::Window(windows) => match windows.at(now, calendar) {
             Answer::Open { .. } => None,
@@ -74,7 +68,7 @@ pub(crate) fn window_closes(
     now: Timestamp,
 ) -> Option<Timestamp> {
     let StepAt::Window(windows) = planned.at.as_ref()? else { return None };
-    match windows.at(now, calendar(view, plan)) {
+    match windows.at(now, view.calendar(plan)) {
         Answer::Open { until } => until,
         Answer::Closed { .. } => None,
     }
@@ -86,16 +80,9 @@ pub(crate) fn begun(view: &View, plan: &Plan, planned: &PlannedStep, state: &Ste
     not_yet(view, plan, planned, Some(state), opened).and_then(|not_yet| not_yet.until).unwrap_or(opened)
 }
 
-/// The next time that comes again, from a moment on.
-fn next_time(at: &StepAt, from: Timestamp, calendar: &Calendar) -> Option<Timestamp> {
-    let StepAt::Times(times) = at else { return Some(from) };
-    let just_before = from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from);
-    times.next_after(just_before, calendar)
-}
-
 /// By when a step should be done.
-pub fn due(view: &View, plan: &Plan, planned: &PlannedStep) -> Option<Timestamp> {
-    plan.due(planned, calendar(view, plan))
+fn due(view: &View, plan: &Plan, planned: &PlannedStep) -> Option<Timestamp> {
+    plan.due(planned, view.calendar(plan))
 }
 
 /// The same of every step of a run that is not over and was not told to be late.
@@ -116,8 +103,7 @@ fn dues<'a>(
 
 /// When a step is late next.
 pub(crate) fn next_due(view: &View, run: &Run, plan: &Plan) -> Option<Timestamp> {
-    let goes_on = !matches!(run.status, RunStatus::Finished { .. });
-    goes_on.then(|| dues(view, run, plan).map(|(_, at)| at).min()).flatten()
+    dues(view, run, plan).map(|(_, at)| at).min()
 }
 
 /// What is said of a step beside what it waits for: by when it should be done.

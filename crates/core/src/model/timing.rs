@@ -103,8 +103,7 @@ pub struct TargetDay {
 impl TargetDay {
     /// The next day of a rule, from a moment on: today counts while its time has not passed.
     pub fn next(rule: &FixedTime, now: Timestamp, calendar: &Calendar) -> Option<Self> {
-        let just_before = now.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(now);
-        let at = rule.next_after(just_before, calendar)?;
+        let at = rule.next_from(now, calendar)?;
         let zone = rule.zone().clone();
         Some(Self { day: zone.date(at), zone })
     }

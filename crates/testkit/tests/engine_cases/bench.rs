@@ -12,9 +12,9 @@ use tollgate_core::actor::{Actor, Known};
 use tollgate_core::changelog::ChangelogRules;
 use tollgate_core::ids::{ReleaseId, RunId};
 use tollgate_core::model::{
-    ApprovalRule, ChangelogSpec, Component, Connection, Definition, Deploy, Environment, Gate, GateKind,
-    Person, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step, StepKind, Template,
-    VersionFileSpec, VersionSpec, Who,
+    ApprovalRule, ChangelogSpec, Component, Connection, Definition, Departs, Deploy, Environment, GRACE,
+    Gate, GateKind, Late, Overlap, Person, Policy, Probe, ProbeRead, Procedure, RepositorySpec, Shell, Step,
+    StepKind, Template, Train, VersionFileSpec, VersionSpec, Who,
 };
 use tollgate_core::plan::Plan;
 use tollgate_core::state::RunStatus;
@@ -296,5 +296,20 @@ impl Inject for Nth {
             true => self.fault,
             false => Fault::None,
         }
+    }
+}
+
+/// A train that releases the newest commit of `main`, and tells nobody before it departs.
+pub(crate) fn departing(departs: Departs) -> Train {
+    Train {
+        runs: named("release"),
+        departs,
+        branch: "main".into(),
+        line: None,
+        url: Some("sim://repository".into()),
+        late: Late::Ask,
+        grace: GRACE,
+        overlap: Overlap::Queue,
+        heads_up: None,
     }
 }

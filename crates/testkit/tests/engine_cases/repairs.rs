@@ -3,17 +3,14 @@
 use jiff::SignedDuration;
 use tollgate_core::calendar::{Asked, Freeze, Scope, Zone};
 use tollgate_core::journal::StreamId;
-use tollgate_core::model::{
-    Connection, Departs, Deploy, FeedSpec, GRACE, Happening, Late, Notify, Overlap, Recipient, StepKind,
-    Train,
-};
+use tollgate_core::model::{Connection, Departs, Deploy, FeedSpec, Happening, Notify, Recipient, StepKind};
 use tollgate_core::view::Stimulus;
 use tollgate_engine::store::{
     Commit, Poll, PollChange, Store as _, Task, TaskChange, Timer, TimerChange, latest_storable,
 };
 
 use crate::bench::{
-    Bench, definition, environment, manual, named, person, policy, probe, promote, shell, step,
+    Bench, definition, departing, environment, manual, named, person, policy, probe, promote, shell, step,
 };
 
 async fn bench() -> Bench {
@@ -117,25 +114,11 @@ async fn lose_all(bench: &Bench) -> usize {
     count
 }
 
-fn weekly(departs: Departs) -> Train {
-    Train {
-        runs: named("release"),
-        departs,
-        branch: "main".into(),
-        line: None,
-        url: Some("sim://repository".into()),
-        late: Late::Ask,
-        grace: GRACE,
-        overlap: Overlap::Queue,
-        heads_up: None,
-    }
-}
-
 #[tokio::test]
 async fn trains_and_rules_come_back() {
     let mut rules = policy(Vec::new());
-    rules.trains.insert(named("timed"), weekly(Departs::Every("Tue 12:00 UTC".parse().unwrap())));
-    rules.trains.insert(named("pushed"), weekly(Departs::Push));
+    rules.trains.insert(named("timed"), departing(Departs::Every("Tue 12:00 UTC".parse().unwrap())));
+    rules.trains.insert(named("pushed"), departing(Departs::Push));
     let spec = FeedSpec {
         asked: Asked::Events,
         url: "https://calendars.sim/ops.ics".into(),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::ids::{ObjectId, ServiceName, TrainName};
 use tollgate_core::model::{
-    Connection, Definition, Departs, GRACE, HeadsUp, HeadsUpMail, Late, Overlap, Recipient, Step, StepKind,
-    Template, Train,
+    Connection, Definition, Departs, HeadsUp, HeadsUpMail, Overlap, Recipient, Step, StepKind, Template,
+    Train,
 };
 use tollgate_core::train::{Because, Fate, Mailing, Standing, TrainState};
 use tollgate_core::view::Stimulus;
@@ -17,7 +17,7 @@ use tollgate_engine::store::Store;
 use tollgate_engine::{Engine, EngineError, Gone, ReleaseRow};
 use tollgate_testkit::world::Git;
 
-use crate::bench::{Bench, Nth, definition, manual, named, person, policy, step};
+use crate::bench::{Bench, Nth, definition, departing, manual, named, person, policy, step};
 
 /// The procedure file says `sound`, or what is wrong with it.
 #[derive(Debug)]
@@ -41,17 +41,7 @@ fn train(departs: &str) -> Train {
         "push" => Departs::Push,
         every => Departs::Every(every.parse().unwrap()),
     };
-    Train {
-        runs: named("release"),
-        departs,
-        branch: "main".into(),
-        line: None,
-        url: Some("sim://repository".into()),
-        late: Late::Ask,
-        grace: GRACE,
-        overlap: Overlap::Queue,
-        heads_up: None,
-    }
+    departing(departs)
 }
 
 fn told_by_mail(train: Train) -> Train {
