@@ -105,6 +105,9 @@ async fn a_secret_is_shown_to_nobody_else() {
     assert!(told_other.try_recv().is_err(), "it was not even asked");
     let (port, _told) = server(vec![redirect(&format!("http://localhost:{other}/"))]);
     assert_eq!(ask(&with_secret(port)).await.unwrap_err(), "it redirects to another host, localhost");
+    // Said back in the name of a host, it is told to nobody either.
+    let (port, _told) = server(vec![redirect("http://hunter2-hunter2.example.org/")]);
+    assert_eq!(ask(&with_secret(port)).await.unwrap_err(), "it redirects to another host, ….example.org");
     let (port, told) = server(vec![redirect("/there"), ok("[1]")]);
     assert_eq!(ask(&with_secret(port)).await.as_deref(), Ok("[1]"));
     assert_eq!(told.iter().take(2).filter(|head| head.contains("Bearer hunter2-hunter2")).count(), 2);

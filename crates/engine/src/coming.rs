@@ -11,25 +11,15 @@ use crate::{Engine, EngineError};
 /// The most departures of one train that are told.
 const DEPARTURES_MAX: usize = 1_000;
 
-/// What is to come.
-#[derive(Debug, Clone)]
-pub struct Outlook {
-    /// All of it, in the order of time.
-    pub coming: Vec<Coming>,
-    /// The newest moment at which something was written down that it rests on: the same state gives the same.
-    pub told: Timestamp,
-}
-
 impl Engine {
-    /// What is to come of a service from one moment to another, and what of it is under way at the first.
+    /// What is to come of a service from one moment to another, and what of it is under way at the first, in the order of time.
     pub async fn outlook(
         &self,
         service: &ServiceName,
         from: Timestamp,
         until: Timestamp,
-    ) -> Result<Outlook, EngineError> {
+    ) -> Result<Vec<Coming>, EngineError> {
         let rules = self.policy(service).await?;
-        let mut told = rules.state.adopted.as_ref().map_or(Timestamp::UNIX_EPOCH, |adopted| adopted.at);
         let mut coming = Vec::new();
         if let Some(policy) = &rules.in_force {
             coming.extend(windows(policy, from, until));
@@ -47,17 +37,14 @@ impl Engine {
                 }));
             }
         }
-        let known = rules.state.feeds.values().filter_map(|feed| feed.read.as_ref()).map(|(at, _)| *at);
-        told = known.chain(rules.state.freezes.iter().map(|freeze| freeze.at)).fold(told, Timestamp::max);
         coming.extend(freezes(&rules.state.freezes, from, until));
         for row in self.unfinished(service).await? {
             let view = self.view(service, row.release).await?;
             coming.extend(arrivals(row.release, &row.version, &self.forecast(&view).await?, until));
-            told = told.max(row.opened_at);
         }
         coming.sort_by(|one, other| {
             (one.start, one.end, one.title()).cmp(&(other.start, other.end, other.title()))
         });
-        Ok(Outlook { coming, told })
+        Ok(coming)
     }
 }

@@ -95,10 +95,9 @@ impl Engine {
         if policy.feeds.is_empty() {
             return Ok(Some(policy));
         }
-        let mut parts = vec![adopted.policy.to_string()];
-        parts.extend(state.feeds.iter().map(|(name, feed)| format!("{name} {feed:?}")));
-        let id = BlobId(Hash::of_parts(parts.iter().map(String::as_bytes).collect::<Vec<_>>()));
-        if let Some(hit) = self.policies.get(&id) {
+        let known: Vec<String> = state.feeds.iter().map(|(name, feed)| format!("{name} {feed:?}")).collect();
+        let known = Hash::of_parts(known.iter().map(String::as_bytes).collect::<Vec<_>>());
+        if let Some((_, hit)) = self.knowing.get(&adopted.policy).filter(|(of, _)| *of == known) {
             return Ok(Some(hit));
         }
         let mut contents: BTreeMap<CalendarName, Content> = BTreeMap::new();
@@ -117,7 +116,7 @@ impl Engine {
             FeedKnown { read: at.zip(contents.get(name)), problem }
         });
         let knowing = Arc::new(Policy { calendar, ..policy.as_ref().clone() });
-        self.policies.put(id, knowing.clone());
+        self.knowing.put(adopted.policy, (known, knowing.clone()));
         Ok(Some(knowing))
     }
 

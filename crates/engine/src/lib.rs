@@ -49,11 +49,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tollgate_core::event::Entry;
 use tollgate_core::ids::ServiceName;
-use tollgate_core::journal::{BlobId, StreamId};
+use tollgate_core::journal::{BlobId, Hash, StreamId};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::Plan;
 
-pub use coming::Outlook;
 pub use error::EngineError;
 pub use follow::ReleaseRow;
 pub use guessing::Guess;
@@ -140,6 +139,8 @@ pub struct Engine {
     procedures: Option<Arc<dyn Procedures>>,
     plans: Cache<BlobId, Arc<Plan>, BLOBS_MAX>,
     policies: Cache<BlobId, Arc<Policy>, BLOBS_MAX>,
+    /// Rules with what was known last of the calendars that they ask, by the rules, and what that was.
+    knowing: Cache<BlobId, (Hash, Arc<Policy>), BLOBS_MAX>,
     views: Cache<StreamId, LoadedView, VIEWS_MAX>,
 }
 
@@ -164,6 +165,7 @@ impl Engine {
             procedures: None,
             plans: Cache::default(),
             policies: Cache::default(),
+            knowing: Cache::default(),
             views: Cache::default(),
         }
     }

@@ -30,14 +30,13 @@ pub(crate) async fn run(app: &App, args: &CalendarArgs) -> Result<Exit, CliError
     let opened = app.open(app.service()?, None)?;
     let now = opened.engine.world.clock.now();
     let until = later(now, SignedDuration::from_hours(24 * i64::from(args.days)));
-    let outlook = opened.engine.outlook(&opened.service, now, until).await?;
-    let coming = outlook.coming;
+    let coming = opened.engine.outlook(&opened.service, now, until).await?;
     let Some(file) = &args.ics else {
         app.output.data(&coming, || shown(&coming, now, args.days))?;
         return Ok(Exit::Done);
     };
     let entries: Vec<_> = coming.iter().map(|one| one.entry(&opened.service)).collect();
-    let text = write(&format!("Releases of {}", opened.service), &entries, outlook.told);
+    let text = write(&format!("Releases of {}", opened.service), &entries, now);
     if file.as_os_str() == "-" {
         write_out(&text)?;
     } else {
@@ -52,8 +51,12 @@ pub(crate) async fn run(app: &App, args: &CalendarArgs) -> Result<Exit, CliError
     Ok(Exit::Done)
 }
 
-/// Writes a file whole or not at all: whoever serves it never reads half of it.
+/// Writes a file whole or not at all: whoever serves it never reads half of it. A file that says the same already stays as it
+/// is, with the moment at which it was written: whoever fetches it again only if it changed does not.
 fn put(file: &Path, text: &str) -> Result<(), CliError> {
+    if std::fs::read_to_string(file).is_ok_and(|there| unstamped(&there).eq(unstamped(text))) {
+        return Ok(());
+    }
     let failed = |error: std::io::Error| {
         CliError::error("output", format!("{} cannot be written: {}", file.display(), reason(&error)))
     };
@@ -66,6 +69,11 @@ fn put(file: &Path, text: &str) -> Result<(), CliError> {
         let _ = std::fs::remove_file(&beside);
     }
     written.map_err(failed)
+}
+
+/// What a calendar says, without when it was written.
+fn unstamped(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.starts_with("DTSTAMP:"))
 }
 
 /// A list, day by day.

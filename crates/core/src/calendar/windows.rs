@@ -347,6 +347,7 @@ impl fmt::Display for Answer {
             Self::Open { until: Some(until) } => write!(f, "open until {until}"),
             Self::Open { until: None } => f.write_str("open"),
             Self::Closed { opens_at: Some(at), because } => write!(f, "{because}; opens at {at}"),
+            Self::Closed { because: because @ Because::NoCalendar(_), .. } => because.fmt(f),
             Self::Closed { opens_at: None, because } => {
                 write!(f, "{because}; does not open in the next ten years")
             }
@@ -369,6 +370,7 @@ impl fmt::Display for Fit {
             Self::Now { finish_by: Some(end) } => write!(f, "fits, to be finished by {end}"),
             Self::Now { finish_by: None } => f.write_str("fits"),
             Self::At { start, because } => write!(f, "{because}; fits from {start} on"),
+            Self::Never { because: NotNow::Closed(because @ Because::NoCalendar(_)) } => because.fmt(f),
             Self::Never { because } => write!(f, "{because}; does not fit in the next ten years"),
         }
     }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{CalendarError, as_text, nearest};
 
 const WHAT: &str = "a time zone";
+/// The longest text that is looked up as a name, in bytes.
+const NAME_MAX: usize = 64;
 
 /// The database that is part of the program, so that an answer depends on the program alone and not on the machine.
 static DATABASE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
@@ -45,26 +47,34 @@ impl Zone {
     ///
     /// What is wrong with it, with the name that was probably meant.
     pub fn new(text: &str) -> Result<Self, CalendarError> {
-        if text.eq_ignore_ascii_case("AoE") {
-            return Ok(Self::anywhere_on_earth());
-        }
-        if text.eq_ignore_ascii_case("UTC") || text == "Z" {
-            return Ok(Self::utc());
+        if let Some(zone) = Self::known(text) {
+            return Ok(zone);
         }
         let refuse = |why: String| Err(CalendarError::new(WHAT, text, why));
         if let Some(why) = offset(text) {
             return refuse(why);
         }
-        let known = DATABASE.get(text).ok();
-        // `EST`, `Japan` or `GMT` are in the database, for the sake of old programs.
-        if let Some(rules) = known.filter(|_| text.contains('/')) {
-            let name = rules.iana_name().unwrap_or(text).to_owned();
-            return Ok(Self { name, rules });
-        }
         refuse(match proposal(text) {
             Some(name) => format!("write `{name}`, which also knows when its clocks change"),
             None => "write the IANA name of the zone, such as `Europe/London`, or `UTC`, or `AoE`".to_owned(),
         })
+    }
+
+    /// The zone of that name, if there is one: quick, also where there is none.
+    pub(super) fn known(text: &str) -> Option<Self> {
+        if text.eq_ignore_ascii_case("AoE") {
+            return Some(Self::anywhere_on_earth());
+        }
+        if text.eq_ignore_ascii_case("UTC") || text == "Z" {
+            return Some(Self::utc());
+        }
+        // `EST`, `Japan` or `GMT` are in the database, for the sake of old programs.
+        if !text.contains('/') || text.len() > NAME_MAX || offset(text).is_some() {
+            return None;
+        }
+        let rules = DATABASE.get(text).ok()?;
+        let name = rules.iana_name().unwrap_or(text).to_owned();
+        Some(Self { name, rules })
     }
 
     /// Its name, as the database writes it.
@@ -224,7 +234,7 @@ fn offset(text: &str) -> Option<String> {
 
 /// The zone that was probably meant: by abbreviation, by city, or by a name that is spelt nearly like this.
 fn proposal(text: &str) -> Option<String> {
-    if text.len() > 64 {
+    if text.len() > NAME_MAX {
         return None;
     }
     let upper = text.to_ascii_uppercase();

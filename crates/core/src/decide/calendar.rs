@@ -33,6 +33,10 @@ impl Entering<'_> {
             Fit::At { start, because } => {
                 GateAnswer::Closed(self.shut(name, closed(&because, ""), Some(start)))
             }
+            // What cannot be known is closed, which says nothing of how long things take.
+            Fit::Never { because: NotNow::Closed(because @ Because::NoCalendar(_)) } => {
+                GateAnswer::Closed(self.shut(name, because_text(&because), None))
+            }
             Fit::Never { because } => {
                 GateAnswer::Closed(self.shut(name, closed(&because, ", which never fits"), None))
             }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Deciding;
 use super::calendar::because_text;
 use super::gates::second;
-use crate::calendar::Answer;
+use crate::calendar::{Answer, Because};
 use crate::event::ReleaseEvent;
 use crate::ids::RunId;
 use crate::model::StepAt;
@@ -53,6 +53,10 @@ pub(crate) fn not_yet(
         }
         StepAt::Window(windows) => match windows.at(now, calendar) {
             Answer::Open { .. } => None,
+            Answer::Closed { because: because @ Because::NoCalendar(_), .. } => Some(NotYet {
+                until: None,
+                why: format!("it only begins at {at}; {}", because_text(&because)),
+            }),
             Answer::Closed { opens_at, because } => {
                 ahead(opens_at, format!("it only begins at {at}; {}", because_text(&because)))
             }

@@ -66,6 +66,9 @@ fn events_of_every_form() {
             &["07-07 08:30 to 07-07 09:30"],
         );
     }
+    let id = "/a/b/c/d/e/f/America/Argentina/Buenos_Aires";
+    let at = format!("DTSTART;TZID={id}:20260707T093000\nDURATION:PT1H");
+    busy(&at, "UTC", &["07-07 12:30 to 07-07 13:30"]);
     // What makes nobody busy.
     for nothing in ["TRANSP:TRANSPARENT", "STATUS:CANCELLED"] {
         busy(&format!("DTSTART:20260107T093000Z\nDURATION:PT1H\n{nothing}"), "UTC", &[]);

@@ -282,9 +282,10 @@ impl Reader {
         if let Some(zone) = self.zones.get(id) {
             return Some(zone.clone());
         }
-        // `/mozilla.org/20050126_1/Europe/London` ends with the name.
-        let ends = id.match_indices('/').map(|(at, _)| id.get(at + 1..).unwrap_or_default());
-        std::iter::once(id).chain(ends).find_map(|name| Zone::new(name).ok()).or_else(|| vendor_zone(id))
+        // `/mozilla.org/20050126_1/Europe/London` ends with the name, and no name has more than three parts.
+        let ends = id.rmatch_indices('/').take(3).map(|(at, _)| id.get(at + 1..).unwrap_or_default());
+        let longest_first = ends.collect::<Vec<_>>().into_iter().rev();
+        std::iter::once(id).chain(longest_first).find_map(Zone::known).or_else(|| vendor_zone(id))
     }
 
     fn length(&self, start: &When, end: Option<&Line>, duration: Option<&Line>) -> Result<Length, FeedError> {
