@@ -6,7 +6,7 @@ use tollgate_core::act::{Act, Failure, Outcome};
 use tollgate_core::changelog::{
     CHANGELOG_MAX_BYTES, ChangelogError, ChangelogRules, KnownAuthors, Release, cut, prepend, render,
 };
-use tollgate_core::commits::{Change, CommitRules, CommitText, Person, without_taken_back};
+use tollgate_core::commits::{Change, ChangeKind, CommitRules, CommitText, Person, without_taken_back};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::ChangelogSpec;
 use tollgate_core::version::{Version, VersionFormat};
@@ -162,7 +162,13 @@ pub(crate) struct MessageRules<'a> {
 
 /// The changes of a commit, understood.
 pub(crate) fn read_commit(commit: CommitRef<'_>, rules: &MessageRules<'_>) -> Vec<Change> {
-    Change::read_all(text_of(commit), rules.ticket_keys, rules.commits)
+    let mut changes = Change::read_all(text_of(commit), rules.ticket_keys, rules.commits);
+    if commit.parents().nth(1).is_some() {
+        for change in changes.iter_mut().filter(|change| change.kind == ChangeKind::Other) {
+            change.kind = ChangeKind::Merge;
+        }
+    }
+    changes
 }
 
 fn text_of(commit: CommitRef<'_>) -> CommitText<'_> {

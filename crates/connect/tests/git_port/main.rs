@@ -1,5 +1,6 @@
 //! The port to git, on real repositories.
 
+mod beside;
 mod checkout;
 mod clone;
 mod history;

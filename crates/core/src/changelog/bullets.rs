@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::ChangelogRules;
-use super::escape::escape_into;
+use super::escape::{escape_inside, escape_into};
 use super::groups::Entry;
 use super::tickets::Linker;
 use crate::commits::{Change, Person, Ticket};
@@ -31,7 +31,7 @@ impl<'r> Bullets<'r> {
     /// `**scope:**`
     pub(super) fn scope(out: &mut String, scope: &str) {
         out.push_str("**");
-        escape_into(out, scope, None);
+        escape_inside(out, scope, None);
         out.push_str(":**");
     }
 

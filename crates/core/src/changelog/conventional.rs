@@ -7,6 +7,9 @@ use super::escape::escape_into;
 use super::groups::{Entry, Titles};
 use super::{ChangelogRules, Part};
 
+/// The scope that the preset takes for none.
+const EVERYTHING: &str = "*";
+
 pub(super) fn write(out: &mut String, rules: &ChangelogRules, titles: &Titles<'_>, part: &Part<'_>) {
     let bullets = Bullets::of(rules, 7);
     let _ = match (part.version, part.date, part.compare(rules)) {
@@ -20,7 +23,7 @@ pub(super) fn write(out: &mut String, rules: &ChangelogRules, titles: &Titles<'_
         out.push_str("\n\n");
         // By scope and text as if they were one, as the preset sorts; but not by the rules of a language.
         entries.sort_by_cached_key(|entry| {
-            format!("{}{}", entry.change.scope.as_deref().unwrap_or_default(), entry.text).to_lowercase()
+            format!("{}{}", scope(entry).unwrap_or_default(), entry.text).to_lowercase()
         });
         for entry in &entries {
             write_entry(out, &bullets, entry);
@@ -31,7 +34,7 @@ pub(super) fn write(out: &mut String, rules: &ChangelogRules, titles: &Titles<'_
 
 fn write_entry(out: &mut String, bullets: &Bullets<'_>, entry: &Entry<'_>) {
     out.push_str("* ");
-    if let Some(scope) = &entry.change.scope {
+    if let Some(scope) = scope(entry) {
         Bullets::scope(out, scope);
         out.push(' ');
     }
@@ -45,4 +48,8 @@ fn write_entry(out: &mut String, bullets: &Bullets<'_>, entry: &Entry<'_>) {
     }
     bullets.authors(out, entry.change);
     out.push('\n');
+}
+
+fn scope<'a>(entry: &Entry<'a>) -> Option<&'a str> {
+    entry.change.scope.as_deref().filter(|scope| *scope != EVERYTHING)
 }

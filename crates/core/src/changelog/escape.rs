@@ -15,6 +15,12 @@ pub fn escape_markdown(text: &str) -> String {
 
 /// Writes what [`escape_markdown`] gives; tickets become links where there is a linker.
 pub(super) fn escape_into(out: &mut String, text: &str, linker: Option<&Linker<'_>>) {
+    let start = escape_inside(out, text, linker);
+    escape_start(out, start);
+}
+
+/// Writes the same for a text that cannot be the first on a line or in a list: nothing begins there. Gives where it begins.
+pub(super) fn escape_inside(out: &mut String, text: &str, linker: Option<&Linker<'_>>) -> usize {
     let text = plain_text(text, Lines::Join);
     let text = text.trim();
     let start = out.len();
@@ -34,7 +40,7 @@ pub(super) fn escape_into(out: &mut String, text: &str, linker: Option<&Linker<'
         };
     }
     words(out, rest, linker, text);
-    escape_start(out, start);
+    start
 }
 
 /// The code between the backtick at the start and the next one, if both stand alone.

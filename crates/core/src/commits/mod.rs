@@ -6,6 +6,7 @@
 //!
 //! What a change asks of the next version is up to the project: [`CommitRules`].
 
+mod breaking;
 mod files;
 mod people;
 mod plain;
@@ -93,6 +94,8 @@ pub enum ChangeKind {
     Revert,
     /// Another type of the convention, in lower case: `docs`, `perf`, `chore`.
     Type(String),
+    /// A merge whose message does not follow the convention: it has nothing to say beside the commits that it merges.
+    Merge,
     /// The message does not follow the convention.
     Other,
 }
@@ -105,7 +108,7 @@ impl ChangeKind {
             ChangeKind::Fix => Some("fix"),
             ChangeKind::Revert => Some("revert"),
             ChangeKind::Type(name) => Some(name),
-            ChangeKind::Other => None,
+            ChangeKind::Merge | ChangeKind::Other => None,
         }
     }
 
@@ -137,8 +140,13 @@ impl Change {
         let subject = one_line(&subject, TEXT_MAX_CHARS);
         let head = Head::read(&subject);
         // The body that git writes for a revert may quote the footers of what it takes back.
-        let footer = if head.kind == ChangeKind::Revert { None } else { breaking_footer(body) };
-        let breaking = footer.or_else(|| head.marked.then(|| head.text.clone()));
+        let footer = if head.kind == ChangeKind::Revert { None } else { breaking::footer(body) };
+        let breaking = match footer {
+            // That it breaks something is said, and what is not: so it is what the change does.
+            Some(text) if text.is_empty() => Some(head.text.clone()),
+            Some(text) => Some(text),
+            None => head.marked.then(|| head.text.clone()),
+        };
         let reverts = if head.kind == ChangeKind::Revert { several::reverts(body) } else { Vec::new() };
         Self {
             reverts,
@@ -213,42 +221,6 @@ fn split(message: &str) -> (String, &str) {
         subject.push_str(line);
     }
     (subject, &message[at..])
-}
-
-/// The paragraph that says what breaks, on one line.
-///
-/// Read by line and not by the grammar of footers: by that one a malformed footer anywhere, or a missing empty line
-/// before this one, would hide a breaking change.
-fn breaking_footer(body: &str) -> Option<String> {
-    if !body.contains("BREAKING") {
-        return None;
-    }
-    let start = |line: &str| {
-        let rest = line.strip_prefix("BREAKING CHANGE").or_else(|| line.strip_prefix("BREAKING-CHANGE"))?;
-        let rest = rest.strip_prefix(':').or_else(|| rest.strip_prefix(" #"))?;
-        Some(rest.trim().to_owned())
-    };
-    let mut lines = body.lines();
-    let mut text = lines.find_map(start)?;
-    for line in lines.map(str::trim) {
-        match line {
-            "" if text.is_empty() => {}
-            "" => break,
-            line if is_footer(line) => break,
-            line => {
-                text.push(' ');
-                text.push_str(line);
-            }
-        }
-    }
-    let text = one_line(&text, TEXT_MAX_CHARS);
-    Some(text).filter(|text| !text.is_empty())
-}
-
-/// Whether a line begins a footer, such as `Signed-off-by: …` or `Closes #12`.
-fn is_footer(line: &str) -> bool {
-    let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(line.len());
-    end > 0 && (line[end..].starts_with(": ") || line[end..].starts_with(" #"))
 }
 
 /// The text up to a limit, cut where a character ends.

@@ -37,6 +37,8 @@ impl CommitRules {
     /// The least the next version has to grow for a change; nothing for one that asks for no release.
     pub fn bump(&self, change: &Change) -> Option<Bump> {
         let by_kind = match (&change.kind, change.kind.type_name()) {
+            // What it merges is counted itself.
+            (ChangeKind::Merge, _) => None,
             (ChangeKind::Other, _) | (_, None) => self.other,
             (_, Some(name)) => self.types.get(name).copied().flatten(),
         };

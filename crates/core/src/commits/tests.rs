@@ -79,7 +79,18 @@ fn breaking_changes_are_found() {
         ("feat: x\n\nSigned-off-by:\n\nBREAKING CHANGE: gone", Some("gone")),
         ("Drop it\n\nBREAKING CHANGE: gone", Some("gone")),
         ("feat: x\r\n\r\nBREAKING CHANGE: gone\r\n", Some("gone")),
+        // As it is written in real histories: in a list, like a heading, above the tickets, or with nothing to it.
+        ("feat: x\n\n*  BREAKING CHANGE: remove y\n*  fix: add z", Some("remove y")),
+        ("feat: x\n\n- BREAKING CHANGE: remove y\n  and z\n- more", Some("remove y and z")),
+        ("feat: x\n\nBREAKING CHANGE\nusers have to\nset y", Some("users have to set y")),
+        ("feat: x\n\nBREAKING CHANGE: remove y\n#47, #48", Some("remove y")),
+        ("feat: x\n\nBREAKING CHANGE:\n\n#82", Some("x")),
+        ("feat: x\n\nBREAKING CHANGE:", Some("x")),
+        ("feat: x\n\nBREAKING CHANGE:\n* one\n* another", Some("* one * another")),
         // Not one.
+        ("docs: footers\n\nWrite\n\n    BREAKING CHANGE: what", None),
+        ("feat: x\n\nBREAKING CHANGE of y", None),
+        ("feat: x\n\n*BREAKING CHANGE: y*", None),
         ("feat: x\n\nThis is no BREAKING CHANGE: really", None),
         ("feat: x\n\nbreaking change: small letters", None),
         ("feat: x\n\nBREAKING CHANGES: no such footer", None),
