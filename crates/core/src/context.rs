@@ -51,6 +51,8 @@ pub struct Context {
     pub notes: String,
     /// Who started the run.
     pub starter: String,
+    /// Where they are found.
+    pub accounts: Accounts,
     /// The level of its risk, as far as it is known; empty where there are no rules about it.
     pub risk: String,
     /// Why it is of that level, one reason a line.
@@ -74,12 +76,43 @@ pub struct EnvironmentContext {
     pub url: String,
 }
 
+/// Where somebody is found: the first of each; empty where the rules in force do not tell it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Accounts {
+    /// Their mail address.
+    pub mail: String,
+    /// Their account where the code is kept.
+    pub forge: String,
+    /// Their account where tickets are kept.
+    pub tracker: String,
+    /// Their account where people talk.
+    pub chat: String,
+}
+
+impl Accounts {
+    fn of(view: &View, run: &Run) -> Self {
+        let people = view.policy.as_ref().map(|policy| &policy.people);
+        let Some(person) = people.zip(run.started_by.person()).and_then(|(people, name)| people.get(name))
+        else {
+            return Self::default();
+        };
+        let first = |all: &[String]| all.first().cloned().unwrap_or_default();
+        Self {
+            mail: person.mail.clone().unwrap_or_default(),
+            forge: first(&person.forge),
+            tracker: first(&person.tracker),
+            chat: first(&person.chat),
+        }
+    }
+}
+
 impl Context {
     /// The names of a step, or of the whole run.
     pub fn of(view: &View, run: &Run, plan: &Plan, step: Option<&PlannedStep>) -> Self {
         let candidate = view.candidate(run);
         let mut context = Self::planned(plan, step);
         context.starter = run.started_by.to_string();
+        context.accounts = Accounts::of(view, run);
         context.candidate = run.candidate.0;
         if let Some(opened) = &view.release.opened {
             context.release.clone_from(&opened.version);
@@ -133,6 +166,7 @@ impl Context {
             branch: plan.definition.repository.branch.clone(),
             notes: String::new(),
             starter: String::new(),
+            accounts: Accounts::default(),
             risk: String::new(),
             reasons: String::new(),
             env,
@@ -184,6 +218,10 @@ impl Context {
         set("COMMIT", &self.commit);
         set("BRANCH", &self.branch);
         set("STARTER", &self.starter);
+        set("ACCOUNT_MAIL", &self.accounts.mail);
+        set("ACCOUNT_FORGE", &self.accounts.forge);
+        set("ACCOUNT_TRACKER", &self.accounts.tracker);
+        set("ACCOUNT_CHAT", &self.accounts.chat);
         if !self.risk.is_empty() {
             set("RISK", &self.risk);
         }

@@ -19,7 +19,7 @@ const LOOKED_UP_MAX: usize = 10;
 /// How long one of them may take.
 const LOOK_MAX: Duration = Duration::from_secs(10);
 /// Names whose values are other ones when the step is reached.
-const LATER: [&str; 6] = ["commit", "notes", "candidate", "starter", "answers.", "steps."];
+const LATER: [&str; 7] = ["commit", "notes", "candidate", "starter", "accounts.", "answers.", "steps."];
 
 /// What a registry has of the version that a step publishes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

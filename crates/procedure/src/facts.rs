@@ -66,6 +66,14 @@ pub const IN_TEXTS: &[Fact] = &[
     fact("branch", FactKind::Text, "The branch that the release's commits go to."),
     fact("notes", FactKind::Text, "The section of the changelog; empty before it is written."),
     fact("starter", FactKind::Text, "Who started the run."),
+    fact(
+        "accounts.mail",
+        FactKind::Text,
+        "The mail address of who started the run; empty where it is not told.",
+    ),
+    fact("accounts.forge", FactKind::Text, "Their account where the code is kept, likewise."),
+    fact("accounts.tracker", FactKind::Text, "Their account where tickets are kept, likewise."),
+    fact("accounts.chat", FactKind::Text, "Their account where people talk, likewise."),
     fact("risk", FactKind::Text, "How risky the release is, as far as that is known: a level of `risk`."),
     fact("reasons", FactKind::Text, "Why it is of that level, one reason a line."),
 ];
@@ -122,6 +130,7 @@ pub fn variable(path: &str) -> Option<String> {
         "item.commit" => "ITEM_COMMIT".to_owned(),
         _ => match path.split_once('.')? {
             ("answers", question) => format!("ANSWER_{}", shouted(question)),
+            ("accounts", place) => format!("ACCOUNT_{}", shouted(place)),
             ("steps", output) => {
                 let (step, output) = output.rsplit_once('.')?;
                 format!("OUTPUT_{}_{}", shouted(step), shouted(output))

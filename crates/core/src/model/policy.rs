@@ -121,9 +121,13 @@ impl Policy {
     /// The person who commits under this mail address.
     pub fn author(&self, email: &str) -> Option<&PersonName> {
         let same = |address: &String| address.eq_ignore_ascii_case(email);
+        let accounts = forge_accounts(email);
+        let theirs = |account: &String| accounts.iter().any(|one| one.eq_ignore_ascii_case(account));
         self.people
             .iter()
-            .find(|(_, person)| person.mail.iter().any(same) || person.git.iter().any(same))
+            .find(|(_, person)| {
+                person.mail.iter().any(same) || person.git.iter().any(same) || person.forge.iter().any(theirs)
+            })
             .map(|(name, _)| name)
     }
 
@@ -134,6 +138,19 @@ impl Policy {
             .find(|(_, person)| person.login.iter().any(|one| one == login))
             .map(|(name, _)| name)
     }
+}
+
+/// The accounts that an address may stand for which a forge puts into commits so that nobody writes to it: `kim`,
+/// `1234567+kim` or `123-kim`, at `users.noreply.` or `noreply.` and the forge.
+fn forge_accounts(email: &str) -> Vec<&str> {
+    let Some((local, host)) = email.rsplit_once('@') else { return Vec::new() };
+    let host = host.to_ascii_lowercase();
+    if !host.starts_with("users.noreply.") && !host.starts_with("noreply.") {
+        return Vec::new();
+    }
+    let number = local.bytes().take_while(u8::is_ascii_digit).count();
+    let named = local.get(number..).filter(|_| number > 0).and_then(|rest| rest.strip_prefix(['+', '-']));
+    std::iter::once(local).chain(named).collect()
 }
 
 /// Somebody who can act.
@@ -148,6 +165,15 @@ pub struct Person {
     pub login: Vec<String>,
     /// Further mail addresses in commits.
     pub git: Vec<String>,
+    /// Accounts where the code is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forge: Vec<String>,
+    /// Accounts where tickets are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tracker: Vec<String>,
+    /// Accounts where people talk.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chat: Vec<String>,
     /// When they are away.
     #[serde(default)]
     pub away: Vec<Away>,
@@ -444,4 +470,47 @@ pub enum ProbeRead {
     Json(String),
     /// The whole body, without white space around it.
     Body,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::ServiceName;
+
+    #[test]
+    fn authors_by_their_addresses() {
+        let kim = Person {
+            mail: Some("kim@example.org".into()),
+            git: vec!["kim@home.example.org".into()],
+            forge: vec!["Kim-L".into(), "9to5".into()],
+            ..Person::default()
+        };
+        let service = ServiceName::new("shop").expect("a name");
+        let name = PersonName::new("kim").expect("a name");
+        let policy = Policy { people: [(name.clone(), kim)].into_iter().collect(), ..Policy::new(service) };
+        for theirs in [
+            "Kim@example.org",
+            "kim@home.example.org",
+            "kim-l@users.noreply.github.example",
+            "4711+Kim-L@users.noreply.github.example",
+            "12-kim-l@users.noreply.gitlab.example",
+            "kim-l@noreply.forge.example",
+            "9to5@users.noreply.github.example",
+        ] {
+            assert_eq!(policy.author(theirs), Some(&name), "{theirs}");
+        }
+        for others in [
+            "kim-l@example.org",
+            "kim@users.noreply.github.example",
+            "x+kim-l@users.noreply.github.example",
+            "4711kim-l@users.noreply.github.example",
+            "to5@users.noreply.github.example",
+            "kim-l@example.org@users.noreply.github.example",
+            "kim-l",
+            "@noreply.forge.example",
+            "",
+        ] {
+            assert_eq!(policy.author(others), None, "{others}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::consequence::{consequence, content};
 use crate::decide::second;
 use crate::explain::{Holding, explain};
 use crate::gate::Action;
-use crate::ids::{EnvironmentName, StepId};
+use crate::ids::{EnvironmentName, PersonName, StepId};
 use crate::model::Happening;
 use crate::plan::{Plan, Rollback};
 use crate::state::{Run, Waiver};
@@ -84,12 +84,21 @@ pub(super) fn waits(
     told(&subject, &paragraphs)
 }
 
+/// Somebody, and where they talk.
+fn found_at(view: &View, person: &PersonName) -> String {
+    let known = view.policy.as_ref().and_then(|policy| policy.people.get(person));
+    match known.and_then(|known| known.chat.first()) {
+        Some(chat) => format!("{person} ({chat})"),
+        None => person.to_string(),
+    }
+}
+
 fn who_can(view: &View, holding: &Holding) -> String {
     let hold = &holding.hold;
     let who = match (hold.anybody, hold.who.as_slice()) {
         (true, _) => "Anybody who is known can:".to_owned(),
         (false, people) => {
-            let names: Vec<&str> = people.iter().map(|person| person.as_str()).collect();
+            let names: Vec<String> = people.iter().map(|person| found_at(view, person)).collect();
             format!("{} can:", names.join(", "))
         }
     };

@@ -53,7 +53,8 @@ fn good(policy: Policy) -> Policy {
 
 #[test]
 fn who_can_act_is_who_is_told() {
-    let policy = telling(good(policy()), &[], &[Happening::Waiting]);
+    let mut policy = telling(good(policy()), &[], &[Happening::Waiting]);
+    policy.people.get_mut(&n::<tollgate_core::ids::PersonName>("bob")).unwrap().chat = vec!["@bobby".into()];
     let mut world = World::new(&policy);
     let mut plan = plan("1.9.0", vec![promote("stage")], &policy);
     plan.authors.clear();
@@ -64,7 +65,7 @@ fn who_can_act_is_who_is_told() {
     let text = body(&world, subject);
     for part in [
         "it needs 2 approvals by releng, given: none",
-        "bob, carol can:\n  tollgate approve stage/good --release 1.9.0 --service shop",
+        "bob (@bobby), carol can:\n  tollgate approve stage/good --release 1.9.0 --service shop",
         "A yes counts as 1 of 2, and leaves one more missing.",
         "shop 1.9.0 (tag v1.9.0)",
         "tollgate why 1.9.0 --service shop",

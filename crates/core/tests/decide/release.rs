@@ -1,5 +1,7 @@
 //! From the cut to production, and what every kind of step comes to.
 
+use std::sync::Arc;
+
 use tollgate_core::act::{Act, Outcome, Report};
 use tollgate_core::candidate::Facet;
 use tollgate_core::event::{RunOutcome, Skipped, StepResult};
@@ -312,12 +314,16 @@ fn a_message_goes_to_everybody_once() {
             Recipient::Address("all@example.org".into()),
         ],
         subject: text("{{ service }}\n {{ version }}"),
-        body: text("By {{ starter }}"),
+        body: text("By {{ starter }}, {{ accounts.tracker }}{{ accounts.chat }}"),
     };
+    let mut policy = policy;
+    policy.people.get_mut(&n::<tollgate_core::ids::PersonName>("anna")).unwrap().tracker =
+        vec!["a.lind".into(), "anna".into()];
+    world.policy = Arc::new(policy.clone());
     world.start(&plan("1.9.0", vec![step("tell", StepKind::Message(message))], &policy), "anna");
     let Act::Mail { to, subject, body, message_id, .. } = world.act("1.9.0", "tell") else { panic!() };
     assert_eq!(to, ["anna@example.org", "bob@example.org", "carol@example.org", "all@example.org"]);
-    assert_eq!((subject.as_str(), body.as_str()), ("shop 1.9.0", "By anna"));
+    assert_eq!((subject.as_str(), body.as_str()), ("shop 1.9.0", "By anna, a.lind"));
     assert_eq!(message_id, format!("{}@shop.tollgate.invalid", world.effect("1.9.0", "tell")));
 }
 

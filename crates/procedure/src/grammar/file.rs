@@ -234,6 +234,9 @@ static PERSON_MAP: Mapping = mapping(
         key("mail", Shape::Line, "The mail address messages go to, also looked for in commits."),
         key("login", Shape::Either(&Shape::Line, &LINES), "Accounts of the operating system."),
         key("git", Shape::Either(&Shape::Line, &LINES), "Further mail addresses in commits."),
+        key("forge", Shape::Either(&Shape::Line, &LINES), "Accounts where the code is kept."),
+        key("tracker", Shape::Either(&Shape::Line, &LINES), "Accounts where tickets are kept."),
+        key("chat", Shape::Either(&Shape::Line, &LINES), "Accounts where people talk."),
         key(
             "away",
             Shape::List(&Shape::Line, 1),

@@ -82,6 +82,9 @@ impl Lower<'_> {
             mail: node.get("mail").and_then(|mail| self.mail(mail)),
             login: self.one_or_more(node, "login", Self::text),
             git: self.one_or_more(node, "git", Self::mail),
+            forge: self.one_or_more(node, "forge", Self::text),
+            tracker: self.one_or_more(node, "tracker", Self::text),
+            chat: self.one_or_more(node, "chat", Self::text),
             away: node.get("away").map(|away| self.away(away)).unwrap_or_default(),
             stand_in: node.get("stand-in").and_then(Node::text).and_then(|text| PersonName::new(text).ok()),
         }
@@ -91,9 +94,15 @@ impl Lower<'_> {
     fn shared_accounts(&mut self, root: &Node) {
         let mut seen: BTreeMap<(&str, String), String> = BTreeMap::new();
         for entry in root.get("people").map(Node::entries).unwrap_or_default() {
-            for key in ["mail", "login", "git"] {
+            for key in ["mail", "login", "git", "forge", "tracker", "chat"] {
                 let Some(value) = entry.value.get(key) else { continue };
-                let kind = if key == "login" { "account" } else { "mail address" };
+                let kind = match key {
+                    "login" => "account",
+                    "forge" => "account of the forge",
+                    "tracker" => "account of the tracker",
+                    "chat" => "account of the chat",
+                    _ => "mail address",
+                };
                 for node in std::iter::once(value).chain(value.items()) {
                     let Some(text) = node.text() else { continue };
                     let id = if key == "login" { text.to_owned() } else { text.to_lowercase() };
