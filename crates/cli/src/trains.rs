@@ -1,11 +1,13 @@
 //! Trains in words.
 
 use jiff::Timestamp;
+use serde::Serialize;
 use tollgate_core::calendar::Zone;
 use tollgate_core::event::Entry;
+use tollgate_core::ids::{ServiceName, TrainName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Departs, Train};
-use tollgate_core::train::{Because, Doubtful, Fate, MailEnd, Prospect, Slot, TrainEvent};
+use tollgate_core::train::{Because, Doubtful, Fate, MailEnd, Prospect, Slot, Standing, TrainEvent, Untold};
 use tollgate_engine::TrainStanding;
 
 use crate::app::Opened;
@@ -35,7 +37,11 @@ pub(crate) fn timetable(departs: &Departs, branch: &str) -> String {
     match departs {
         Departs::Every(times) => times.to_string(),
         Departs::Push => format!("for each new commit on `{branch}`"),
-        Departs::Date { moment } => moment.to_string(),
+        Departs::Date { moment, told_by: None } => moment.to_string(),
+        Departs::Date { moment, told_by: Some(fact) } => match &fact.name {
+            Some(name) => format!("{moment}, where `{name}` tells T"),
+            None => format!("{moment}, where a fact tells T"),
+        },
     }
 }
 
@@ -53,6 +59,16 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
         }
         TrainEvent::Withdrawn => say("−", WAITS, format!("`{name}` departs no more")),
         TrainEvent::DateTold { date } => say("●", NAME, format!("{who} told the day of `{name}`: {date}")),
+        TrainEvent::DayRead { day, before: None } => {
+            say("●", NAME, format!("the day of `{name}` is told: {day}"))
+        }
+        TrainEvent::DayRead { day, before: Some(before) } => {
+            say("●", NAME, format!("the day of `{name}` moved from {before} to {day}"))
+        }
+        TrainEvent::DayUnknown { why, off } => {
+            let off = off.as_ref().map(|slot| format!("; {} is off", of(slot))).unwrap_or_default();
+            say("!", WAITS, format!("`{name}`: {why}{off}"))
+        }
         TrainEvent::HeadSeen { commit, why } => {
             detail(format!("`{name}` does not depart for commit {}: {why}", commit.short()))
         }
@@ -64,8 +80,15 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
         TrainEvent::SkipLifted => {
             say("●", NAME, format!("{who} leaves out no departure of `{name}` any more"))
         }
-        TrainEvent::Announced { slot, prospect, .. } => {
+        TrainEvent::Announced { slot, prospect, corrects: None, .. } => {
             say("●", NAME, format!("{} is announced: {}", of(slot), would(prospect)))
+        }
+        TrainEvent::Announced { slot, prospect, corrects: Some(before), .. } => {
+            let instead = departure(before, None);
+            say("●", NAME, format!("{} is announced instead of {instead}: {}", of(slot), would(prospect)))
+        }
+        TrainEvent::CalledOff { slot, why, .. } => {
+            say("−", WAITS, format!("{} is called off: {why}", of(slot)))
         }
         TrainEvent::MailBegun { .. } => detail(format!("the mail about `{name}` is about to go out")),
         TrainEvent::MailTried { why, again_at, .. } => {
@@ -109,6 +132,8 @@ fn doubtful(doubt: &Doubtful) -> String {
     match doubt {
         Doubtful::Missed => "nothing ran at its time".to_owned(),
         Doubtful::Failed(why) => why.clone(),
+        Doubtful::ToldLate => "its day was told when its time was over".to_owned(),
+        Doubtful::Untold(why) => format!("its day counts no more: {why}"),
     }
 }
 
@@ -119,6 +144,7 @@ fn left_out(because: &Because) -> String {
         Because::Late => "it was missed".to_owned(),
         Because::Overtaken { by } => format!("the departure of {} took its place", departure(by, None)),
         Because::UnderWay { version } => format!("{version} was under way"),
+        Because::Moved => "its day moved".to_owned(),
         Because::Withdrawn => "the train was withdrawn".to_owned(),
     }
 }
@@ -160,6 +186,13 @@ pub(crate) fn beside(standings: &[TrainStanding], now: Timestamp) -> Vec<String>
                 let [start, skip] = answers(standing.name.as_str());
                 lines.push(format!("    {} or {}", styled(NAME, start), styled(NAME, skip)));
             }
+            None if let Some(untold) = needed(standing) => {
+                let why = line(&untold.why.to_string());
+                lines.push(format!("{} {name} {why}", styled(WAITS, "●")));
+                if let Some(off) = &untold.off {
+                    lines.push(format!("    {} does not depart", departure(off, zone)));
+                }
+            }
             None => {
                 let (departs, when) = upcoming(standing, train, now);
                 let departs = if departs { "departs " } else { "" };
@@ -168,6 +201,11 @@ pub(crate) fn beside(standings: &[TrainStanding], now: Timestamp) -> Vec<String>
         }
     }
     lines
+}
+
+/// Why no day is known that it departs for, where somebody has to look at that.
+fn needed(standing: &TrainStanding) -> Option<&Untold> {
+    standing.state.untold.as_ref().filter(|untold| untold.needs_somebody())
 }
 
 /// The next departure of a train, and whether there is one.
@@ -179,9 +217,10 @@ fn upcoming(standing: &TrainStanding, train: &Train, now: Timestamp) -> (bool, S
             (true, format!("{} {away}", local(*at, zone)))
         }
         None => match &train.departs {
-            Departs::Date { .. } if standing.state.told.is_none() => {
-                (false, "waits for a day to be told".to_owned())
-            }
+            Departs::Date { .. } => match standing.state.told {
+                None => (false, "waits for a day to be told".to_owned()),
+                Some(day) => (false, format!("departs no more for {day}, and waits for another day")),
+            },
             Departs::Push => (true, timetable(&train.departs, &train.branch)),
             _ => (false, "departs no more, as things stand".to_owned()),
         },
@@ -202,6 +241,9 @@ pub(crate) fn whole(standing: &TrainStanding, prospect: Option<&Prospect>, now: 
         text.push_str(&format!("    {}  {what}\n", styled(FAINT, format!("{label:8}"))));
     };
     row("next", upcoming(standing, train, now).1);
+    if let Some(untold) = &state.untold {
+        row("day", line(&untold.why.to_string()));
+    }
     for (at, skipped) in &standing.to_come {
         if let Some(why) = skipped {
             row("left out", format!("{}: {}", local(*at, zone), line(why)));
@@ -213,6 +255,7 @@ pub(crate) fn whole(standing: &TrainStanding, prospect: Option<&Prospect>, now: 
         row(
             "heads-up",
             match told {
+                Some(told) if told.off.is_some() => format!("called off {}", when::ago(told.at, now)),
                 Some(told) => format!("given {}: {}", when::ago(told.at, now), line(&would(&told.prospect))),
                 None => before,
             },
@@ -243,7 +286,73 @@ fn fate(fate: &Fate) -> String {
     }
 }
 
+/// Something about a train that waits for whoever is known: a departure that is asked about, or a day that is not known.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct AskedOfTrain {
+    pub(crate) service: ServiceName,
+    train: TrainName,
+    /// Since when.
+    pub(crate) since: Timestamp,
+    /// It waits for anybody who is known.
+    anybody: bool,
+    what: String,
+    why: String,
+    /// What to type.
+    commands: Vec<String>,
+}
+
+impl AskedOfTrain {
+    fn of(service: &ServiceName, standing: &TrainStanding) -> Option<Self> {
+        let train = standing.train.as_ref()?;
+        let zone = train.departs.zone();
+        let (since, what, why, commands) = match (&standing.state.open, needed(standing)) {
+            (Some(open), _) => {
+                let Standing::Asked { since, .. } = open.standing else { return None };
+                let what = format!("departure of {}", departure(&open.slot, zone));
+                (since, what, open.waits()?, answers(standing.name.as_str()).to_vec())
+            }
+            (None, Some(untold)) => {
+                let what = match &untold.off {
+                    Some(off) => format!("departure of {}, which is off", departure(off, zone)),
+                    None => "the day it departs for".to_owned(),
+                };
+                let look = format!("tollgate trains {}", standing.name);
+                (untold.since, what, untold.why.to_string(), vec![look])
+            }
+            (None, None) => return None,
+        };
+        let (service, train) = (service.clone(), standing.name.clone());
+        Some(Self { service, train, since, anybody: true, what, why, commands })
+    }
+
+    /// It as a piece of the inbox.
+    pub(crate) fn shown(&self, now: Timestamp) -> String {
+        let ago = when::ago(self.since, now);
+        let mut text = format!(
+            "{} {} {}  {}{}\n",
+            styled(WAITS, "●"),
+            styled(HEAD, &self.service),
+            styled(HEAD, &self.train),
+            line(&self.what),
+            styled(FAINT, format!("  {ago}  for anybody"))
+        );
+        text.push_str(&wrapped(&line(&self.why), 4));
+        for command in &self.commands {
+            text.push_str(&format!("    {}\n", styled(NAME, command)));
+        }
+        text
+    }
+}
+
 impl Opened {
+    /// What is asked about trains, the oldest first.
+    pub(crate) async fn asked_of_trains(&self) -> Result<Vec<AskedOfTrain>, CliError> {
+        let standings = self.engine.trains(&self.service).await?;
+        let asked = standings.iter().filter_map(|standing| AskedOfTrain::of(&self.service, standing));
+        Ok(asked.collect())
+    }
+
     /// Says how the trains stand, beside releases.
     pub(crate) async fn tell_trains(&self, output: &crate::output::Output) -> Result<(), CliError> {
         let standings = self.engine.trains(&self.service).await?;

@@ -17,6 +17,7 @@ use crate::feeds::FEED_POLL;
 use crate::ports::{ChildRequest, ChildState, FactQuestion, PortError, Repository};
 use crate::store::Poll;
 use crate::submit::Beside;
+use crate::trains::DAY_POLL;
 use crate::{Engine, EngineError};
 
 /// How many looks are asked about at once.
@@ -89,6 +90,7 @@ impl Engine {
         let again = |poll: &Poll| {
             poll.due > now
                 && (poll.key.starts_with(FEED_POLL)
+                    || poll.key.starts_with(DAY_POLL)
                     || poll.memo.is_some()
                         && serde_json::from_str(&poll.spec).is_ok_and(|look| matches!(look, Look::Fact(_))))
         };
@@ -96,7 +98,7 @@ impl Engine {
     }
 
     /// The answer, or in plain words why there is none.
-    async fn answer(&self, key: &str, look: &FactLook) -> Result<Vec<u8>, String> {
+    pub(crate) async fn answer(&self, key: &str, look: &FactLook) -> Result<Vec<u8>, String> {
         match &look.ask {
             LookAsk::Http { url, headers, secrets, bearer } => {
                 let question = FactQuestion {
@@ -177,7 +179,7 @@ impl Engine {
 }
 
 /// The pause before the next look: doubled with each look in a row that fails.
-fn pause(every: SignedDuration, failures: u32) -> SignedDuration {
+pub(crate) fn pause(every: SignedDuration, failures: u32) -> SignedDuration {
     let doubled = every.checked_mul(1_i32 << failures.min(16)).unwrap_or(PAUSE_MAX);
     doubled.min(every.max(PAUSE_MAX))
 }

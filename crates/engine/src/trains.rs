@@ -4,12 +4,13 @@
 //! follows, and the start of a run is written down in one transaction with its departure.
 
 mod asked;
+mod day;
 mod departing;
 mod planning;
-pub(crate) mod pushed;
+mod pushed;
 mod telling;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,7 +22,7 @@ use tollgate_core::journal::{StreamId, StreamVersion};
 use tollgate_core::model::{Departs, Policy, Train};
 use tollgate_core::state::STATE_VERSION;
 use tollgate_core::train::{
-    TrainEvent, TrainState, TrainView, announcement_due, awaited, follows, next_look,
+    TrainEvent, TrainState, TrainView, announcement_due, awaited, day_due, follows, next_look,
 };
 
 use crate::load::{Loaded, SNAPSHOT_EVERY};
@@ -29,6 +30,7 @@ use crate::store::{Commit, PollChange, Snapshot, StoreError, Timer, TimerChange}
 use crate::submit::{NUDGE, WAKE, appends};
 use crate::{Engine, EngineError};
 
+pub(crate) use day::DAY_POLL;
 pub use departing::Gone;
 pub(crate) use pushed::BRANCH_POLL;
 
@@ -66,6 +68,8 @@ pub(crate) struct LoadedTrain {
     version: StreamVersion,
     policy_version: StreamVersion,
     tail: u64,
+    /// Whether its day was asked for just now.
+    sure: bool,
 }
 
 impl LoadedTrain {
@@ -83,7 +87,21 @@ impl LoadedTrain {
             since: self.since,
             calendar: &self.policy.calendar,
             state: self.state.clone(),
+            sure: self.sure,
         }
+    }
+
+    /// What is looked at for it, by key: the branch that it departs for, or what tells its day.
+    pub(crate) fn looks(&self, due: Timestamp) -> Result<BTreeMap<String, PollChange>, EngineError> {
+        let (service, mut looks) = (&self.service, BTreeMap::new());
+        let Some(table) = &self.state.timetable else { return Ok(looks) };
+        if table.departs == Departs::Push {
+            let look = pushed::subscription(service, &table.branch, self.stream(), due)?;
+            looks.insert(pushed::key(service, &table.branch), look);
+        }
+        let day = day::subscription(service, &self.name, &table.departs, due)?;
+        looks.extend(day::key(service, &self.name, &table.departs).zip(day));
+        Ok(looks)
     }
 
     pub(crate) fn read(&self) -> Vec<(StreamId, StreamVersion)> {
@@ -143,7 +161,7 @@ impl Engine {
         let policy = rules.in_force.unwrap_or_else(|| Arc::new(Policy::new(service.clone())));
         let (service, name) = (service.clone(), name.clone());
         let Loaded { state, version, tail } = loaded;
-        Ok(LoadedTrain { service, name, policy, since, state, version, policy_version, tail })
+        Ok(LoadedTrain { service, name, policy, since, state, version, policy_version, tail, sure: false })
     }
 
     /// Writes down what happened to a train. `None` when it, or the rules, have moved on since they were read.
@@ -173,7 +191,7 @@ impl Engine {
             commit.snapshots.push(Snapshot { stream, version, state, state_version: STATE_VERSION });
             next.tail = 0;
         }
-        commit.polls = self.branch_polls(loaded, &next)?;
+        commit.polls = self.changed_looks(loaded, &next)?;
         let due = next_look(&next.view(), now).unwrap_or(now);
         commit.timers.push(TimerChange::Set(Timer { stream, name: WAKE.into(), due }));
         match self.commit(commit).await {
@@ -188,28 +206,19 @@ impl Engine {
         }
     }
 
-    /// Who looks at which branch follows the timetable.
-    fn branch_polls(
+    /// What is looked at follows the timetable.
+    fn changed_looks(
         &self,
         before: &LoadedTrain,
         after: &LoadedTrain,
     ) -> Result<Vec<PollChange>, EngineError> {
-        let branch = |loaded: &LoadedTrain| {
-            let timetable = loaded.state.timetable.as_ref();
-            timetable.filter(|table| table.departs == Departs::Push).map(|table| table.branch.clone())
-        };
-        let (was, is) = (branch(before), branch(after));
-        let mut changes = Vec::new();
-        if was == is {
-            return Ok(changes);
-        }
-        if let Some(branch) = was {
-            let key = pushed::key(&before.service, &branch);
-            changes.push(PollChange::Unsubscribe { key, stream: before.stream() });
-        }
-        if let Some(branch) = is {
-            changes.push(pushed::subscription(&after.service, &branch, after.stream(), self.now())?);
-        }
+        let now = self.now();
+        let (was, is) = (before.looks(now)?, after.looks(now)?);
+        let gone = was.keys().filter(|key| !is.contains_key(*key));
+        let unsubscribe =
+            |key: &String| PollChange::Unsubscribe { key: key.clone(), stream: before.stream() };
+        let mut changes: Vec<PollChange> = gone.map(unsubscribe).collect();
+        changes.extend(is.into_iter().filter(|(key, _)| !was.contains_key(key)).map(|(_, look)| look));
         Ok(changes)
     }
 
@@ -243,8 +252,11 @@ impl Engine {
             let wake = TimerChange::Set(Timer { stream, name: WAKE.into(), due });
             self.commit(Commit { timers: vec![clear, wake], ..Commit::default() }).await?;
         }
+        // The day that was asked for once more, by which rules.
+        let mut sure = None;
         for _ in 0..ROUNDS_MAX {
-            let loaded = self.load_train(service, name).await?;
+            let mut loaded = self.load_train(service, name).await?;
+            loaded.sure = sure == Some((loaded.state.told, loaded.policy_version));
             let (view, now) = (loaded.view(), self.now());
             let events = follows(&view, now);
             if !events.is_empty() {
@@ -255,8 +267,15 @@ impl Engine {
                 let next = next_look(&view, now).map(|next| next.max(now + NOT_HERE));
                 return self.look_again(&loaded, next).await;
             }
-            if let Some(at) = announcement_due(&view, now) {
-                self.announce(&loaded, at).await?;
+            if day_due(&view, now) {
+                match self.day_again(&loaded).await? {
+                    Some(event) => drop(self.write_train(&loaded, &[event], &Actor::Tollgate).await?),
+                    None => sure = Some((loaded.state.told, loaded.policy_version)),
+                }
+                continue;
+            }
+            if let Some(telling) = announcement_due(&view, now) {
+                self.announce(&loaded, telling).await?;
                 continue;
             }
             if self.mail_heads_up(&loaded, now).await? {

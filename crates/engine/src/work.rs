@@ -25,7 +25,7 @@ use crate::notifying::rules::FREEZE;
 use crate::ports::{PortError, ProbeRequest};
 use crate::store::{Claim, Commit, Poll, StoreError, Task, TaskChange, Timer, TimerChange};
 use crate::submit::Beside;
-use crate::trains::BRANCH_POLL;
+use crate::trains::{BRANCH_POLL, DAY_POLL};
 use crate::{Engine, EngineError, notifying};
 
 /// How many acts and looks go on at the same time.
@@ -259,6 +259,9 @@ impl Engine {
         }
         if poll.key.starts_with(FEED_POLL) {
             return self.look_at_calendar(&poll).await;
+        }
+        if poll.key.starts_with(DAY_POLL) {
+            return self.look_for_day(&poll).await;
         }
         match look {
             Ok(Look::Probe(probe)) => self.look_at_service(poll, probe).await,

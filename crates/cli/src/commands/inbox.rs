@@ -8,6 +8,7 @@ use tollgate_core::consequence::{Consequence, consequence};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::gate::{Action, WaitsOn};
 use tollgate_core::ids::ServiceName;
+use tollgate_core::model::Policy;
 use tollgate_core::typed::{Typed, is_first_choice};
 use tollgate_core::view::View;
 
@@ -15,6 +16,7 @@ use crate::app::{App, Opened};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{FAINT, GOOD, HEAD, NAME, WAITS, line, plain, styled, wrapped};
+use crate::trains::AskedOfTrain;
 use crate::when;
 
 /// Whose inbox.
@@ -42,14 +44,32 @@ struct Waiting {
     commands: Vec<String>,
 }
 
+/// A piece of an inbox.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Item {
+    Release(Box<Waiting>),
+    Train(AskedOfTrain),
+}
+
+impl Item {
+    fn shown(&self, now: Timestamp) -> String {
+        match self {
+            Self::Release(waiting) => shown(waiting, now),
+            Self::Train(asked) => asked.shown(now),
+        }
+    }
+}
+
 pub(crate) async fn run(app: &App, args: &InboxArgs) -> Result<Exit, CliError> {
-    let mut found = Vec::new();
+    let (mut found, mut trains) = (Vec::new(), Vec::new());
     let mut now = Timestamp::UNIX_EPOCH;
     for service in app.services()? {
         // One state that cannot be read does not hide the others.
         match of_service(app, service.clone(), args.mine).await {
-            Ok((waiting, at)) => {
+            Ok((waiting, asked, at)) => {
                 found.extend(waiting);
+                trains.extend(asked);
                 now = now.max(at);
             }
             Err(error) if app.global.service.is_none() => {
@@ -63,18 +83,24 @@ pub(crate) async fn run(app: &App, args: &InboxArgs) -> Result<Exit, CliError> {
         let key = |waiting: &Waiting| (waiting.anybody, waiting.since.unwrap_or(Timestamp::MAX));
         key(one).cmp(&key(other)).then_with(|| one.service.cmp(&other.service))
     });
-    app.output.data(&found, || match found.as_slice() {
+    trains.sort_by(|one, other| (one.since, &one.service).cmp(&(other.since, &other.service)));
+    let all: Vec<Item> = found
+        .into_iter()
+        .map(|waiting| Item::Release(Box::new(waiting)))
+        .chain(trains.into_iter().map(Item::Train))
+        .collect();
+    app.output.data(&all, || match all.as_slice() {
         [] => format!("{} nothing waits for you\n", styled(GOOD, "✓")),
-        found => found.iter().map(|waiting| shown(waiting, now)).collect::<Vec<_>>().join("\n"),
+        all => all.iter().map(|item| item.shown(now)).collect::<Vec<_>>().join("\n"),
     })?;
-    Ok(if found.is_empty() { Exit::Done } else { Exit::WaitsForPerson })
+    Ok(if all.is_empty() { Exit::Done } else { Exit::WaitsForPerson })
 }
 
 async fn of_service(
     app: &App,
     service: ServiceName,
     mine: bool,
-) -> Result<(Vec<Waiting>, Timestamp), CliError> {
+) -> Result<(Vec<Waiting>, Vec<AskedOfTrain>, Timestamp), CliError> {
     let opened = app.look(service)?;
     let now = opened.engine.world.clock.now();
     let policy = opened.engine.policy(&opened.service).await?.in_force;
@@ -82,7 +108,7 @@ async fn of_service(
         Ok(actor) => actor,
         // Whoever was named is somebody of another service.
         Err(error) if error.code == "unknown-person" && app.global.service.is_none() => {
-            return Ok((Vec::new(), now));
+            return Ok((Vec::new(), Vec::new(), now));
         }
         Err(error) => return Err(error),
     };
@@ -95,7 +121,20 @@ async fn of_service(
             }
         }
     }
-    Ok((found, now))
+    let trains = match !mine && is_known(&actor, policy.as_deref()) {
+        true => opened.asked_of_trains().await?,
+        false => Vec::new(),
+    };
+    Ok((found, trains, now))
+}
+
+/// Whether somebody is one of those who can do what anybody can.
+fn is_known(actor: &Actor, policy: Option<&Policy>) -> bool {
+    match (actor.person(), policy) {
+        (Some(person), Some(policy)) => policy.people.contains_key(person),
+        (None, Some(policy)) => policy.people.is_empty(),
+        (_, None) => true,
+    }
 }
 
 /// Something that waits for whoever asks.
@@ -108,12 +147,7 @@ fn waits(
     now: Timestamp,
 ) -> Option<Waiting> {
     let hold = &holding.hold;
-    let policy = view.policy.as_deref();
-    let is_known = match (actor.person(), policy) {
-        (Some(person), Some(policy)) => policy.people.contains_key(person),
-        (None, Some(policy)) => policy.people.is_empty(),
-        (_, None) => true,
-    };
+    let is_known = is_known(actor, view.policy.as_deref());
     let named = actor.person().is_some_and(|person| hold.who.contains(person));
     let anybody = hold.anybody && is_known && !mine;
     if hold.on != WaitsOn::Person || !named && !anybody {

@@ -91,6 +91,13 @@ adopted_before() {
         "delete from stream where name like 'train/%'" "delete from timer where stream like 'train/%'"
 }
 
+# The day that a train departs for is this one from now on, and is asked for at once.
+due_on() {
+    echo "$1" > due && commit "chore: $1" && git push -q 2> /dev/null
+    sql "update poll set due = 1"
+    tollgate work --once 2>&1 | grep -v "^nothing"
+}
+
 # Releases, and shows the changelog that was pushed.
 changelog_after() {
     tollgate start > ../started 2>&1 || cat ../started

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Recipient};
+use super::{Connection, FactSpec, Recipient};
 use crate::calendar::{Calendar, FixedTime, Moment, Zone};
 use crate::ids::{LineName, ProcedureName, TrainName};
 
@@ -54,6 +54,9 @@ pub enum Departs {
     Date {
         /// The moment, where `T` is that day; it has a time of day and a zone.
         moment: Moment,
+        /// What tells the day; a person where nothing does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        told_by: Option<Box<FactSpec>>,
     },
 }
 
@@ -69,7 +72,7 @@ impl Departs {
         match self {
             Self::Every(times) => times.after(after, calendar),
             Self::Push => Box::new(std::iter::empty()),
-            Self::Date { moment } => {
+            Self::Date { moment, .. } => {
                 let at = told.and_then(|day| moment.instant(day, &Zone::utc(), calendar));
                 Box::new(at.filter(|at| *at > after).into_iter())
             }
@@ -81,7 +84,15 @@ impl Departs {
         match self {
             Self::Every(times) => Some(times.zone()),
             Self::Push => None,
-            Self::Date { moment } => moment.zone(),
+            Self::Date { moment, .. } => moment.zone(),
+        }
+    }
+
+    /// What tells the day that its moment is told from, where no person does.
+    pub fn told_by(&self) -> Option<&FactSpec> {
+        match self {
+            Self::Date { told_by, .. } => told_by.as_deref(),
+            Self::Every(_) | Self::Push => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::event::{Because, Doubtful, Slot, Timetable, TrainEvent};
+use super::heads_up::{announced_at, correction_at};
 use super::state::{Departure, Mailing, Standing, TrainState};
 use crate::actor::Actor;
 use crate::calendar::Calendar;
@@ -34,6 +35,8 @@ pub struct TrainView<'a> {
     pub calendar: &'a Calendar,
     /// How it stands.
     pub state: TrainState,
+    /// Whether the day that its moment is told from was asked for just now: nothing departs on an old answer.
+    pub sure: bool,
 }
 
 impl TrainView<'_> {
@@ -46,6 +49,11 @@ impl TrainView<'_> {
         }
     }
 
+    /// Whether its day has to be asked for once more before something departs for it.
+    pub fn has_to_be_sure(&self) -> bool {
+        self.train.is_some_and(|train| train.departs.told_by().is_some())
+    }
+
     /// The next departure after a moment that nobody wants left out.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         let mut ahead = self.to_come().filter(|at| *at > after).take(AHEAD_MAX);
@@ -56,8 +64,9 @@ impl TrainView<'_> {
 /// What follows by itself at a moment: departures are taken up, or told as missed. Nothing follows twice: with the events
 /// taken in, nothing follows at the same moment, unless there were too many for one decision.
 pub fn follows(view: &TrainView<'_>, now: Timestamp) -> Vec<TrainEvent> {
-    let mut following = Following { view: view.clone(), now, events: Vec::new() };
+    let mut following = Following { view: view.clone(), now, events: Vec::new(), asks: false };
     if following.timetable() {
+        following.day_changed();
         following.came_due();
         following.became_late();
     }
@@ -68,6 +77,8 @@ struct Following<'a> {
     view: TrainView<'a>,
     now: Timestamp,
     events: Vec<TrainEvent>,
+    /// Whether somebody is asked about what is taken up, also where its time has only just come.
+    asks: bool,
 }
 
 impl Following<'_> {
@@ -97,7 +108,10 @@ impl Following<'_> {
                 .take_while(|at| *at <= until)
                 .take(EVENTS_MAX)
                 .collect();
+            // Nobody can ask any more for the day of those.
+            self.asks = self.asks || before.departs.told_by().is_some();
             self.take_up_all(&missed);
+            self.asks = false;
             if self.is_full() {
                 return false;
             }
@@ -114,7 +128,36 @@ impl Following<'_> {
         self.view.train.is_some()
     }
 
+    /// What was taken up and did not start yet, when the day that it is told from is another one now.
+    fn day_changed(&mut self) {
+        let (Some(train), Some(open)) = (self.view.train, self.view.state.open.clone()) else { return };
+        let waits = matches!(open.standing, Standing::Due { .. } | Standing::Queued { .. });
+        if !waits || train.departs.told_by().is_none() {
+            return;
+        }
+        let slot = open.slot;
+        match (self.view.state.told, &self.view.state.untold) {
+            (Some(day), _) => {
+                let told = train.departs.after(Timestamp::MIN, Some(day), self.view.calendar).next();
+                if told != slot.at() {
+                    self.write(TrainEvent::Skipped { slot, because: Because::Moved });
+                }
+            }
+            (None, Some(untold)) => {
+                let doubt = Doubtful::Untold(untold.why.to_string());
+                self.write(match train.late {
+                    Late::Skip => TrainEvent::Skipped { slot, because: Because::Late },
+                    Late::Ask | Late::Start => TrainEvent::Asked { slot, doubt },
+                });
+            }
+            (None, None) => {}
+        }
+    }
+
     fn came_due(&mut self) {
+        if self.view.has_to_be_sure() && !self.view.sure {
+            return;
+        }
         let due: Vec<Timestamp> =
             self.view.to_come().take_while(|at| *at <= self.now).take(EVENTS_MAX).collect();
         self.take_up_all(&due);
@@ -151,7 +194,15 @@ impl Following<'_> {
             let because = Because::Overtaken { by: slot.clone() };
             self.write(TrainEvent::Skipped { slot: open.slot, because });
         }
-        self.write(match (missed, train.late) {
+        // What was told when its time was over is no departure that nobody was there for.
+        let told_late = train.departs.told_by().is_some()
+            && self.view.state.told_at.is_some_and(|told| told.duration_since(at) > train.grace);
+        let asks = self.asks || told_late;
+        self.write(match (missed || self.asks, train.late) {
+            (true, Late::Ask | Late::Start) if asks => {
+                let doubt = if told_late { Doubtful::ToldLate } else { Doubtful::Missed };
+                TrainEvent::Asked { slot, doubt }
+            }
             (true, Late::Ask) => TrainEvent::Asked { slot, doubt: Doubtful::Missed },
             (true, Late::Skip) => TrainEvent::Skipped { slot, because: Because::Late },
             (true, Late::Start) => TrainEvent::Due { slot, since: self.now },
@@ -198,24 +249,12 @@ pub fn tried(open: &Departure, why: String, now: Timestamp) -> TrainEvent {
     TrainEvent::Tried { slot: open.slot.clone(), why, again_at: later(now, pause) }
 }
 
-/// The departure that people have to be told of now.
-pub fn announcement_due(view: &TrainView<'_>, now: Timestamp) -> Option<Timestamp> {
-    let next = view.next(now)?;
-    (announced_at(view, next)? <= now).then_some(next)
-}
-
-/// When people are told of a departure, if they were not.
-fn announced_at(view: &TrainView<'_>, departure: Timestamp) -> Option<Timestamp> {
-    let heads_up = view.train?.heads_up.as_ref()?;
-    let told = view.state.announced.as_ref().is_some_and(|told| told.slot == Slot::At(departure));
-    (!told).then(|| later(departure, -heads_up.before))
-}
-
 /// When to look at the train again, with everything that follows now taken in.
 pub fn next_look(view: &TrainView<'_>, now: Timestamp) -> Option<Timestamp> {
     let train = view.train?;
     let mut looks: Vec<Timestamp> = view.to_come().next().into_iter().collect();
     looks.extend(view.next(now).and_then(|next| announced_at(view, next)));
+    looks.extend(correction_at(view, now));
     match view.state.open.as_ref().map(|open| &open.standing) {
         Some(Standing::Due { since, again_at, .. }) => {
             looks.push(*again_at);

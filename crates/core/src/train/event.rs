@@ -82,6 +82,22 @@ pub enum TrainEvent {
         /// The day.
         date: Date,
     },
+    /// What tells the day told this one.
+    DayRead {
+        /// The day.
+        day: Date,
+        /// The day that counted before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Date>,
+    },
+    /// What tells the day tells none that counts.
+    DayUnknown {
+        /// Why not.
+        why: NoDay,
+        /// The departure that is off by this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        off: Option<Slot>,
+    },
     /// This is the newest commit of its branch, and nothing departs for it.
     HeadSeen {
         /// The commit.
@@ -108,6 +124,18 @@ pub enum TrainEvent {
         branch: String,
         /// What would be released as things stand.
         prospect: Prospect,
+        /// Whether a mail goes out.
+        mail: bool,
+        /// The departure that they were told of before, and that this one takes the place of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        corrects: Option<Slot>,
+    },
+    /// People are told that it does not depart as they were told.
+    CalledOff {
+        /// The departure that they were told of.
+        slot: Slot,
+        /// Why not.
+        why: String,
         /// Whether a mail goes out.
         mail: bool,
     },
@@ -219,6 +247,32 @@ pub enum Doubtful {
     Missed,
     /// It was tried in time and could not be started: why not.
     Failed(String),
+    /// The day that it is told from became known when its time was over.
+    ToldLate,
+    /// The day that it is told from no longer counts: why.
+    Untold(String),
+}
+
+/// Why no day is known that a departure is told from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoDay {
+    /// What tells it says that there is none.
+    None,
+    /// What tells it cannot be read: why, plain.
+    Unreadable(String),
+    /// It tells one for which nothing can depart: why, plain.
+    Implausible(String),
+}
+
+impl std::fmt::Display for NoDay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => f.write_str("no day is told any more"),
+            Self::Unreadable(why) => write!(f, "its day cannot be read: {why}"),
+            Self::Implausible(why) => f.write_str(why),
+        }
+    }
 }
 
 /// Why a departure was left out.
@@ -244,6 +298,8 @@ pub enum Because {
         /// Which.
         by: Slot,
     },
+    /// The day that it is told from moved before it started.
+    Moved,
     /// A run of its procedure was under way, and the train says that it is left out then.
     UnderWay {
         /// The version of that run.

@@ -7,15 +7,19 @@
 //! Each train has a stream of its own, beside the policy that says what trains there are: a departure then contends with
 //! nothing but its own train, and a policy stream that grew with every departure would make every release look again.
 
+mod day;
 mod decide;
 mod event;
+mod heads_up;
 mod people;
 mod state;
 
-pub use decide::{TrainView, announcement_due, awaited, follows, next_look, pushed, tried};
-pub use event::{Because, Doubtful, MailEnd, Prospect, Slot, Timetable, TrainEvent};
+pub use day::{AWAY_MAX, DayReading, day_due, day_seen, look_for_day, read_day};
+pub use decide::{TrainView, awaited, follows, next_look, pushed, tried};
+pub use event::{Because, Doubtful, MailEnd, NoDay, Prospect, Slot, Timetable, TrainEvent};
+pub use heads_up::{Telling, announcement_due, message_id_of};
 pub use people::{answerable, lift_skips, skip, skip_open, tell_date};
-pub use state::{Announcement, Departure, Fate, Mailing, Past, SkipOrder, Standing, TrainState};
+pub use state::{Announcement, Departure, Fate, Mailing, Past, SkipOrder, Standing, TrainState, Untold};
 
 use crate::ids::{RunId, ServiceName, TrainName};
 use crate::journal::Hash;
@@ -26,12 +30,4 @@ pub fn run_of(service: &ServiceName, train: &TrainName, slot: &Slot) -> RunId {
     let slot = slot.key();
     let parts = ["departure", service.as_str(), train.as_str(), &slot];
     RunId(named_uuid(&Hash::of_parts(parts.map(str::as_bytes))))
-}
-
-/// The Message-ID of the mail that tells of a departure beforehand.
-pub fn message_id_of(service: &ServiceName, train: &TrainName, slot: &Slot) -> String {
-    let slot = slot.key();
-    let parts = ["heads-up", service.as_str(), train.as_str(), &slot];
-    let id = named_uuid(&Hash::of_parts(parts.map(str::as_bytes)));
-    format!("{id}@{service}.tollgate.invalid")
 }

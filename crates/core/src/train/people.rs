@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::decide::TrainView;
-use super::event::{Because, Slot, TrainEvent};
+use super::event::{Because, Doubtful, Slot, TrainEvent};
 use super::state::{Departure, Standing};
 use crate::actor::Actor;
 use crate::commits::{Lines, plain_text};
@@ -136,6 +136,12 @@ pub fn tell_date(
         let why = format!("`{name}` departs by a timetable of its own, and no day has to be told");
         return Err(Refusal::new("no-date", why));
     };
+    if let Some(spec) = departs.told_by() {
+        let what = spec.name.as_ref().map_or_else(|| "a fact".to_owned(), |fact| format!("`{fact}`"));
+        let why = format!("the day of `{name}` is told by {what}, and not by people");
+        return Err(Refusal::new("told-by-fact", why)
+            .hint("correct it where it is kept, or start a release with `tollgate start`"));
+    }
     if view.state.told == Some(date) {
         return Err(Refusal::new("told", format!("{date} was told already")));
     }
@@ -153,12 +159,12 @@ impl Departure {
         match &self.standing {
             Standing::Due { why, .. } => why.as_ref().map(|why| format!("it could not be started: {why}")),
             Standing::Queued { behind, .. } => Some(format!("it waits until {behind} has ended")),
-            Standing::Asked { doubt: super::Doubtful::Missed, .. } => {
-                Some("nothing ran at its time".to_owned())
-            }
-            Standing::Asked { doubt: super::Doubtful::Failed(why), .. } => {
-                Some(format!("it could not be started: {why}"))
-            }
+            Standing::Asked { doubt, .. } => Some(match doubt {
+                Doubtful::Missed => "nothing ran at its time".to_owned(),
+                Doubtful::Failed(why) => format!("it could not be started: {why}"),
+                Doubtful::ToldLate => "its day was told when its time was over".to_owned(),
+                Doubtful::Untold(why) => format!("its day counts no more: {why}"),
+            }),
         }
     }
 

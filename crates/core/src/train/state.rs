@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Because, Doubtful, MailEnd, Prospect, Slot, Timetable, TrainEvent};
+use super::event::{Because, Doubtful, MailEnd, NoDay, Prospect, Slot, Timetable, TrainEvent};
 use crate::actor::Actor;
 use crate::ids::{ObjectId, ReleaseId, RunId};
 
@@ -21,6 +21,12 @@ pub struct TrainState {
     pub settled: Option<Timestamp>,
     /// The day that its moment is told from.
     pub told: Option<Date>,
+    /// Since when that day is told.
+    #[serde(default)]
+    pub told_at: Option<Timestamp>,
+    /// Why what tells the day tells none that counts.
+    #[serde(default)]
+    pub untold: Option<Untold>,
     /// The newest commit that was taken up.
     pub head: Option<ObjectId>,
     /// What is left out, as people ordered.
@@ -33,6 +39,25 @@ pub struct TrainState {
     pub past: Vec<Past>,
     /// What the last departure started.
     pub last: Option<(ReleaseId, RunId)>,
+}
+
+/// Why no day is known that a departure is told from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Untold {
+    /// Why.
+    pub why: NoDay,
+    /// Since when.
+    pub since: Timestamp,
+    /// The departure that is off by this.
+    pub off: Option<Slot>,
+}
+
+impl Untold {
+    /// Whether somebody has to look at it: nobody does where there is no day yet, or no more after its departure.
+    pub fn needs_somebody(&self) -> bool {
+        self.off.is_some() || self.why != NoDay::None
+    }
 }
 
 /// What somebody wants left out.
@@ -68,6 +93,12 @@ pub struct Announcement {
     pub prospect: Prospect,
     /// How its mail stands.
     pub mail: Mailing,
+    /// The departure that people were told of before, and that this one takes the place of.
+    #[serde(default)]
+    pub corrects: Option<Slot>,
+    /// Why it does not depart after all, where that is what people are told.
+    #[serde(default)]
+    pub off: Option<String>,
 }
 
 /// How the mail of a heads-up stands.
@@ -82,6 +113,12 @@ pub enum Mailing {
     Begun,
     /// It came to an end.
     Ended(MailEnd),
+}
+
+impl Mailing {
+    fn wanted(mail: bool, at: Timestamp) -> Self {
+        if mail { Self::Wanted(at) } else { Self::None }
+    }
 }
 
 /// A departure that was taken up.
@@ -167,25 +204,44 @@ impl TrainState {
     pub fn apply(&mut self, at: Timestamp, actor: &Actor, event: &TrainEvent) {
         match event {
             TrainEvent::Scheduled { timetable, since } => {
+                let told_by = |table: &Timetable| table.departs.told_by().cloned();
+                // A day counts by whoever told it.
+                if self.timetable.as_ref().map(told_by) != Some(told_by(timetable)) {
+                    (self.told, self.told_at, self.untold) = (None, None, None);
+                }
                 self.timetable = Some(timetable.clone());
                 // A timetable that changes never goes back before what was taken up.
                 self.settled = Some(self.settled.map_or(*since, |settled| settled.max(*since)));
             }
             TrainEvent::Withdrawn => {
                 (self.timetable, self.told, self.head) = (None, None, None);
+                (self.told_at, self.untold) = (None, None);
                 self.skips.clear();
             }
-            TrainEvent::DateTold { date } => self.told = Some(*date),
+            TrainEvent::DateTold { date: day } | TrainEvent::DayRead { day, .. } => {
+                (self.told, self.told_at, self.untold) = (Some(*day), Some(at), None);
+            }
+            TrainEvent::DayUnknown { why, off } => {
+                // Looked at again and again, it is off since it was first.
+                let before = self.untold.take().and_then(|untold| untold.off);
+                self.untold = Some(Untold { why: why.clone(), since: at, off: off.clone().or(before) });
+                (self.told, self.told_at) = (None, None);
+            }
             TrainEvent::HeadSeen { commit, .. } => self.head = Some(commit.clone()),
             TrainEvent::SkipOrdered { until, why } => {
                 let (until, why, by) = (*until, why.clone(), actor.clone());
                 self.skips.push(SkipOrder { from: at, until, why, by });
             }
             TrainEvent::SkipLifted => self.skips.clear(),
-            TrainEvent::Announced { slot, prospect, mail, .. } => {
-                let mail = if *mail { Mailing::Wanted(at) } else { Mailing::None };
-                let (slot, prospect) = (slot.clone(), prospect.clone());
-                self.announced = Some(Announcement { slot, at, prospect, mail });
+            TrainEvent::Announced { slot, prospect, mail, corrects, .. } => {
+                let (slot, prospect, corrects) = (slot.clone(), prospect.clone(), corrects.clone());
+                let mail = Mailing::wanted(*mail, at);
+                self.announced = Some(Announcement { slot, at, prospect, mail, corrects, off: None });
+            }
+            TrainEvent::CalledOff { slot, why, mail } => {
+                let (slot, mail, off) = (slot.clone(), Mailing::wanted(*mail, at), Some(why.clone()));
+                let prospect = Prospect::default();
+                self.announced = Some(Announcement { slot, at, prospect, mail, corrects: None, off });
             }
             TrainEvent::MailBegun { slot } => self.mail(slot, Mailing::Begun),
             TrainEvent::MailTried { slot, again_at, .. } => self.mail(slot, Mailing::Wanted(*again_at)),

@@ -1,5 +1,6 @@
 //! Trains, seen from outside: what departs when, over a year of clock changes, absences and people.
 
+mod days;
 mod laws;
 mod people;
 
@@ -11,8 +12,8 @@ use tollgate_core::ids::{ObjectId, ReleaseId, RunId};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Departs, GRACE, HeadsUp, Late, Overlap, Train};
 use tollgate_core::train::{
-    Because, Doubtful, Slot, TrainEvent, TrainState, TrainView, announcement_due, awaited, follows,
-    next_look, pushed, tried,
+    Because, DayReading, Doubtful, Slot, Telling, TrainEvent, TrainState, TrainView, announcement_due,
+    awaited, day_due, day_seen, follows, next_look, pushed, tried,
 };
 
 /// An instant told by local time and zone: `2026-03-08 01:30 America/Los_Angeles`.
@@ -53,6 +54,9 @@ pub(crate) struct Line {
     pub(crate) state: TrainState,
     pub(crate) events: Vec<(Timestamp, TrainEvent)>,
     started: u64,
+    /// What tells the day, if something does, and whether it was asked just now.
+    pub(crate) source: DayReading,
+    sure: bool,
 }
 
 /// What becomes of a departure that is started.
@@ -68,7 +72,16 @@ pub(crate) enum World {
 impl Line {
     pub(crate) fn new(train: Train, since: Timestamp) -> Self {
         let (calendar, state) = (Calendar::default(), TrainState::default());
-        Self { train: Some(train), since, calendar, state, events: Vec::new(), started: 0 }
+        Self {
+            train: Some(train),
+            since,
+            calendar,
+            state,
+            events: Vec::new(),
+            started: 0,
+            source: DayReading::None,
+            sure: false,
+        }
     }
 
     pub(crate) fn view(&self) -> TrainView<'_> {
@@ -77,6 +90,7 @@ impl Line {
             since: self.since,
             calendar: &self.calendar,
             state: self.state.clone(),
+            sure: self.sure,
         }
     }
 
@@ -92,17 +106,36 @@ impl Line {
 
     /// Takes up what is due, and starts what can be started.
     pub(crate) fn wake(&mut self, now: Timestamp, world: World) {
+        self.carry_on(now, world);
+        self.sure = false;
+    }
+
+    /// What tells the day is asked.
+    pub(crate) fn ask(&mut self, now: Timestamp) -> bool {
+        let event = day_seen(&self.view(), &self.source, now);
+        event.map(|event| self.write(now, &Actor::Tollgate, event)).is_some()
+    }
+
+    fn carry_on(&mut self, now: Timestamp, world: World) {
         for _ in 0..10_000 {
             let events = follows(&self.view(), now);
             if !events.is_empty() {
                 events.into_iter().for_each(|event| self.write(now, &Actor::Tollgate, event));
                 continue;
             }
-            if let Some(next) = announcement_due(&self.view(), now) {
+            if day_due(&self.view(), now) {
+                self.sure = !self.ask(now);
+                continue;
+            }
+            if let Some(Telling::CalledOff { slot, why }) = announcement_due(&self.view(), now) {
+                self.write(now, &Actor::Tollgate, TrainEvent::CalledOff { slot, why, mail: false });
+                continue;
+            }
+            if let Some(Telling::Departs { at: next, corrects }) = announcement_due(&self.view(), now) {
                 let train = self.train.clone().expect("a train");
                 let (runs, branch) = (train.runs, train.branch);
                 let (slot, prospect) = (Slot::At(next), Default::default());
-                let event = TrainEvent::Announced { slot, runs, branch, prospect, mail: false };
+                let event = TrainEvent::Announced { slot, runs, branch, prospect, mail: false, corrects };
                 self.write(now, &Actor::Tollgate, event);
                 continue;
             }
@@ -137,15 +170,24 @@ impl Line {
         let tell = |event: &TrainEvent| match event {
             TrainEvent::Departed { slot, .. } => Some(format!("{} departed", name(slot))),
             TrainEvent::Empty { slot, .. } => Some(format!("{} empty", name(slot))),
+            TrainEvent::Announced { slot, corrects: Some(before), .. } => {
+                Some(format!("{} announced, not {}", name(slot), name(before)))
+            }
+            TrainEvent::CalledOff { slot, .. } => Some(format!("{} called off", name(slot))),
             TrainEvent::Announced { slot, .. } => Some(format!("{} announced", name(slot))),
             TrainEvent::Asked { slot, doubt: Doubtful::Missed } => Some(format!("{} missed", name(slot))),
             TrainEvent::Asked { slot, doubt: Doubtful::Failed(_) } => Some(format!("{} failed", name(slot))),
+            TrainEvent::Asked { slot, doubt: Doubtful::ToldLate } => {
+                Some(format!("{} told late", name(slot)))
+            }
+            TrainEvent::Asked { slot, doubt: Doubtful::Untold(_) } => Some(format!("{} untold", name(slot))),
             TrainEvent::Skipped { slot, because } => Some(match because {
                 Because::Ordered { .. } => format!("{} skipped", name(slot)),
                 Because::Answered { .. } => format!("{} declined", name(slot)),
                 Because::Late => format!("{} late", name(slot)),
                 Because::Overtaken { .. } => format!("{} overtaken", name(slot)),
                 Because::UnderWay { .. } => format!("{} busy", name(slot)),
+                Because::Moved => format!("{} moved", name(slot)),
                 Because::Withdrawn => format!("{} withdrawn", name(slot)),
             }),
             _ => None,
@@ -340,7 +382,7 @@ fn other_rules_settle_what_the_old_ones_left() {
 #[test]
 fn a_day_that_is_told_makes_a_departure() {
     let moment = "+next Mon 10:00 Europe/London".parse().expect("a moment");
-    let mut line = Line::new(train(Departs::Date { moment }), at("2026-03-02 13:00 UTC"));
+    let mut line = Line::new(train(Departs::Date { moment, told_by: None }), at("2026-03-02 13:00 UTC"));
     run(&mut line, at("2026-03-02 13:00 UTC"), at("2026-03-20 00:00 UTC"));
     check(&line, &[]);
     let told = |line: &mut Line, now: &str, date: &str| {

@@ -70,7 +70,7 @@ fn a_question_is_answered_once() {
 fn only_a_day_that_comes_after_the_last_departure_is_taken() {
     let (policy, name) = (policy(), "milestone".parse().expect("a name"));
     let moment = "T-2wd 10:00 UTC".parse().expect("a moment");
-    let mut line = Line::new(train(Departs::Date { moment }), at("2026-03-02 13:00 UTC"));
+    let mut line = Line::new(train(Departs::Date { moment, told_by: None }), at("2026-03-02 13:00 UTC"));
     line.wake(at("2026-03-02 14:00 UTC"), World::Works);
     let tell = |line: &Line, date: &str, who: &str| {
         let date = date.parse().expect("a date");

@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::agenda::Agenda;
 use tollgate_core::ids::{ServiceName, TrainName};
 use tollgate_core::journal::StreamId;
-use tollgate_core::model::Departs;
 use tollgate_core::notices::freeze_moment;
 use tollgate_core::train::{follows, next_look};
 
@@ -14,7 +13,7 @@ use super::{Fitting, Repair, Tables};
 use crate::notifying::rules::FREEZE;
 use crate::store::{Commit, PollChange, RowQuery, Timer, TimerChange};
 use crate::submit::{NUDGE, WAKE};
-use crate::trains::{NOT_HERE, pushed};
+use crate::trains::NOT_HERE;
 use crate::{Engine, EngineError, feeds, follow};
 
 /// How many streams are listed at a time.
@@ -84,13 +83,7 @@ impl Engine {
         if !told {
             fitting.wake_up(there.and_then(|timers| timers.get(WAKE)).copied(), wake, now);
         }
-        let timetable = view.state.timetable.as_ref().filter(|table| table.departs == Departs::Push);
-        let mut wanted = Wanted::new();
-        if let Some(table) = timetable {
-            let look = pushed::subscription(service, &table.branch, stream.clone(), now)?;
-            wanted.insert(pushed::key(service, &table.branch), look);
-        }
-        fitting.looks(tables.polls.get(&stream), wanted);
+        fitting.looks(tables.polls.get(&stream), loaded.looks(now)?);
         Ok((fitting.commit, fitting.found))
     }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tollgate_core::act::FailureClass;
 use tollgate_core::actor::Actor;
 use tollgate_core::model::{Connection, Recipient, Train};
-use tollgate_core::train::{Announcement, MailEnd, Mailing, Slot, TrainEvent, message_id_of};
+use tollgate_core::train::{Announcement, MailEnd, Mailing, Slot, Telling, TrainEvent, message_id_of};
 
 use super::LoadedTrain;
 use crate::inject::{Fault, Point, fault};
@@ -19,14 +19,19 @@ const PAUSE: SignedDuration = SignedDuration::from_mins(1);
 const ACT: &str = "heads-up";
 
 impl Engine {
-    /// Writes down that a train is about to depart, with what it would release.
-    pub(super) async fn announce(&self, loaded: &LoadedTrain, at: Timestamp) -> Result<(), EngineError> {
+    /// Writes down what people are told: that a train is about to depart, with what it would release, or that it is not.
+    pub(super) async fn announce(&self, loaded: &LoadedTrain, telling: Telling) -> Result<(), EngineError> {
         let Some(train) = loaded.train() else { return Ok(()) };
-        let prospect = self.prospect(loaded, train).await?;
         let heads_up = train.heads_up.as_ref();
         let mail = heads_up.and_then(|heads_up| heads_up.mail.as_ref()).is_some();
-        let (runs, branch) = (train.runs.clone(), train.branch.clone());
-        let event = TrainEvent::Announced { slot: Slot::At(at), runs, branch, prospect, mail };
+        let event = match telling {
+            Telling::Departs { at, corrects } => {
+                let prospect = self.prospect(loaded, train).await?;
+                let (runs, branch, slot) = (train.runs.clone(), train.branch.clone(), Slot::At(at));
+                TrainEvent::Announced { slot, runs, branch, prospect, mail, corrects }
+            }
+            Telling::CalledOff { slot, why } => TrainEvent::CalledOff { slot, why, mail },
+        };
         self.write_train(loaded, &[event], &Actor::Tollgate).await?;
         Ok(())
     }
@@ -126,7 +131,7 @@ impl Engine {
         };
         let (subject, body) = written(loaded, train, told);
         Ok(Ok(Mail {
-            message_id: message_id_of(&loaded.service, &loaded.name, &told.slot),
+            message_id: message_id_of(&loaded.service, &loaded.name, told),
             at: told.at,
             from: from.clone(),
             to,
@@ -161,16 +166,29 @@ fn addresses(loaded: &LoadedTrain, to: &[Recipient]) -> Vec<String> {
 fn written(loaded: &LoadedTrain, train: &Train, told: &Announcement) -> (String, String) {
     let (service, name, prospect) = (&loaded.service, &loaded.name, &told.prospect);
     let zone = train.departs.zone();
-    let when = match (told.slot.at(), zone) {
+    let by_the_clock = |slot: &Slot| match (slot.at(), zone) {
         (Some(at), Some(zone)) => format!("{} {zone}", zone.local(at).strftime("%a %Y-%m-%d %H:%M")),
-        _ => told.slot.to_string(),
+        _ => slot.to_string(),
     };
+    let when = by_the_clock(&told.slot);
+    if let Some(why) = &told.off {
+        let subject = format!("{service}: `{name}` does not depart {when}");
+        let body = format!("The train `{name}` of {service} does not depart on {when}: {why}.\n");
+        return (subject, body);
+    }
     let what = match &prospect.version {
         Some(version) => format!("{service} {version}"),
         None => service.to_string(),
     };
     let subject = format!("{what}: `{name}` departs {when}");
     let mut body = format!("The train `{name}` starts `{}` of {service} on {when}.\n\n", train.runs);
+    match &told.corrects {
+        Some(before) if *before == told.slot => body.push_str("It departs after all.\n\n"),
+        Some(before) => {
+            body.push_str(&format!("This takes the place of its departure on {}.\n\n", by_the_clock(before)));
+        }
+        None => {}
+    }
     match (&prospect.version, &prospect.problem) {
         (Some(version), _) => {
             let commit = prospect.commit.as_ref().map(|commit| commit.short()).unwrap_or_default();

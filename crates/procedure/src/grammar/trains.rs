@@ -1,5 +1,6 @@
 //! Trains: what starts a procedure by itself.
 
+use super::facts::A_FACT;
 use super::{Key, Mapping, NAME, Shape, choice, key, mapping};
 
 const EVERY: Key = key(
@@ -12,8 +13,14 @@ const PUSH: Key =
 const DATE: Key = key(
     "date",
     Shape::Line,
-    "A moment told from a day `T` that a person tells, such as `+next Mon 10:00 Europe/London` or `T-8wd 10:00 UTC`.",
+    "A moment told from a day `T` that a person or a fact tells, such as `+next Mon 10:00 Europe/London` or `T-8wd 10:00 UTC`.",
 );
+const TOLD_BY: Key = key(
+    "told-by",
+    A_FACT,
+    "The fact that tells the day `T`, by its name or written out: a date, or a moment; a person if not given.",
+)
+.with(&["date"]);
 const LATE: Key = key(
     "late",
     Shape::OneOf(&["ask", "skip", "start"]),
@@ -47,6 +54,7 @@ pub(super) static TRAIN: Mapping = mapping(
         EVERY,
         PUSH,
         DATE,
+        TOLD_BY,
         key("line", Shape::Name(NAME), "The line of older versions that it releases.")
             .with(&["every", "date"]),
         LATE,
@@ -66,13 +74,17 @@ pub(super) static START: Mapping = mapping(
         EVERY,
         PUSH,
         DATE,
+        TOLD_BY,
         LATE.with(DEPARTS),
         GRACE.with(DEPARTS),
         OVERLAP.with(DEPARTS),
         HEADS_UP.with(&["every", "date"]),
     ],
 )
-.refused(&[super::elsewhere(&["milestone"], "write `date`, and tell the day with `tollgate train date`")]);
+.refused(&[super::elsewhere(
+    &["milestone"],
+    "write `date`, and `told-by`, or tell the day with `tollgate train date`",
+)]);
 
 static HEADS_UP_MAP: Mapping = mapping(
     "heads-up",

@@ -44,7 +44,7 @@ impl Lower<'_> {
     }
 
     /// A fact where it is used.
-    fn fact(&mut self, node: &Node, scope: &Scope) -> Option<FactSpec> {
+    pub(super) fn fact(&mut self, node: &Node, scope: &Scope) -> Option<FactSpec> {
         let Some(text) = node.text() else { return self.fact_spec(node, None, scope) };
         let found = self.declared.facts.iter().find(|(name, _)| name.as_str() == text);
         if let Some((_, spec)) = found {

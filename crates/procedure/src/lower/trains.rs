@@ -5,10 +5,12 @@ use jiff::SignedDuration;
 use tollgate_core::calendar::{FixedTime, Moment};
 use tollgate_core::ids::{LineName, ProcedureName, TrainName};
 use tollgate_core::model::{
-    BumpSource, Departs, GRACE, HeadsUp, HeadsUpMail, Late, Overlap, Procedure, Recipient, Train, Trains, Who,
+    BumpSource, Departs, FactAsk, FactRead, FactSpec, GRACE, HeadsUp, HeadsUpMail, Late, Overlap, Procedure,
+    Recipient, Template, Train, Trains, Who,
 };
 
 use super::Lower;
+use super::scope::Scope;
 use super::service::Service;
 use crate::diagnostic::{Code, Span};
 use crate::grammar::DEPARTS;
@@ -147,7 +149,41 @@ impl Lower<'_> {
             self.report.error(Code::BadValue, at.span, message).hint(hint);
             return None;
         }
-        Some((Departs::Date { moment }, None))
+        let told_by = match node.get("told-by") {
+            Some(fact) => Some(Box::new(self.day_fact(fact)?)),
+            None => None,
+        };
+        Some((Departs::Date { moment, told_by }, None))
+    }
+
+    /// A fact that tells a day: before there is a release, and so it cannot speak of one.
+    fn day_fact(&mut self, node: &Node) -> Option<FactSpec> {
+        let spec = self.fact(node, &Scope::default())?;
+        let texts: Vec<&Template> = match &spec.ask {
+            FactAsk::Command(shell) => shell.variables.values().collect(),
+            FactAsk::Http { url, headers, .. } => std::iter::once(url).chain(headers.values()).collect(),
+        };
+        let of_release = texts.iter().find_map(|text| {
+            let uses = crate::template::names(&text.0).unwrap_or_default();
+            uses.iter().map(crate::template::Use::dotted).find(|name| name != "service")
+        });
+        let (message, hint) = match (&spec.read, of_release) {
+            (FactRead::Prometheus, _) => (
+                "Prometheus answers with a number, and not with a day".to_owned(),
+                "ask with `command` or `url`",
+            ),
+            (_, Some(name)) => (
+                format!("it asks about `{}`, and before a train departs there is no release", shown(&name)),
+                "only `service` can be filled in here",
+            ),
+            (_, None) if spec.about.is_some() => (
+                "it has to speak of one commit, and before a train departs there is no release".to_owned(),
+                "leave `commit` out",
+            ),
+            (_, None) => return Some(spec),
+        };
+        self.report.error(Code::BadValue, node.span, message).hint(hint);
+        None
     }
 
     fn line_named(&mut self, node: &Node, service: &Service) -> Option<LineName> {

@@ -7,4 +7,5 @@ mod faults;
 mod loops;
 mod publishing;
 mod repairs;
+mod train_days;
 mod trains;

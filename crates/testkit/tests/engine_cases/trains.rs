@@ -36,7 +36,7 @@ impl Procedures for Reader {
     }
 }
 
-fn train(departs: &str) -> Train {
+pub(crate) fn train(departs: &str) -> Train {
     let departs = match departs {
         "push" => Departs::Push,
         every => Departs::Every(every.parse().unwrap()),
@@ -44,13 +44,13 @@ fn train(departs: &str) -> Train {
     departing(departs)
 }
 
-fn told_by_mail(train: Train) -> Train {
+pub(crate) fn told_by_mail(train: Train) -> Train {
     let via = Connection::Maildir { path: "mail".into(), from: "tollgate@example.org".into() };
     let mail = HeadsUpMail { via, to: vec![Recipient::Address("all@example.org".into())] };
     Train { heads_up: Some(HeadsUp { before: SignedDuration::from_hours(1), mail: Some(mail) }), ..train }
 }
 
-fn cut() -> Vec<Step> {
+pub(crate) fn cut() -> Vec<Step> {
     vec![
         step("bump", StepKind::VersionBump),
         step("commit", StepKind::GitCommit { message: Template("{{ version }}".into()), sign: None }),
@@ -60,13 +60,13 @@ fn cut() -> Vec<Step> {
 }
 
 /// A bench with one train, `weekly`, and its procedure file on the remote.
-struct Yard {
-    bench: Bench,
+pub(crate) struct Yard {
+    pub(crate) bench: Bench,
     definition: Definition,
 }
 
 impl Yard {
-    async fn new(train: Train, steps: Vec<Step>) -> Self {
+    pub(crate) async fn new(train: Train, steps: Vec<Step>) -> Self {
         let definition = definition(steps);
         let mut policy = policy(Vec::new());
         policy.trains.insert(named("weekly"), train);
@@ -83,17 +83,17 @@ impl Yard {
         state.git.others_write("main", file, "fay@example.org", "feat: a procedure", now)
     }
 
-    fn engine(&self, inject: Arc<dyn Inject>) -> Arc<Engine> {
+    pub(crate) fn engine(&self, inject: Arc<dyn Inject>) -> Arc<Engine> {
         let engine = Bench::bare(&self.bench.store, &self.bench.world).with_faults(inject);
         Arc::new(engine.with_procedures(Arc::new(Reader(self.definition.clone()))))
     }
 
-    fn sound(&self) -> Arc<Engine> {
+    pub(crate) fn sound(&self) -> Arc<Engine> {
         self.engine(Arc::new(Never))
     }
 
     /// Carries on until a moment, with engines that may die.
-    async fn until(&self, to: &str, mut engine: impl FnMut() -> Arc<Engine>) {
+    pub(crate) async fn until(&self, to: &str, mut engine: impl FnMut() -> Arc<Engine>) {
         let to: Timestamp = to.parse().unwrap();
         let mut now = engine();
         for _ in 0..2_000 {
@@ -116,22 +116,22 @@ impl Yard {
         panic!("it never comes to rest");
     }
 
-    async fn releases(&self) -> Vec<ReleaseRow> {
+    pub(crate) async fn releases(&self) -> Vec<ReleaseRow> {
         let mut rows = self.bench.engine.releases(&named("svc"), 100).await.unwrap();
         rows.reverse();
         rows
     }
 
-    async fn versions(&self) -> Vec<(String, String)> {
+    pub(crate) async fn versions(&self) -> Vec<(String, String)> {
         self.releases().await.into_iter().map(|row| (row.version, row.status)).collect()
     }
 
-    async fn state(&self) -> TrainState {
+    pub(crate) async fn state(&self) -> TrainState {
         let trains = self.bench.engine.trains(&named("svc")).await.unwrap();
         trains.into_iter().next().unwrap().state
     }
 
-    fn name(&self) -> TrainName {
+    pub(crate) fn name(&self) -> TrainName {
         named("weekly")
     }
 }
