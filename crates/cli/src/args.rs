@@ -98,6 +98,16 @@ pub(crate) struct Which {
     pub(crate) release: Option<String>,
 }
 
+/// A release, and one of its runs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WhichRun {
+    #[command(flatten)]
+    pub(crate) of: Which,
+    /// The run, where several of the release are under way: its procedure, such as `rollback`
+    #[arg(long, value_name = "PROCEDURE")]
+    pub(crate) run: Option<String>,
+}
+
 /// Whether to carry on afterwards.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Onward {

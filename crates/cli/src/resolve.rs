@@ -7,6 +7,7 @@ use tollgate_core::gate::Action;
 use tollgate_core::ids::{EnvironmentName, GateName, ReleaseId, RunId, StepId};
 use tollgate_core::plan::list;
 use tollgate_core::state::Run;
+use tollgate_core::typed::{run_name, runs_named, runs_with_step};
 use tollgate_core::view::{View, release_id};
 
 use crate::app::Opened;
@@ -104,9 +105,31 @@ impl Opened {
     }
 }
 
-/// The one thing somebody can do, among all that hold a release: what was named, or the only one there is.
+/// The run under way that is meant by a name.
+pub(crate) fn parse_run(view: &View, name: &str) -> Result<RunId, CliError> {
+    match runs_named(view, name).as_slice() {
+        [one] => Ok(one.id),
+        found => {
+            let shown = crate::output::line(name);
+            let all: Vec<&Run> = view.active().map(|(run, _)| run).collect();
+            let among = if found.is_empty() { all.as_slice() } else { found };
+            let names = list(among.iter().map(|run| run_name(view, run)));
+            let (code, why) = match (found, all.as_slice()) {
+                ([], []) => ("no-run", "no run of this release is under way".to_owned()),
+                ([], _) => {
+                    ("no-run", format!("no run `{shown}` of this release is under way; there is {names}"))
+                }
+                _ => ("which-run", format!("several runs of this release are called `{shown}`: {names}")),
+            };
+            Err(CliError::refused(code, why).hint("see what each of them waits for with `tollgate why`"))
+        }
+    }
+}
+
+/// The one thing somebody can do, among all that hold a release or one of its runs: what was named, or the only one there is.
 pub(crate) fn choose(
     view: &View,
+    run: Option<RunId>,
     actor: &Actor,
     now: jiff::Timestamp,
     named: Option<&str>,
@@ -114,11 +137,12 @@ pub(crate) fn choose(
     pick: impl Fn(&Action) -> Option<Target>,
 ) -> Result<Target, CliError> {
     if let Some(name) = named {
-        return parse_target(view, name);
+        return parse_target(view, run, name);
     }
     let holdings = explain(view, now);
     let found: Vec<(Target, &Holding)> = holdings
         .iter()
+        .filter(|holding| run.is_none_or(|run| holding.run == run))
         .filter_map(|holding| holding.hold.how.iter().find_map(&pick).map(|target| (target, holding)))
         .collect();
     let can = |holding: &Holding| {
@@ -132,7 +156,7 @@ pub(crate) fn choose(
         ([], []) => Err(CliError::refused("nothing", format!("nothing waits for {what}"))
             .hint("see what it waits for with `tollgate why`")),
         ([], several) | (several, _) => {
-            let names = list(several.iter().map(|target| name_of(target)));
+            let names = list(several.iter().map(|target| told(view, target)));
             Err(CliError::refused("which", format!("several things wait for {what}: {names}"))
                 .hint("name the one you mean"))
         }
@@ -147,26 +171,54 @@ pub(crate) fn name_of(target: &Target) -> String {
     }
 }
 
-/// A target by its name: `ENVIRONMENT/GATE`, or a step.
-pub(crate) fn parse_target(view: &View, name: &str) -> Result<Target, CliError> {
-    let named = |run: RunId| name.parse().map(|step| Target::Step(run, step));
-    for (run, plan) in view.active() {
-        if plan.steps.iter().any(|step| step.id.as_str() == name) {
-            return Ok(named(run.id)?);
+/// The same as it is typed, with its run where another one has a step of this name too.
+fn told(view: &View, target: &Target) -> String {
+    let name = name_of(target);
+    match target {
+        Target::Step(of, step) if runs_with_step(view, step).nth(1).is_some() => {
+            let run = view.release.run(of).map(|run| format!(" --run {}", run_name(view, run)));
+            format!("{name}{}", run.unwrap_or_default())
         }
+        _ => name,
+    }
+}
+
+/// A target by its name: `ENVIRONMENT/GATE`, or a step, of a run or of any that is under way.
+pub(crate) fn parse_target(view: &View, run: Option<RunId>, name: &str) -> Result<Target, CliError> {
+    if let Some(step) = step_named(view, run, name, |step| step.as_str() == name)? {
+        return Ok(step);
     }
     if let Some((environment, gate)) = name.split_once('/')
         && let Ok(environment) = environment.parse::<EnvironmentName>()
         && view.environments.contains_key(&environment)
     {
+        if let Some(run) = run {
+            is_next(view, run, &environment, name)?;
+        }
         return Ok(Target::Gate(environment, gate.parse()?));
     }
     // A step can be named by its last part where that is enough.
-    let ends = |step: &StepId| step.as_str().rsplit('/').next() == Some(name);
+    if let Some(step) = step_named(view, run, name, |step| step.as_str().rsplit('/').next() == Some(name))? {
+        return Ok(step);
+    }
+    let why = format!("there is no step or gate `{}`", crate::output::line(name));
+    Err(CliError::refused("no-target", why).hint(
+        "a gate is named `ENVIRONMENT/GATE`; see what there is with `tollgate why` and `tollgate status`",
+    ))
+}
+
+/// The step that is meant; `None` where none fits.
+fn step_named(
+    view: &View,
+    of: Option<RunId>,
+    name: &str,
+    fits: impl Fn(&StepId) -> bool,
+) -> Result<Option<Target>, CliError> {
     let fitting: Vec<(&Run, &StepId)> = view
         .active()
+        .filter(|(run, _)| of.is_none_or(|of| run.id == of))
         .flat_map(|(run, plan)| plan.steps.iter().map(move |step| (run, &step.id)))
-        .filter(|(_, step)| ends(step))
+        .filter(|(_, step)| fits(step))
         .collect();
     // Those that wait are meant before those that are over or to come.
     let waiting =
@@ -176,17 +228,30 @@ pub(crate) fn parse_target(view: &View, name: &str) -> Result<Target, CliError> 
     let found: Vec<Target> =
         meant.into_iter().map(|(run, step)| Target::Step(run.id, step.clone())).collect();
     match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(CliError::refused(
-            "no-target",
-            format!("there is no step or gate `{}`", crate::output::line(name)),
-        )
-        .hint(
-            "a gate is named `ENVIRONMENT/GATE`; see what there is with `tollgate why` and `tollgate status`",
-        )),
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
         several => {
-            let names = list(several.iter().map(name_of));
-            Err(CliError::refused("which", format!("several steps end in `{name}`: {names}")))
+            let names = list(several.iter().map(|target| told(view, target)));
+            let why = format!("several steps are called `{}`: {names}", crate::output::line(name));
+            Err(CliError::refused("which", why).hint("name the one you mean"))
         }
+    }
+}
+
+/// What is said to a gate is said for the run that goes there next: whoever names another one means something else.
+fn is_next(view: &View, run: RunId, environment: &EnvironmentName, name: &str) -> Result<(), CliError> {
+    let heading = view.heading_to(environment);
+    match heading.first() {
+        Some((next, _)) if next.id == run => Ok(()),
+        Some((next, _)) if heading.iter().any(|(other, _)| other.id == run) => {
+            let why = format!(
+                "what is said to `{}` is for `{}` now, which goes there first",
+                crate::output::line(name),
+                run_name(view, next)
+            );
+            Err(CliError::refused("no-target", why))
+        }
+        _ => Err(CliError::refused("no-target", format!("this run does not go to `{environment}`"))
+            .hint("see where each of them goes with `tollgate status VERSION`")),
     }
 }

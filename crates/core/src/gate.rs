@@ -120,6 +120,13 @@ pub enum Action {
     Waive(WaiverTarget),
     /// Give the run up.
     Abort(RunId),
+    /// Give up the run of another release: it is being deployed where this one waits to go.
+    AbortOther {
+        /// The version that is being deployed.
+        version: String,
+        /// Its run.
+        run: RunId,
+    },
     /// Let the run go on.
     Resume(RunId),
     /// Let others go to an environment again after a rollback.

@@ -4,7 +4,8 @@ use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::gate::Action;
 use crate::ids::{RunId, ServiceName, StepId};
 use crate::model::{AnswerType, StepKind};
-use crate::plan::Body;
+use crate::plan::{Body, Plan, is_ad_hoc};
+use crate::state::Run;
 use crate::view::View;
 
 /// What people call what is approved.
@@ -32,6 +33,42 @@ pub fn asked(question: &Asked) -> String {
     }
 }
 
+/// What people call a run among those of its release that are under way: its procedure where that is enough, with the environment that
+/// it goes to where it is a promotion or a rollback, or with its number among all runs of the release, from 1.
+pub fn run_name(view: &View, run: &Run) -> String {
+    let Some((_, plan)) = view.active().find(|(other, _)| other.id == run.id) else {
+        return run.procedure.to_string();
+    };
+    let names = names_of(view, run, plan);
+    let is_enough = |name: &&String| runs_named(view, name).len() == 1;
+    names.iter().find(is_enough).or(names.last()).cloned().unwrap_or_default()
+}
+
+/// The runs under way that somebody means by a name: that of [`run_name`], or the id of a run.
+pub fn runs_named<'a>(view: &'a View, name: &str) -> Vec<&'a Run> {
+    let is_called = |run: &Run, plan: &Plan| {
+        run.id.to_string() == name || names_of(view, run, plan).iter().any(|other| other == name)
+    };
+    view.active().filter(|(run, plan)| is_called(run, plan)).map(|(run, _)| run).collect()
+}
+
+/// Every name of a run, the shortest first.
+fn names_of(view: &View, run: &Run, plan: &Plan) -> Vec<String> {
+    let mut names = vec![run.procedure.to_string()];
+    if is_ad_hoc(&run.procedure) {
+        let environments = plan.environments();
+        names.extend(environments.iter().map(|environment| format!("{}/{environment}", run.procedure)));
+    }
+    let number = view.release.runs.iter().position(|other| other.id == run.id).unwrap_or_default() + 1;
+    names.push(format!("{}/{number}", run.procedure));
+    names
+}
+
+/// The runs under way that have a step of this name.
+pub fn runs_with_step<'a>(view: &'a View, step: &StepId) -> impl Iterator<Item = &'a Run> {
+    view.active().filter(move |(_, plan)| plan.step(step).is_some()).map(|(run, _)| run)
+}
+
 /// The command line, for one release.
 #[derive(Debug, Clone, Copy)]
 pub struct Typed<'a> {
@@ -49,13 +86,47 @@ impl Typed<'_> {
         self.view.release.opened.as_ref().map(|opened| opened.version.as_str())
     }
 
+    /// The options that say which release is meant, and which of its runs where several are under way.
+    pub fn which(&self, run: Option<RunId>) -> String {
+        let release = match self.version() {
+            Some(version) if self.release => format!(" --release {version}"),
+            _ => String::new(),
+        };
+        let several = self.view.active().nth(1).is_some();
+        let run = run.filter(|_| several).and_then(|run| self.view.release.run(&run));
+        let run = run.map(|run| format!(" --run {}", run_name(self.view, run))).unwrap_or_default();
+        format!("{release}{}{run}", self.of_service())
+    }
+
+    fn of_service(&self) -> String {
+        self.service.map(|service| format!(" --service {service}")).unwrap_or_default()
+    }
+
+    /// The run that has to be named for an action: where a name alone could mean another one.
+    fn run_to_name(&self, action: &Action) -> Option<RunId> {
+        let step = |run: &RunId, step: &StepId| runs_with_step(self.view, step).nth(1).map(|_| *run);
+        let target = |target: &ApprovalTarget| match target {
+            ApprovalTarget::Step(run, of) => step(run, of),
+            ApprovalTarget::Gate(..) => None,
+        };
+        match action {
+            Action::Abort(run) | Action::Resume(run) => Some(*run),
+            Action::Done(run, of) | Action::Retry(run, of) | Action::Waive(WaiverTarget::Step(run, of)) => {
+                step(run, of)
+            }
+            Action::Approve(of)
+            | Action::Tick(of)
+            | Action::Vote(of)
+            | Action::Revoke(of)
+            | Action::Waive(WaiverTarget::Item(of, _)) => target(of),
+            _ => None,
+        }
+    }
+
     /// The command that does something; `None` where nothing has to be done.
     pub fn command(&self, action: &Action) -> Option<String> {
-        let service = self.service.map(|service| format!(" --service {service}")).unwrap_or_default();
-        let release = match self.version() {
-            Some(version) if self.release => format!(" --release {version}{service}"),
-            _ => service.clone(),
-        };
+        let service = self.of_service();
+        let release = self.which(self.run_to_name(action));
         Some(match action {
             Action::Approve(target) => format!("tollgate approve {}{release}", approval(target)),
             Action::Assign(role) => format!("tollgate assign {role} PERSON{release}"),
@@ -72,6 +143,10 @@ impl Typed<'_> {
             }
             Action::Waive(target) => format!("tollgate waive {} --why REASON{release}", waived(target)),
             Action::Abort(_) => format!("tollgate abort --why REASON{release}"),
+            // Which of the other one's runs it is, if there are several, is told where it is typed.
+            Action::AbortOther { version, .. } => {
+                format!("tollgate abort --why REASON --release {version}{service}")
+            }
             Action::Resume(_) => format!("tollgate resume{release}"),
             Action::Release(environment) => {
                 format!("tollgate resume --environment {environment}{service}")
@@ -89,8 +164,7 @@ impl Typed<'_> {
     /// The command that tells everything that holds it.
     pub fn why(&self) -> String {
         let version = self.version().unwrap_or("VERSION");
-        let service = self.service.map(|service| format!(" --service {service}")).unwrap_or_default();
-        format!("tollgate why {version}{service}")
+        format!("tollgate why {version}{}", self.of_service())
     }
 
     /// What can be typed as an answer.
@@ -120,5 +194,10 @@ impl Typed<'_> {
 
 /// Whether somebody would do this first about a hold; waivers and giving up come after everything else.
 pub fn is_first_choice(action: &Action) -> bool {
-    !matches!(action, Action::Waive(_) | Action::Abort(_))
+    !(matches!(action, Action::Waive(_)) || is_giving_up(action))
+}
+
+/// Whether a run is given up by it.
+pub fn is_giving_up(action: &Action) -> bool {
+    matches!(action, Action::Abort(_) | Action::AbortOther { .. })
 }

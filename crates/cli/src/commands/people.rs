@@ -11,15 +11,17 @@ use tollgate_core::event::{ApprovalTarget, Asked, Ballot, WaiverTarget};
 use tollgate_core::gate::Action;
 use tollgate_core::ids::{OutputName, ReleaseId, RunId, StepId};
 use tollgate_core::plan::list;
+use tollgate_core::state::{Run, RunStatus};
+use tollgate_core::typed::{Typed, run_name};
 use tollgate_core::view::{Stimulus, View};
 
 use crate::app::{App, Opened};
-use crate::args::{Onward, Which};
+use crate::args::{Onward, Which, WhichRun};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{FAINT, line, styled};
 use crate::progress::Progress;
-use crate::resolve::{Target, choose, parse_target};
+use crate::resolve::{Target, choose, parse_run, parse_target};
 
 /// What is approved.
 #[derive(Debug, Clone, Args)]
@@ -33,7 +35,7 @@ pub(crate) struct ApproveArgs {
     #[arg(long)]
     dry: bool,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -47,7 +49,7 @@ pub(crate) struct RejectArgs {
     #[arg(long, value_name = "REASON")]
     why: String,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -65,7 +67,7 @@ pub(crate) struct VoteArgs {
     #[arg(short = 'm', long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -89,7 +91,7 @@ pub(crate) struct RevokeArgs {
     /// The gate (`ENVIRONMENT/GATE`) or the step
     target: String,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -106,7 +108,7 @@ pub(crate) struct DoneArgs {
     #[arg(short, long = "output", value_name = "NAME=VALUE")]
     outputs: Vec<String>,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -120,7 +122,7 @@ pub(crate) struct AnswerArgs {
     #[arg(allow_negative_numbers = true)]
     answer: String,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -131,7 +133,7 @@ pub(crate) struct RetryArgs {
     /// The step; without it, the only one that is stuck
     step: Option<String>,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -154,7 +156,7 @@ pub(crate) struct WaiveArgs {
     #[arg(long, value_name = "TEXT")]
     follow_up: Option<String>,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -166,20 +168,20 @@ pub(crate) struct HoldArgs {
     #[arg(long, value_name = "REASON")]
     why: String,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
 }
 
 /// What goes on.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ResumeArgs {
     /// Let others go to this environment again after a rollback, instead of letting a run go on
-    #[arg(long, value_name = "NAME", conflicts_with = "release")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["release", "run"])]
     environment: Option<String>,
     /// Why the environment is let go; others will ask
     #[arg(long, value_name = "REASON", requires = "environment")]
     why: Option<String>,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -191,7 +193,7 @@ pub(crate) struct AbortArgs {
     #[arg(long, value_name = "REASON")]
     why: String,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
 }
 
 /// A release, and who acts on it.
@@ -200,6 +202,10 @@ pub(crate) struct Acting {
     progress: std::sync::Arc<Progress>,
     actor: Actor,
     release: ReleaseId,
+    /// Whether the release was named.
+    named: bool,
+    /// The run that was named.
+    run: Option<RunId>,
     pub(crate) view: View,
 }
 
@@ -209,7 +215,14 @@ impl Acting {
         let opened = app.open(app.service()?, Some(progress.observer()))?;
         let (release, view) = opened.release(which.release.as_deref()).await?;
         let actor = app.actor(view.policy.as_deref())?;
-        Ok(Self { opened, progress, actor, release, view })
+        Ok(Self { opened, progress, actor, release, named: which.release.is_some(), run: None, view })
+    }
+
+    /// The same on one run, if one is named.
+    pub(crate) async fn on_run(app: &App, which: &WhichRun) -> Result<Self, CliError> {
+        let acting = Self::new(app, &which.of).await?;
+        let run = which.run.as_deref().map(|name| parse_run(&acting.view, name)).transpose()?;
+        Ok(Self { run, ..acting })
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -222,7 +235,7 @@ impl Acting {
         what: &str,
         pick: impl Fn(&Action) -> Option<Target>,
     ) -> Result<Target, CliError> {
-        choose(&self.view, &self.actor, self.now(), named, what, pick)
+        choose(&self.view, self.run, &self.actor, self.now(), named, what, pick)
     }
 
     fn step(
@@ -248,18 +261,24 @@ impl Acting {
         Some(consequence(&self.view, run, plan, target, self.actor.person(), self.now()))
     }
 
-    /// The one run that is not finished.
-    fn run(&self) -> Result<RunId, CliError> {
-        let runs: Vec<_> = self.view.active().map(|(run, _)| run).collect();
-        match runs.as_slice() {
+    /// The run that is meant: the one that was named, or the only one with which this can be done.
+    fn run(&self, command: &str, can: impl Fn(&RunStatus) -> bool) -> Result<RunId, CliError> {
+        if let Some(run) = self.run {
+            return Ok(run);
+        }
+        let runs: Vec<&Run> = self.view.active().map(|(run, _)| run).collect();
+        let fitting: Vec<&Run> = runs.iter().filter(|run| can(&run.status)).copied().collect();
+        let meant = if fitting.is_empty() { &runs } else { &fitting };
+        match meant.as_slice() {
             [one] => Ok(one.id),
             [] => Err(CliError::refused("no-run", "no run of this release is under way")),
             several => {
-                let names = list(several.iter().map(|run| &run.procedure));
-                Err(CliError::refused(
-                    "which-run",
-                    format!("several runs of this release are under way: {names}"),
-                ))
+                let names = list(several.iter().map(|run| run_name(&self.view, run)));
+                let typed = Typed { view: &self.view, service: None, release: self.named };
+                let told = |run: &&Run| format!("`{command}{}`", typed.which(Some(run.id)));
+                let commands: Vec<String> = several.iter().map(told).collect();
+                let why = format!("several runs of this release are under way: {names}");
+                Err(CliError::refused("which-run", why).hint(format!("say which: {}", commands.join(" or "))))
             }
         }
     }
@@ -298,7 +317,7 @@ pub(crate) async fn vote(app: &App, args: &VoteArgs) -> Result<Exit, CliError> {
             return Err(CliError::usage(why).hint("a vote is `+1`, `0` or `-1`, after what is voted on"));
         }
     };
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let target = acting.target(named, "a vote", |action| match action {
         Action::Vote(target) => Some(target.clone().into()),
         _ => None,
@@ -308,7 +327,7 @@ pub(crate) async fn vote(app: &App, args: &VoteArgs) -> Result<Exit, CliError> {
 }
 
 pub(crate) async fn approve(app: &App, args: &ApproveArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let target: ApprovalTarget = acting.target(args.target.as_deref(), "an approval", approvable)?.into();
     let stimulus = Stimulus::Approve { target: target.clone(), note: args.note.clone() };
     // A yes that would be refused does nothing: that is told as it would be.
@@ -325,20 +344,20 @@ pub(crate) async fn approve(app: &App, args: &ApproveArgs) -> Result<Exit, CliEr
 }
 
 pub(crate) async fn reject(app: &App, args: &RejectArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let target = acting.target(args.target.as_deref(), "an approval", approvable)?;
     let stimulus = Stimulus::Reject { target: target.into(), why: args.why.clone() };
     acting.take(app, stimulus, !args.onward.no_work).await
 }
 
 pub(crate) async fn revoke(app: &App, args: &RevokeArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
-    let target = parse_target(&acting.view, &args.target)?;
+    let acting = Acting::on_run(app, &args.which).await?;
+    let target = parse_target(&acting.view, acting.run, &args.target)?;
     acting.take(app, Stimulus::Revoke { target: target.into() }, !args.onward.no_work).await
 }
 
 pub(crate) async fn done(app: &App, args: &DoneArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let (run, step) = acting.step(args.step.as_deref(), "somebody to do it", |action| match action {
         Action::Done(run, step) => Some(Target::Step(*run, step.clone())),
         _ => None,
@@ -359,14 +378,17 @@ fn outputs(given: &[String]) -> Result<BTreeMap<OutputName, String>, CliError> {
 }
 
 pub(crate) async fn answer(app: &App, args: &AnswerArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let question = match args.question.split_once('/') {
         None => Asked::Question(args.question.parse()?),
         Some((environment, gate)) => {
             let (environment, gate) = (environment.parse()?, gate.parse()?);
-            let run = acting.view.heading_to(&environment).into_iter().next();
+            let mut heading = acting.view.heading_to(&environment).into_iter();
+            let run = heading.find(|(run, _)| acting.run.is_none_or(|named| run.id == named));
             let run = run.ok_or_else(|| {
-                CliError::refused("no-gate", format!("no run under way goes to `{environment}`"))
+                let what =
+                    if acting.run.is_some() { "this run does not go" } else { "no run under way goes" };
+                CliError::refused("no-gate", format!("{what} to `{environment}`"))
             })?;
             Asked::Gate(environment, gate, run.0.candidate)
         }
@@ -380,7 +402,7 @@ pub(crate) async fn answer(app: &App, args: &AnswerArgs) -> Result<Exit, CliErro
 }
 
 pub(crate) async fn retry(app: &App, args: &RetryArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let (run, step) = acting.step(args.step.as_deref(), "another try", |action| match action {
         Action::Retry(run, step) => Some(Target::Step(*run, step.clone())),
         _ => None,
@@ -389,8 +411,8 @@ pub(crate) async fn retry(app: &App, args: &RetryArgs) -> Result<Exit, CliError>
 }
 
 pub(crate) async fn waive(app: &App, args: &WaiveArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
-    let target = parse_target(&acting.view, &args.target)?;
+    let acting = Acting::on_run(app, &args.which).await?;
+    let target = parse_target(&acting.view, acting.run, &args.target)?;
     let until = args.until.as_deref().map(|text| moment(text, acting.now())).transpose()?;
     let target = match &args.item {
         Some(item) => WaiverTarget::Item(target.into(), item.parse()?),
@@ -423,8 +445,8 @@ pub(crate) fn moment(text: &str, now: Timestamp) -> Result<Timestamp, CliError> 
 }
 
 pub(crate) async fn hold(app: &App, args: &HoldArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
-    let run = acting.run()?;
+    let acting = Acting::on_run(app, &args.which).await?;
+    let run = acting.run("tollgate hold --why REASON", |status| matches!(status, RunStatus::Active))?;
     acting.take(app, Stimulus::Hold { run, why: args.why.clone() }, false).await
 }
 
@@ -432,14 +454,14 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<Exit, CliErro
     if let Some(environment) = &args.environment {
         return super::env::release(app, environment, args.why.as_deref(), !args.onward.no_work).await;
     }
-    let acting = Acting::new(app, &args.which).await?;
-    let run = acting.run()?;
+    let acting = Acting::on_run(app, &args.which).await?;
+    let run = acting.run("tollgate resume", |status| matches!(status, RunStatus::Held { .. }))?;
     acting.take(app, Stimulus::Resume { run }, !args.onward.no_work).await
 }
 
 pub(crate) async fn abort(app: &App, args: &AbortArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
-    let run = acting.run()?;
+    let acting = Acting::on_run(app, &args.which).await?;
+    let run = acting.run("tollgate abort --why REASON", |_| true)?;
     let running = acting.opened.engine.commands_under_way(&acting.opened.service, acting.release).await?;
     let exit = acting.take(app, Stimulus::Abort { run, why: args.why.clone() }, false).await?;
     acting.opened.engine.stop_commands(&running).await?;

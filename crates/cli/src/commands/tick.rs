@@ -12,7 +12,7 @@ use tollgate_core::view::Stimulus;
 
 use super::people::Acting;
 use crate::app::App;
-use crate::args::{Onward, Which};
+use crate::args::{Onward, WhichRun};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{BAD, FAINT, GOOD, HEAD, WAITS, line, styled};
@@ -36,7 +36,7 @@ pub(crate) struct TickArgs {
     #[arg(short, long, value_name = "TEXT", requires = "items")]
     evidence: Option<String>,
     #[command(flatten)]
-    which: Which,
+    which: WhichRun,
     #[command(flatten)]
     onward: Onward,
 }
@@ -49,7 +49,7 @@ struct Shown<'a> {
 }
 
 pub(crate) async fn run(app: &App, args: &TickArgs) -> Result<Exit, CliError> {
-    let acting = Acting::new(app, &args.which).await?;
+    let acting = Acting::on_run(app, &args.which).await?;
     let target = acting.target(args.of.as_deref(), "a checklist", |action| match action {
         Action::Tick(target) => Some(target.clone().into()),
         _ => None,

@@ -273,7 +273,14 @@ impl<'a> Entering<'a> {
         };
         let version = held.deploying.values().next().map(|what| what.version.as_str()).unwrap_or("something");
         let why = format!("{version} is being deployed there since {}", second(held.since));
-        let hold = self.waits(format!("the environment {}", self.environment), why);
+        let mut hold = self.waits(format!("the environment {}", self.environment), why);
+        if self.plan.rollback.is_some() {
+            // What has to be taken back may be what hangs: whoever wants it away does not have to see its deployment end.
+            hold.how.push(match held.by.release == self.view.release_id {
+                true => Action::Abort(held.by.run),
+                false => Action::AbortOther { version: version.to_owned(), run: held.by.run },
+            });
+        }
         GateAnswer::Closed(Hold { since: Some(held.since), ..hold })
     }
 

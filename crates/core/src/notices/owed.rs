@@ -13,6 +13,7 @@ use crate::ids::{PersonName, RunId, StepId};
 use crate::model::{Happening, Policy, Who};
 use crate::plan::{Body, Plan};
 use crate::state::{Run, StepStatus};
+use crate::typed::is_giving_up;
 use crate::view::View;
 
 /// Something that people are told, with its cause.
@@ -205,7 +206,7 @@ fn waits(view: &View, holding: &Holding, now: Timestamp) -> Option<Owed> {
     let (run, plan) = of_run(view, holding.run)?;
     let state = run.steps.get(step).filter(|state| matches!(state.status, StepStatus::Open { .. }))?;
     // Giving up alone is no way on: whoever is told of it could not act.
-    let action = hold.how.iter().find(|action| !matches!(action, Action::Abort(_) | Action::Wait))?;
+    let action = hold.how.iter().find(|action| !(is_giving_up(action) || *action == &Action::Wait))?;
     if hold.on != WaitsOn::Person {
         return None;
     }
@@ -234,7 +235,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Done(..) => "done",
         Action::Retry(..) => "retry",
         Action::Waive(_) => "waive",
-        Action::Abort(_) => "abort",
+        Action::Abort(_) | Action::AbortOther { .. } => "abort",
         Action::Resume(_) => "resume",
         Action::Release(_) => "release",
         Action::Promote(_) => "promote",

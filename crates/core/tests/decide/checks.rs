@@ -153,7 +153,11 @@ fn works(view: &View, action: &Action, by: &Actor, now: Timestamp) -> bool {
         Action::Abort(run) => vec![Stimulus::Abort { run, why: "test".into() }],
         Action::Resume(run) => vec![Stimulus::Resume { run }],
         // Acts on other streams.
-        Action::Promote(_) | Action::Release(_) | Action::AdoptPolicy | Action::Thaw(_) => return true,
+        Action::AbortOther { .. }
+        | Action::Promote(_)
+        | Action::Release(_)
+        | Action::AdoptPolicy
+        | Action::Thaw(_) => return true,
         Action::Wait => return false,
     };
     stimuli.iter().any(|stimulus| {

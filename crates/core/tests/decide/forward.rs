@@ -294,7 +294,12 @@ pub(crate) fn doing(world: &World, version: &str, action: &Action, who: &str) ->
         Action::Waive(target) => Stimulus::Waive { target, why: why(), until: None, follow_up: None },
         Action::Resume(run) => Stimulus::Resume { run },
         Action::Abort(run) => Stimulus::Abort { run, why: why() },
-        Action::Promote(_) | Action::AdoptPolicy | Action::Thaw(_) | Action::Release(_) | Action::Wait => {
+        Action::AbortOther { .. }
+        | Action::Promote(_)
+        | Action::AdoptPolicy
+        | Action::Thaw(_)
+        | Action::Release(_)
+        | Action::Wait => {
             return None;
         }
     })

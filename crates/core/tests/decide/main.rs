@@ -25,6 +25,7 @@ mod rollbacks;
 mod signed;
 mod soak;
 mod timing;
+mod typed;
 mod votes;
 mod waivers;
 mod world;

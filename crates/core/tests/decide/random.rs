@@ -490,6 +490,7 @@ impl Random {
             Action::Resume(run) => Stimulus::Resume { run },
             Action::Revoke(target) => Stimulus::Revoke { target },
             Action::Abort(_)
+            | Action::AbortOther { .. }
             | Action::Promote(_)
             | Action::Release(_)
             | Action::AdoptPolicy

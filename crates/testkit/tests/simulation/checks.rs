@@ -134,6 +134,7 @@ impl Sim {
                 let mut fine = matches!(
                     action,
                     Action::Wait
+                        | Action::AbortOther { .. }
                         | Action::Promote(_)
                         | Action::Release(_)
                         | Action::AdoptPolicy

@@ -11,6 +11,7 @@ use tollgate_core::ids::{EnvironmentName, ItemName, PersonName, ReleaseId, RoleN
 use tollgate_core::model::Deploy;
 use tollgate_core::plan::Body;
 use tollgate_core::state::{Says, StepStatus};
+use tollgate_core::typed::is_giving_up;
 use tollgate_core::view::{Stimulus, View};
 use tollgate_testkit::world::Chance;
 
@@ -74,6 +75,16 @@ pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
             submit(Stimulus::Waive { target, why: "it is fine".into(), until: None, follow_up: None })
         }
         Action::Abort(run) => submit(Stimulus::Abort { run, why: "enough".into() }),
+        Action::AbortOther { run, .. } => {
+            let mut held = view.environments.values().filter_map(|state| state.held.as_ref());
+            match held.find(|held| held.by.run == run) {
+                Some(held) => {
+                    let stimulus = Stimulus::Abort { run, why: "it hangs".into() };
+                    Deed::Submit(held.by.release, stimulus, by)
+                }
+                None => Deed::Wait,
+            }
+        }
         Action::Resume(run) => submit(Stimulus::Resume { run }),
         Action::Promote(environment) => Deed::Promote(view.release_id, environment, by),
         Action::Release(environment) => Deed::Release(environment, by),
@@ -131,7 +142,7 @@ pub(crate) fn who(view: &View, holding: &Holding, action: &Action) -> Vec<Person
                 .and_then(|policy| policy.changes.as_ref().map(|changes| policy.members(&changes.by)));
             who.unwrap_or_else(everybody)
         }
-        Action::Promote(_) | Action::Abort(_) => everybody(),
+        Action::Promote(_) | Action::Abort(_) | Action::AbortOther { .. } => everybody(),
         _ if holding.hold.anybody => everybody(),
         _ => holding.hold.who.clone(),
     }
@@ -144,7 +155,7 @@ pub(crate) fn whatever(view: &View, chance: &mut Chance, now: jiff::Timestamp) -
         let holding = chance.pick(&holdings)?.clone();
         let action = chance.pick(&holding.hold.how)?.clone();
         // Giving up ends what is to be watched.
-        if matches!(action, Action::Abort(_)) && chance.percent(85) {
+        if is_giving_up(&action) && chance.percent(85) {
             return None;
         }
         let by = match chance.percent(80) {
