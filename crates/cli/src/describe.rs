@@ -133,6 +133,11 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
             (None, None) => format!("{step}: it answers without a version"),
         }),
         ReleaseEvent::FactSeen { key, reading, .. } => detail(fact(key, reading)),
+        ReleaseEvent::Measured { step, measurement, .. } => {
+            let numbers: Vec<String> =
+                measurement.numbers.iter().map(|(name, number)| format!("{name} = {number}")).collect();
+            detail(format!("{step} measured {}", numbers.join(", ")))
+        }
         ReleaseEvent::StepDone { step, result, .. } => done(entry, step.as_str(), result),
         ReleaseEvent::StepKept { step, because, .. } => {
             say("✓", GOOD, format!("{step}  kept from the candidate before: {because}"))
@@ -286,6 +291,11 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
                 items => format!("; not run: {}", items.join(", ")),
             };
             format!("{} passed{not_run}", crate::output::count(*passed, "item"))
+        }
+        StepResult::Measured { told, accepted, .. } if accepted.is_empty() => told.clone(),
+        StepResult::Measured { told, accepted, .. } => {
+            let names: Vec<String> = accepted.iter().map(ToString::to_string).collect();
+            format!("accepted by {}: {told}", names.join(", "))
         }
         StepResult::Voted(votes) => votes.clone(),
         StepResult::Fact { seen, .. } => seen.clone(),

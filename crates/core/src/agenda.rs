@@ -136,7 +136,9 @@ impl Agenda {
         let not_yet = not_yet(view, plan, planned, Some(state), now);
         self.wake_at(not_yet.as_ref().and_then(|not_yet| not_yet.until));
         self.closes_at(window_closes(view, plan, planned, now));
-        self.wake_at(planned.timeout.map(|timeout| later(begun(view, plan, planned, state), timeout)));
+        // The time of a load test is over when its numbers are there; whoever is to accept them has theirs.
+        let timeout = planned.timeout.filter(|_| state.measured.is_none());
+        self.wake_at(timeout.map(|timeout| later(begun(view, plan, planned, state), timeout)));
         // Whoever is at a deployment is not asked about again.
         let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);
         if let (Some(none), false) = (nowhere(), deploys) {

@@ -8,8 +8,8 @@ use crate::decide::{Counting, Entering, approval_rules, gates, nowhere};
 use crate::event::ApprovalTarget;
 use crate::gate::GateReport;
 use crate::ids::{EnvironmentName, PersonName};
-use crate::model::{ApprovalRule, StepKind};
-use crate::plan::{Body, Plan, list};
+use crate::model::ApprovalRule;
+use crate::plan::{Plan, PlannedStep, list};
 use crate::state::Run;
 use crate::view::View;
 use jiff::Timestamp;
@@ -131,10 +131,9 @@ pub fn consequence(
 fn rules<'a>(view: &'a View, plan: &'a Plan, target: &ApprovalTarget) -> Vec<&'a ApprovalRule> {
     match target {
         ApprovalTarget::Gate(environment, gate) => approval_rules(view, plan, environment, gate),
-        ApprovalTarget::Step(_, step) => match plan.step(step).map(|planned| &planned.body) {
-            Some(Body::Step(StepKind::Approval(rule))) => vec![rule],
-            _ => Vec::new(),
-        },
+        ApprovalTarget::Step(_, step) => {
+            plan.step(step).and_then(PlannedStep::approved_by).into_iter().collect()
+        }
     }
 }
 

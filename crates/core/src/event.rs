@@ -22,6 +22,7 @@ use crate::ids::{
     ReleaseId, RiskLevel, RoleName, RunId, ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash, NewEvent, StreamId};
+use crate::load::{Had, Measurement};
 use crate::model::{ApprovalRule, Who};
 use crate::notices::NoticeEvent;
 use crate::train::TrainEvent;
@@ -159,6 +160,9 @@ pub enum EnvironmentEvent {
         /// How the release raised the version, such as `minor`, or `given`.
         #[serde(default)]
         bump: String,
+        /// The numbers that the candidate had in load tests by then, by the ids of their steps.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        measured: BTreeMap<StepId, Had>,
         /// The gates, as they were found at that moment.
         gates: Vec<GateReport>,
     },
@@ -379,6 +383,15 @@ pub enum ReleaseEvent {
         step: StepId,
         /// The keys of the looks.
         keys: Vec<String>,
+    },
+    /// A load test gave its numbers. What follows from them is decided by what it was compared with then.
+    Measured {
+        /// Whose.
+        run: RunId,
+        /// The step.
+        step: StepId,
+        /// The numbers.
+        measurement: Box<Measurement>,
     },
     /// A step is done.
     StepDone {

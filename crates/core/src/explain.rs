@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
-    AT, Counting, Entering, GOING, Listing, Standing, Voting, acting, approval_actions, begun,
+    AT, Counting, Entering, GOING, Listing, Standing, Voting, accepting, acting, approval_actions, begun,
     changes_history, conditions_left, due_text, expected, expired_votes, gates_of_step, knowing,
     never_waived, not_yet, nowhere, of_role, saw, second, waiting_for, waits, waivers,
 };
@@ -310,6 +310,16 @@ impl Explaining<'_> {
                 Some(hold) => hold,
                 None => return Vec::new(),
             },
+            StepKind::LoadTest(test) if state.measured.is_some() => {
+                let Some(nowhere) = nowhere() else { return Vec::new() };
+                match accepting(self.entering(planned, &nowhere), planned, test, hold) {
+                    Some(mut hold) => {
+                        hold.how.extend(self.waiving(planned));
+                        hold
+                    }
+                    None => return Vec::new(),
+                }
+            }
             _ => match changes_history(self.run, self.plan, planned) {
                 Some(other) => {
                     let why =

@@ -22,6 +22,7 @@ pub mod gate;
 pub mod ids;
 pub mod journal;
 pub mod lineage;
+pub mod load;
 pub mod model;
 pub mod notices;
 pub mod plan;

@@ -25,8 +25,8 @@ use crate::forward::past::Past;
 use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, RiskLevel, StepId};
 use crate::journal::Hash;
 use crate::model::{
-    Again, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, MergeWay, Otherwise, Patience, Place,
-    Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay, Template, Who,
+    Again, ApprovalRule, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, LoadTest, MergeWay,
+    Otherwise, Patience, Place, Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay, Template, Who,
 };
 use crate::version::Bump;
 
@@ -277,6 +277,22 @@ impl PlannedStep {
     pub fn short_id(&self) -> Option<&str> {
         self.environment.as_ref()?;
         self.id.as_str().split_once('/').map(|(_, id)| id)
+    }
+
+    /// The load test, where it is one.
+    pub fn load_test(&self) -> Option<&LoadTest> {
+        match &self.body {
+            Body::Step(StepKind::LoadTest(test)) => Some(test),
+            _ => None,
+        }
+    }
+
+    /// The rule for the approvals that it can wait for.
+    pub fn approved_by(&self) -> Option<&ApprovalRule> {
+        match &self.body {
+            Body::Step(StepKind::Approval(rule)) => Some(rule),
+            _ => self.load_test()?.accept.as_ref(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads scenario files: a text in, a checked [`Scenario`] out, or every mistake in it with its place.
 
 mod facts;
+mod loads;
 
 use std::collections::BTreeMap;
 
@@ -221,7 +222,8 @@ impl Reading<'_> {
         }
         let version = node.get("version").and_then(Node::text)?.to_owned();
         let bump = node.get("bump").and_then(Node::text).and_then(Bump::named).unwrap_or(Bump::Patch);
-        Some(Went { version, bump, environment: environment?, at })
+        let measured = self.measured(node)?;
+        Some(Went { version, bump, environment: environment?, at, measured })
     }
 
     fn person(&mut self, node: &Node) -> Option<PersonName> {

@@ -554,6 +554,10 @@ fn kind_in_words(
             format!("takes {} over", commits.join(", "))
         }
         StepKind::Shell(shell) => format!("runs {}", first_line(&shell.command)),
+        StepKind::LoadTest(test) => {
+            let measures = list(test.rule.measures.keys());
+            format!("runs the load test {}, and judges {measures}", first_line(&test.shell.command))
+        }
         StepKind::Publish(spec) => {
             let filled = spec.target.try_map(|text| Ok::<_, std::convert::Infallible>(fill(text)));
             let Ok(target) = filled;

@@ -3,7 +3,7 @@
 //! A table stands below the piece of a procedure file that it is about. Its first column is the moment at which the release is
 //! ready, in the time zone of the heading; the last one is when production gets it, or `never`. The columns between them have entries of
 //! the scenario, each in backticks, with `;` between them: what people do (`people`), what is in the release (the keys of its only
-//! change), what the facts say (`facts`), or what went there before (`before`).
+//! change), what the facts say (`facts`), what went there before (`before`), or what a load test measures (`world`).
 
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +18,7 @@ const PEOPLE: &str = "What people do";
 const CHANGES: &str = "What is in it";
 const FACTS: &str = "What the facts say";
 const BEFORE: &str = "What went there before";
+const WORLD: &str = "What is measured";
 
 /// A line of a table, and the piece above it.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ struct Case {
     changes: Vec<String>,
     facts: Vec<String>,
     before: Vec<String>,
+    world: Vec<String>,
     goes: String,
 }
 
@@ -64,7 +66,10 @@ fn cases() -> Vec<Case> {
             cell.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
         };
         for head in heads.iter().skip(1).rev().skip(1) {
-            assert!([PEOPLE, CHANGES, FACTS, BEFORE].contains(&head.as_str()), "{PAGE}: a column `{head}`");
+            assert!(
+                [PEOPLE, CHANGES, FACTS, BEFORE, WORLD].contains(&head.as_str()),
+                "{PAGE}: a column `{head}`"
+            );
         }
         found.push(Case {
             line: number + 1,
@@ -75,6 +80,7 @@ fn cases() -> Vec<Case> {
             changes: entries(CHANGES),
             facts: entries(FACTS),
             before: entries(BEFORE),
+            world: entries(WORLD),
             goes: cells[cells.len() - 1].clone(),
         });
     }
@@ -87,7 +93,13 @@ fn scenario(case: &Case) -> String {
         "tollgate: 1\nscenario: line {}\nstart: {} {}\nby: kim\nanswer-after: 1s\ncommands-take: 1s\n",
         case.line, case.ready, case.zone
     );
-    for (key, entries) in [("changes", &case.changes), ("facts", &case.facts), ("before", &case.before)] {
+    let told = [
+        ("changes", &case.changes),
+        ("facts", &case.facts),
+        ("before", &case.before),
+        ("world", &case.world),
+    ];
+    for (key, entries) in told {
         if !entries.is_empty() {
             text.push_str(&format!("{key}:\n"));
         }

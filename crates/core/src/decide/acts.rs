@@ -129,6 +129,9 @@ impl Beginning<'_> {
             StepKind::GitCherryPick(pick) => self.cherry_pick(pick, &context)?,
             StepKind::GitVerify(verify) => self.verify(verify)?,
             StepKind::Shell(shell) => self.command(shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?,
+            StepKind::LoadTest(test) => {
+                self.command(&test.shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?
+            }
             StepKind::Publish(spec) => self.publish(spec, candidate, &context)?,
             StepKind::Message(message) => self.mail(message, &context)?,
             StepKind::Manual { .. }

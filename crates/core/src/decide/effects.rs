@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Deciding;
 use super::acts::permanent;
 use super::gates::{Entering, clipped, gates_of_step, recorded};
+use super::load::had;
 use super::timing::not_yet;
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::candidate::Fingerprint;
@@ -101,7 +102,8 @@ impl Deciding {
         let by = self.view.holder(state, planned);
         let deploying = self.deploying(state, plan);
         let bump = plan.version.bump.clone();
-        let event = EnvironmentEvent::DeploymentStarted { by, deploying, bump, gates: recorded(reports) };
+        let (measured, gates) = (had(&self.view, state), recorded(reports));
+        let event = EnvironmentEvent::DeploymentStarted { by, deploying, bump, measured, gates };
         self.in_environment(run, &environment, event);
         true
     }
@@ -146,13 +148,17 @@ impl Deciding {
         let planned = plan.step(&step).ok_or_else(|| stale("the plan has no such step"))?;
         let failure = match report {
             Report::Failed(failure) => bounded(failure.clone()),
-            Report::Done(outcome) => match fitting(planned, outcome) {
-                Ok(outcome) => {
-                    self.finish(run, planned, StepResult::Act(outcome));
-                    return Ok(());
+            Report::Done(outcome) => {
+                let taken_in = match planned.load_test() {
+                    Some(test) => self.measured(run, planned, test, outcome),
+                    None => fitting(planned, outcome)
+                        .map(|outcome| self.finish(run, planned, StepResult::Act(outcome))),
+                };
+                match taken_in {
+                    Ok(()) => return Ok(()),
+                    Err(failure) => failure,
                 }
-                Err(failure) => failure,
-            },
+            }
         };
         match again_at(planned, &act, &failure, tries, self.now) {
             Some(again_at) => {
@@ -174,7 +180,7 @@ impl Deciding {
         }
     }
 
-    fn covers(&self, run: RunId, planned: &PlannedStep) -> Fingerprint {
+    pub(super) fn covers(&self, run: RunId, planned: &PlannedStep) -> Fingerprint {
         let candidate = self.view.release.run(&run).and_then(|run| self.view.candidate(run));
         match (candidate, &planned.covers) {
             (Some(candidate), Some(facets)) => candidate.covered(facets),
@@ -322,7 +328,7 @@ fn is_deployable_again(step: &PlannedStep) -> bool {
 }
 
 /// An outcome that gives what the step declares, cut to what one event can hold.
-fn fitting(planned: &PlannedStep, outcome: &Outcome) -> Result<Outcome, Failure> {
+pub(super) fn fitting(planned: &PlannedStep, outcome: &Outcome) -> Result<Outcome, Failure> {
     let mut outcome = outcome.clone();
     match &mut outcome {
         Outcome::Ran { outputs, tail, .. } => {

@@ -325,6 +325,7 @@ impl<'a> Entering<'a> {
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Fact(gate) => self.fact_gate(name, gate),
             GateKind::Pace(pace) => self.pace(name, pace),
+            GateKind::LoadTest(gate) => self.load_gate(name, gate),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
                 Ok(false) => self.closed(name, leaves(that, &facts)),

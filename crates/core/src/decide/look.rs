@@ -23,7 +23,7 @@ use crate::state::{Run, StepState, StepStatus};
 use crate::view::{View, effect_id, later};
 
 /// The most people who are written down as those who approved a step; each of them stands in the journal anyway.
-const APPROVERS_MAX: usize = 200;
+pub(super) const APPROVERS_MAX: usize = 200;
 /// The longest account of a vote that passed, in characters.
 const VOTES_MAX_CHARS: usize = 4_000;
 
@@ -114,6 +114,7 @@ impl<'a> Looking<'a> {
             Body::Step(StepKind::Checklist(list)) => self.checklist(list),
             Body::Step(StepKind::Vote(rule)) => self.vote(rule),
             Body::Step(StepKind::Wait(wait)) => self.fact(wait),
+            Body::Step(StepKind::LoadTest(test)) => self.load(test),
             Body::Step(_) => self.begin(),
         }
     }
@@ -170,7 +171,7 @@ impl<'a> Looking<'a> {
         Condition::Holds
     }
 
-    fn begin(&self) -> Move {
+    pub(super) fn begin(&self) -> Move {
         if changes_history(self.run, self.plan, self.planned).is_some() {
             return self.wait();
         }

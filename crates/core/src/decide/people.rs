@@ -138,10 +138,14 @@ impl Deciding {
             ApprovalTarget::Step(run, step) => {
                 let (state, plan) = self.run(*run)?;
                 let planned = plan.step(step);
-                let Some(Body::Step(StepKind::Approval(rule))) = planned.map(|planned| &planned.body) else {
+                let Some(rule) = planned.and_then(PlannedStep::approved_by) else {
                     return Err(Refusal::new("no-approval", format!("`{step}` is not an approval")));
                 };
-                if !self.is_open(*run, step) {
+                let reached = state.steps.get(step);
+                let measured = reached.is_some_and(|reached| reached.measured.is_some());
+                // Numbers are accepted by whoever has seen them.
+                let too_early = planned.is_some_and(|planned| planned.load_test().is_some()) && !measured;
+                if !self.is_open(*run, step) || too_early {
                     return Err(Refusal::new("not-open", format!("`{step}` is not waiting for approval")));
                 }
                 let environment = planned.and_then(|planned| planned.environment.clone());

@@ -139,6 +139,7 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
                 | GateKind::Soak { .. }
                 | GateKind::Fact(_)
                 | GateKind::Pace(_)
+                | GateKind::LoadTest(_)
                 | GateKind::Require { .. } => {}
             }
         }

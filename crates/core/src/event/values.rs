@@ -58,6 +58,15 @@ pub enum StepResult {
         /// The component whose artifact it is.
         component: Option<ComponentName>,
     },
+    /// The numbers of a load test are good.
+    Measured {
+        /// How the command ended.
+        outcome: Outcome,
+        /// Each number: what it is, what it was, its bound.
+        told: String,
+        /// Who accepted those that could not be compared with anything.
+        accepted: Vec<PersonName>,
+    },
     /// The vote passed, with these votes.
     Voted(String),
     /// Every gate was open.
@@ -74,7 +83,9 @@ impl StepResult {
     /// The declared outputs.
     pub fn outputs(&self) -> BTreeMap<OutputName, String> {
         match self {
-            Self::Act(Outcome::Ran { outputs, .. }) | Self::Person { outputs, .. } => outputs.clone(),
+            Self::Act(Outcome::Ran { outputs, .. })
+            | Self::Measured { outcome: Outcome::Ran { outputs, .. }, .. }
+            | Self::Person { outputs, .. } => outputs.clone(),
             _ => BTreeMap::new(),
         }
     }

@@ -123,6 +123,7 @@ impl Following<'_> {
         match all.find(|(name, _)| name.as_str() == gate).map(|(_, gate)| &gate.kind) {
             Some(GateKind::Window { .. }) => "window",
             Some(GateKind::Soak { .. }) => "soak",
+            Some(GateKind::LoadTest(_)) => "load test",
             Some(GateKind::Approval(_)) => "approval",
             Some(GateKind::Vote(_)) => "vote",
             Some(GateKind::Checklist { .. }) => "checklist",
@@ -141,6 +142,7 @@ fn step_kind(planned: &PlannedStep) -> &'static str {
         Body::Enter | Body::Settle => "step",
         Body::Step(kind) => match kind {
             StepKind::Shell(_) => "command",
+            StepKind::LoadTest(_) => "load test",
             StepKind::Publish(_) => "publishing",
             StepKind::Manual { .. } | StepKind::HandOver { .. } => "manual step",
             StepKind::Ask { .. } => "question",

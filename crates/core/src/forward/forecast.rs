@@ -6,13 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::binding::{Link, chain};
+use super::outcome::played;
 use super::past::{Past, Took};
 use super::point::Point;
 use super::scenario::Ending;
 use super::script::{fresh, looking, next_look, nothing, right_answer, starting};
 use super::verdict::{ending, live_at};
 use super::willing::{Willing, answer};
-use super::{Bounds, Cast, Deed, Driven, End, Look, Played, Stage, drive, plausible};
+use super::{Bounds, Cast, Deed, Driven, End, Look, Played, Stage, drive};
 use crate::act::{Act, Outcome, Report};
 use crate::actor::Actor;
 use crate::event::{Asked, DeploymentOutcome, EnvironmentEvent, Seen};
@@ -321,7 +322,7 @@ impl Cast for Guess<'_> {
             (None, false) => SignedDuration::from_secs(1),
         };
         let plan = stage.view.active().map(|(_, plan)| plan).find(|plan| plan.step(&step.id).is_some());
-        let outcome = plan.map_or(Outcome::Done, |plan| plausible(plan, act));
+        let outcome = plan.map_or(Outcome::Done, |plan| played(&stage.view, plan, step, act));
         Played { takes, report: Report::Done(outcome) }
     }
 

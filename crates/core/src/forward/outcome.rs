@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::act::{Act, Outcome};
+use crate::decide::against;
 use crate::ids::ObjectId;
 use crate::journal::Hash;
-use crate::plan::Plan;
+use crate::load::{own_id, suiting};
+use crate::plan::{Plan, PlannedStep};
 use crate::publish::{Artifact, Digest};
+use crate::view::View;
 
 /// What stands for an output that nobody knows.
 pub(super) const OUTPUT: &str = "assumed";
@@ -63,6 +66,17 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
         },
         Act::Mail { .. } => Outcome::Sent { found: false },
     }
+}
+
+/// The same where it is known which step wants it: a load test that goes well gives numbers that are good.
+pub(super) fn played(view: &View, plan: &Plan, step: &PlannedStep, act: &Act) -> Outcome {
+    let mut outcome = plausible(plan, act);
+    if let (Some(test), Outcome::Ran { outputs, .. }) = (step.load_test(), &mut outcome) {
+        let against = against(view, test.rule.baseline.as_ref(), &own_id(&step.id));
+        let then = against.map(|against| against.numbers).unwrap_or_default();
+        *outputs = suiting(&test.rule, &then);
+    }
+    outcome
 }
 
 /// An object of git that nobody made, told from a text.

@@ -12,6 +12,7 @@ use crate::event::{Ballot, TickResult};
 use crate::ids::{
     CandidateNumber, EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RoleName, StepId,
 };
+use crate::load::Numbers;
 use crate::model::Place;
 use crate::version::{Bump, PreLabel};
 
@@ -105,6 +106,8 @@ pub struct Went {
     pub environment: EnvironmentName,
     /// When that began.
     pub at: Timestamp,
+    /// The numbers that it had in load tests, by the ids of their steps. It runs there where it has any.
+    pub measured: BTreeMap<StepId, Numbers>,
 }
 
 /// A commit of a scenario.

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::outcome::{OUTPUT, plausible};
+use super::outcome::{OUTPUT, played};
 use super::point::Point;
-use super::scenario::{Commit, Does, Fault, LIVE_AFTER, Part, Scenario, When};
+use super::scenario::{Commit, Does, Fault, LIVE_AFTER, Part, Scenario, Went, When};
 use super::willing::{Willing, actor, outputs};
 use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive, facts};
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
@@ -15,15 +15,16 @@ use crate::actor::Actor;
 use crate::calendar::{Freeze, Only, Scope};
 use crate::context::Context;
 use crate::decide::{LineStanding, checklist, expected};
-use crate::event::Seen;
+use crate::event::{Deployed, Seen};
 use crate::explain::Holding;
 use crate::facts::{FactLook, Reading};
 use crate::gate::Action;
-use crate::ids::{CandidateNumber, PersonName, RunId};
+use crate::ids::{CandidateNumber, PersonName, RunId, ServiceName, StepId};
 use crate::journal::BlobId;
+use crate::load::{Had, Numbers};
 use crate::model::{Deploy, Policy, Probe};
 use crate::plan::{Body, Plan, PlannedStep};
-use crate::state::{Begun, PolicyState, ReleaseState, Run, StepState, StepStatus};
+use crate::state::{Begun, EnvironmentState, PolicyState, ReleaseState, Run, Running, StepState, StepStatus};
 use crate::view::{Refusal, Stimulus, View, later, named_uuid, release_id, watch_key};
 
 /// The most decisions of one scenario.
@@ -51,7 +52,7 @@ pub struct Wanted<'a> {
 /// Plays a scenario with a plan, under the rules of the plan, from its start to its end.
 pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
     let mut view = fresh(&plan);
-    went_before(&mut view, scenario);
+    went_before(&mut view, &plan, scenario);
     let stage = Stage::new(view, PolicyState::default(), scenario.start);
     let starter = starter(&plan, scenario.by.as_ref());
     let mut script = Script::new(scenario, starter.clone(), replan);
@@ -60,7 +61,7 @@ pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
 }
 
 /// What went to the environments before, as far as their state tells of it.
-fn went_before(view: &mut View, scenario: &Scenario) {
+fn went_before(view: &mut View, plan: &Plan, scenario: &Scenario) {
     for went in &scenario.before {
         let state = view.environments.entry(went.environment.clone()).or_default();
         state.begun.push(Begun {
@@ -69,7 +70,24 @@ fn went_before(view: &mut View, scenario: &Scenario) {
             bump: went.bump.to_string(),
             at: went.at,
         });
+        if !went.measured.is_empty() {
+            runs_there(state, plan, &view.service, went);
+        }
     }
+}
+
+/// A release runs somewhere with the numbers that it had in load tests.
+fn runs_there(state: &mut EnvironmentState, plan: &Plan, service: &ServiceName, went: &Went) {
+    for component in plan.definition.components.keys() {
+        let (version, release) = (went.version.clone(), Some(release_id(service, &went.version)));
+        let what = Deployed { version, commit: None, fingerprint: None, release, candidate: None };
+        let (since, by) = (went.at, Actor::Tollgate);
+        let running = Running { what, since, by, recorded: false, rolled_back: None };
+        state.deployed.insert(component.clone(), running);
+    }
+    let had =
+        |(load, numbers): (&StepId, &Numbers)| (load.clone(), Had { at: went.at, numbers: numbers.clone() });
+    state.measured = went.measured.iter().map(had).collect();
 }
 
 /// A release that was not started, under the rules of its plan, with nothing in any environment.
@@ -296,7 +314,7 @@ impl Cast for Script<'_> {
         let usual = if act.runs_commands() { self.scenario.commands_take } else { SignedDuration::ZERO };
         let plan = stage.view.active().map(|(_, plan)| plan).find(|plan| plan.step(&step.id).is_some());
         let done = || match plan {
-            Some(plan) => plausible(plan, act),
+            Some(plan) => played(&stage.view, plan, step, act),
             None => Outcome::Done,
         };
         let Some(Fault::Step { takes, fails, why, outputs, .. }) = self.fault(step) else {

@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Again, ApprovalRule, Checklist, FactWait, Patience, Place, PublishSpec, StepAt, Template, VoteRule, Who,
+    Again, ApprovalRule, Checklist, FactWait, LoadTest, Patience, Place, PublishSpec, StepAt, Template,
+    VoteRule, Who,
 };
 use crate::calendar::{FixedTime, Moment, Zone};
 use crate::changelog::ChangelogRules;
@@ -414,6 +415,8 @@ pub enum StepKind {
     GitVerify(GitVerify),
     /// Runs a command.
     Shell(Shell),
+    /// Runs a load test and judges its numbers.
+    LoadTest(Box<LoadTest>),
     /// Publishes a package or an image in a registry.
     Publish(PublishSpec),
     /// A person does something and says so.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
 use super::{
-    Checklist, FacetName, FactGate, Feeds, MergeHow, Notify, Patience, Place, RiskRules, Role, Shell, Step,
-    Template, Trains, VoteRule,
+    Checklist, FacetName, FactGate, Feeds, LoadGate, MergeHow, Notify, Patience, Place, RiskRules, Role,
+    Shell, Step, Template, Trains, VoteRule,
 };
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
@@ -325,6 +325,8 @@ pub enum GateKind {
     Vote(VoteRule),
     /// Facts of the world are as they have to be.
     Fact(FactGate),
+    /// A load test of exactly this candidate was good.
+    LoadTest(Box<LoadGate>),
     /// An expression is true.
     Require {
         /// The expression.

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::RolledBack;
 use crate::actor::Actor;
 use crate::event::{Deployed, DeploymentOutcome, EnvironmentEvent, Holder};
-use crate::ids::{ComponentName, ReleaseId};
+use crate::ids::{ComponentName, ReleaseId, StepId};
 use crate::journal::Hash;
+use crate::load::Had;
 use crate::model::Pace;
 
 /// How many verifications an environment remembers.
@@ -30,6 +31,9 @@ pub struct EnvironmentState {
     /// The releases whose deployment began here, each at the last time that it did, the newest last, at most a hundred.
     #[serde(default)]
     pub begun: Vec<Begun>,
+    /// The numbers that what runs here had in load tests before it came here, by the ids of their steps.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<StepId, Had>,
     /// The newest rollback.
     #[serde(default)]
     pub rolled_back: Option<RolledBack>,
@@ -76,6 +80,9 @@ pub struct Held {
     pub since: Timestamp,
     /// What will run.
     pub deploying: BTreeMap<ComponentName, Deployed>,
+    /// The numbers that it had in load tests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<StepId, Had>,
 }
 
 /// A candidate that was verified in an environment.
@@ -106,12 +113,14 @@ impl EnvironmentState {
                     self.deployed.insert(component.clone(), running);
                 }
                 self.uncertain = None;
+                self.measured = BTreeMap::new();
                 self.ends_soak(at);
             }
-            EnvironmentEvent::DeploymentStarted { by, deploying, bump, .. } => {
+            EnvironmentEvent::DeploymentStarted { by, deploying, bump, measured, .. } => {
                 self.ends_soak(at);
                 self.begins(at, by.release, deploying, bump);
-                self.held = Some(Held { by: by.clone(), since: at, deploying: deploying.clone() });
+                let (by, deploying, measured) = (by.clone(), deploying.clone(), measured.clone());
+                self.held = Some(Held { by, since: at, deploying, measured });
             }
             EnvironmentEvent::DeploymentEnded { by, outcome } => {
                 let Some(held) = self.held.take_if(|held| held.by == *by) else { return };
@@ -125,6 +134,7 @@ impl EnvironmentState {
                             self.deployed.insert(component, running);
                         }
                         self.uncertain = None;
+                        self.measured = held.measured;
                     }
                     DeploymentOutcome::GivenUp => self.uncertain = Some(at),
                 }

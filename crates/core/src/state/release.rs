@@ -17,6 +17,7 @@ use crate::ids::{
     CandidateNumber, EffectId, ItemName, PersonName, ProcedureName, RoleName, RunId, ServiceName, StepId,
 };
 use crate::journal::{BlobId, Hash};
+use crate::load::Measurement;
 use crate::model::Who;
 use crate::notices::Notices;
 use crate::plan::is_ad_hoc;
@@ -154,6 +155,9 @@ pub struct StepState {
     /// The candidate that it was done for, where that was an earlier one.
     #[serde(default)]
     pub kept: Option<CandidateNumber>,
+    /// The newest numbers of a load test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Box<Measurement>>,
     /// The last failures of its act, at most five.
     pub failures: Vec<(Timestamp, Failure)>,
     /// How many tries failed since somebody last asked for one.

@@ -49,6 +49,7 @@ impl ReleaseState {
             epoch: 0,
             ended: 0,
             kept: None,
+            measured: None,
             status: StepStatus::Open { seen: None, right: 0 },
             failures: Vec::new(),
             failed_tries: 0,
@@ -337,6 +338,18 @@ impl ReleaseState {
                     state.since = at;
                 }
             }
+            ReleaseEvent::Measured { run, step, measurement } => {
+                self.set(run, step, at, StepStatus::Open { seen: None, right: 0 });
+                if let Some(state) = self.step_mut(run, step) {
+                    state.measured = Some(measurement.clone());
+                }
+                // What people said to other numbers says nothing to these.
+                let target = ApprovalTarget::Step(*run, step.clone());
+                let before = self.opinions.iter_mut().filter(|one| one.target == target);
+                for opinion in before.filter(|one| one.revoked.is_none()) {
+                    opinion.revoked = Some(at);
+                }
+            }
             ReleaseEvent::StepDone { run, step, result, covers } => {
                 self.content(run, result);
                 let (by, result, covers) = (actor.clone(), result.clone(), covers.clone());
@@ -366,6 +379,7 @@ impl ReleaseState {
                     state.attempt += 1;
                     state.failed_tries = 0;
                     state.opened_at = at;
+                    state.measured = None;
                 }
             }
             _ => {}

@@ -10,6 +10,7 @@ mod facts;
 mod forward;
 mod frozen_paths;
 mod gates;
+mod loads;
 mod merging;
 mod mistakes;
 mod notices;

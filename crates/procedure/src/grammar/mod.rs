@@ -16,6 +16,7 @@ mod environments;
 mod facts;
 mod file;
 mod labels;
+mod load;
 mod notify;
 mod publish;
 mod risk;

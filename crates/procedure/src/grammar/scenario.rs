@@ -63,8 +63,15 @@ static WENT: Mapping = mapping(
         key("at", Shape::Line, "When, with the date: `2026-11-01 10:00`.").required(),
         key("version", Shape::Version, "Its version.").required(),
         key("bump", Shape::OneOf(super::BUMPS), "How much that had grown; `patch` if not given."),
+        key(
+            "measured",
+            Shape::Named(WORD, &NUMBERS, 1),
+            "The numbers that it had in load tests, by their ids: then it runs there when the scenario begins.",
+        ),
     ],
 );
+
+static NUMBERS: Shape = Shape::Named(WORD, &Shape::Line, 1);
 
 static CHANGE: Shape = Shape::Either(&Shape::Text, map!(COMMIT));
 

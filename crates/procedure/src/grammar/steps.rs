@@ -4,6 +4,7 @@ use super::facts::{
     ARTIFACT, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN, PASSED,
     SIGNATURE_KEYS, SIGNED,
 };
+use super::load::{LOAD_BASELINE, LOAD_GATE, LOAD_TEST, MEASURES};
 use super::notify::{ESCALATE, REMIND};
 use super::publish::PUBLISH;
 use super::{
@@ -23,6 +24,7 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "git.cherry-pick",
     "git.verify",
     "shell",
+    "load-test",
     "publish",
     "manual",
     "ask",
@@ -39,8 +41,19 @@ pub(crate) const STEP_KINDS: &[&str] = &[
 ];
 
 /// The kinds of step around a deployment.
-const HOOK_KINDS: &[&str] =
-    &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message", "parallel", "phase"];
+const HOOK_KINDS: &[&str] = &[
+    "shell",
+    "load-test",
+    "manual",
+    "ask",
+    "approval",
+    "vote",
+    "checklist",
+    "hand-over",
+    "message",
+    "parallel",
+    "phase",
+];
 
 /// The kinds of gate.
 const GATE_KINDS: &[&str] = &[
@@ -51,6 +64,7 @@ const GATE_KINDS: &[&str] = &[
     "soak",
     "window",
     "pace",
+    "load-test",
     "blockers",
     "metrics",
     "ci",
@@ -71,6 +85,7 @@ const SINGLE_KINDS: &[&str] = &[
     "git.cherry-pick",
     "git.verify",
     "shell",
+    "load-test",
     "publish",
     "manual",
     "ask",
@@ -84,7 +99,7 @@ const SINGLE_KINDS: &[&str] = &[
     "promote",
 ];
 const HOOK_SINGLE_KINDS: &[&str] =
-    &["shell", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message"];
+    &["shell", "load-test", "manual", "ask", "approval", "vote", "checklist", "hand-over", "message"];
 
 /// The kinds that wait for people.
 const PEOPLE_KINDS: &[&str] = &["manual", "ask", "approval", "vote", "checklist", "hand-over"];
@@ -126,6 +141,9 @@ pub(crate) static STEP: Mapping = mapping(
             "Looks whether the tag and the commits are signed by those who may.",
         ),
         SHELL_KEY,
+        LOAD_TEST,
+        MEASURES,
+        LOAD_BASELINE,
         key("publish", Shape::Map(&PUBLISH), "Publishes a package or an image in a registry."),
         MANUAL_KEY,
         ASK_KEY,
@@ -164,6 +182,7 @@ pub(crate) static STEP: Mapping = mapping(
             "git.cherry-pick",
             "git.verify",
             "shell",
+            "load-test",
             "publish",
             "message",
             "promote",
@@ -188,6 +207,9 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
     "One thing that is done around a deployment: exactly one kind, and modifiers.",
     &[
         SHELL_KEY,
+        LOAD_TEST,
+        MEASURES,
+        LOAD_BASELINE,
         MANUAL_KEY,
         ASK_KEY,
         APPROVAL_KEY,
@@ -207,7 +229,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         AT.with(HOOK_SINGLE_KINDS),
         DUE.with(HOOK_SINGLE_KINDS),
         TIMEOUT.with(HOOK_SINGLE_KINDS),
-        key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&["shell", "message"]),
+        key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&["shell", "load-test", "message"]),
         ELSE.with(HOOK_SINGLE_KINDS),
         REMIND.with(PEOPLE_KINDS),
         ESCALATE.with(PEOPLE_KINDS),
@@ -322,6 +344,7 @@ const BY: Key = key("by", Shape::Either(&Shape::Who, map!(SAME_AS)), "Who does i
     "approval",
     "vote",
     "checklist",
+    "load-test",
     "parallel",
     "phase",
 ]);
@@ -383,7 +406,7 @@ const LATER_STEPS: &[Refused] = &[
     elsewhere(&["blockers", "metrics"], "what must hold is a gate of an environment"),
     elsewhere(&["artifacts"], "write `artifact`, one step for each"),
     later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
-    later(&["schema.rehearse", "schema.migrate", "rollback", "load-test", "deploy"], MANUAL_INSTEAD),
+    later(&["schema.rehearse", "schema.migrate", "rollback", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
     later(&["soft", "undo"], "remove it"),
     later(&["where"], "every step runs on the machine that runs Tollgate"),
@@ -475,7 +498,7 @@ static GIT_VERIFY: Mapping =
 pub(super) const VARIABLES: Shape = Shape::Named(VARIABLE, &Shape::Template, 0);
 pub(super) const SECRETS: Shape = Shape::Named(VARIABLE, &Shape::Name(NAME), 0);
 
-static SHELL: Mapping = mapping(
+pub(super) static SHELL: Mapping = mapping(
     "shell",
     "`shell`",
     "A command.",
@@ -695,6 +718,7 @@ pub(crate) static GATE: Mapping = mapping(
         )
         .with(&["soak", "blockers", "metrics"]),
         key("pace", Shape::Map(&PACE), "How many releases may go there in a time."),
+        LOAD_GATE,
         BLOCKERS,
         NOT_IN,
         METRICS,
@@ -727,7 +751,7 @@ pub(crate) static GATE: Mapping = mapping(
     elsewhere(&["metric"], "write `metrics`"),
     later(&["ticket", "schema"], "use `ask` with a question about it"),
     elsewhere(&["freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
-    later(&["load-test", "time-budget", "pull-request", "manual"], "use `ask` with a question about it"),
+    later(&["time-budget", "pull-request", "manual"], "use `ask` with a question about it"),
     later(&["soft"], "a gate holds, or somebody waives it"),
     later(&["while", "at", "due", "keeps"], "use `valid` for how long a yes counts"),
 ]);

@@ -114,8 +114,9 @@ impl Lower<'_> {
         let node = &entry.value;
         let url = node.get("url").and_then(|url| self.address(url));
         let has_url = node.get("url").is_some();
-        let entered = Entered { has_url, from: from.clone() };
-        let gates = node.get("gates").map(|gates| self.gates(gates, Some(entered))).unwrap_or_default();
+        let entered = EnvironmentName::new(entry.key.as_str()).ok();
+        let entered = entered.map(|name| Entered { name, has_url, from: from.clone() });
+        let gates = node.get("gates").map(|gates| self.gates(gates, entered)).unwrap_or_default();
         let scope = Scope { environment: Some(has_url), ..Scope::default() };
         let mut flow = Flow::of_environment(node, PARTS, &["before", "verify", "after"], has_url);
         self.take_ids(node, &mut flow);

@@ -13,6 +13,8 @@ use crate::tree::Node;
 /// The environment that gates stand on.
 #[derive(Debug, Clone)]
 pub(super) struct Entered {
+    /// Which.
+    pub(super) name: EnvironmentName,
     /// Whether it has an address.
     pub(super) has_url: bool,
     /// The environment that comes before it.
@@ -64,6 +66,9 @@ impl Lower<'_> {
         }
         if node.get("soak").is_some() {
             return self.soak(node, entered);
+        }
+        if let Some(load) = node.get("load-test") {
+            return self.load_gate(load, entered);
         }
         if let Some(pace) = node.get("pace") {
             return self.pace(pace).map(GateKind::Pace);

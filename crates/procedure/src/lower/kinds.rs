@@ -67,6 +67,7 @@ impl Lower<'_> {
                 let command = value.get("command").unwrap_or(value);
                 self.shell(command, value, scope).map(StepKind::Shell)
             }
+            "load-test" => self.load_test(step, value, scope, by),
             "publish" => self.publish(value, scope),
             "manual" => {
                 let instruction = self.template(value.get("do").unwrap_or(value), scope)?;

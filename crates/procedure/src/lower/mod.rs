@@ -13,6 +13,7 @@ mod facts;
 mod gates;
 mod kinds;
 mod labels;
+mod load;
 mod notify;
 mod order;
 mod people;
@@ -36,7 +37,7 @@ use indexmap::IndexMap;
 use tollgate_core::calendar::Calendar;
 use tollgate_core::ids::{
     ComponentName, ConnectionName, EnvironmentName, FactName, GateName, GroupName, PersonName, QuestionName,
-    RiskLevel, RoleName,
+    RiskLevel, RoleName, StepId,
 };
 use tollgate_core::model::{
     Connection, Definition, Environment, FactSpec, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
@@ -80,6 +81,8 @@ pub(crate) struct Declared {
     risk_levels: Vec<RiskLevel>,
     /// The questions whose answers have to be known before the level of risk is.
     risk_answers: BTreeSet<QuestionName>,
+    /// The load tests that steps are.
+    loads: IndexMap<StepId, load::DeclaredLoad>,
     /// The first place where people are asked again.
     patient: Option<Span>,
     /// Names whose declaration is broken and was reported: what refers to them is not reported again.
@@ -127,6 +130,7 @@ pub(crate) fn lower(
     let service = lower.service(root, loader);
     lower.declare_environments(root);
     lower.declare_facts(root);
+    lower.declare_load_tests(root);
     let (calendar, feeds) = lower.calendar(root, loader);
     lower.declared.calendar = calendar;
     let risk = lower.risk(root);

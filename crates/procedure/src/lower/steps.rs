@@ -155,7 +155,7 @@ fn collect_outputs(steps: &Node, into: &mut BTreeSet<(String, String)>) {
 }
 
 /// The lists of steps inside a step.
-fn groups(step: &Node) -> impl Iterator<Item = &Node> {
+pub(super) fn groups(step: &Node) -> impl Iterator<Item = &Node> {
     let phase = step.get("phase").and_then(|phase| phase.get("steps"));
     step.get("parallel").into_iter().chain(phase)
 }
@@ -267,9 +267,15 @@ impl Lower<'_> {
         let (at, due) = self.timing(node);
         let timeout = self.duration_of(node, "timeout");
         let retry = node.get("retry").map(|retry| self.retry(retry));
-        let outputs = self.outputs(node, &each);
+        let mut outputs = self.outputs(node, &each);
         let kind = self.kind_in_group(node, kind, &id_text, &by, &scope, flow);
-        flow.past.outputs.extend(outputs.keys().map(|output| (id_text.clone(), output.to_string())));
+        if let Some(StepKind::LoadTest(test)) = &kind {
+            outputs.extend(test.rule.outputs());
+        }
+        // Outputs are only known in the procedure that has the step.
+        if !flow.in_environment() {
+            flow.past.outputs.extend(outputs.keys().map(|output| (id_text.clone(), output.to_string())));
+        }
         if done_by_people(node, each.is_some()) {
             flow.people.insert(id_text.clone());
         }

@@ -14,7 +14,7 @@ use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId, StepId};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
-    ApprovalRule, Checklist, Closing, Gate, GateKind, Majority, Pace, Policy, VoteRule, Who,
+    ApprovalRule, Bound, Checklist, Closing, Gate, GateKind, LoadGate, Majority, Pace, Policy, VoteRule, Who,
 };
 use tollgate_core::plan::{Body, Plan};
 use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
@@ -83,6 +83,7 @@ impl Judging<'_> {
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
                 }
                 GateKind::Pace(pace) => self.paced(pace),
+                GateKind::LoadTest(gate) => self.measured(gate),
                 GateKind::Checklist { list, .. } => self.checked(name, list),
                 GateKind::Vote(rule) => self.voted(name, rule, in_force),
                 GateKind::Fact(gate) => self.fact(gate),
@@ -137,6 +138,40 @@ impl Judging<'_> {
     }
 
     /// Whether few enough other releases began to go there lately.
+    /// Whether exactly this candidate was measured, and is as fast as it has to be.
+    fn measured(&self, gate: &LoadGate) -> bool {
+        let runs = self.release.runs.iter().filter(|run| run.candidate == self.run.candidate);
+        let mut steps = runs.flat_map(|run| &run.steps);
+        steps.any(|(id, step)| {
+            let is_it = id.as_str().rsplit('/').next() == Some(gate.step.as_str());
+            let StepStatus::Done { result: StepResult::Measured { accepted, .. }, .. } = &step.status else {
+                return false;
+            };
+            let Some(measured) = step.measured.as_ref().filter(|_| is_it) else { return false };
+            gate.rule.measures.iter().all(|(name, measure)| {
+                let now = measured.numbers[name].get();
+                let then = measured.against.as_ref().and_then(|against| against.numbers.get(name));
+                measure.bounds.iter().all(|bound| {
+                    let (Bound::AtMost(asked) | Bound::AtLeast(asked)) = bound.bound;
+                    // What cannot be compared was accepted.
+                    let Some(then) = then.filter(|_| bound.percent) else {
+                        let limit = asked.get();
+                        return match bound.bound {
+                            _ if bound.percent => !accepted.is_empty(),
+                            Bound::AtMost(_) => now <= limit,
+                            Bound::AtLeast(_) => now >= limit,
+                        };
+                    };
+                    // The numbers of the world are whole and above zero.
+                    match bound.bound {
+                        Bound::AtMost(_) => now * 100.0 <= then.get() * asked.get() + 1e-6,
+                        Bound::AtLeast(_) => now * 100.0 >= then.get() * asked.get() - 1e-6,
+                    }
+                })
+            })
+        })
+    }
+
     fn paced(&self, pace: &Pace) -> bool {
         let starts = self.oracle.starts.get(self.name).map(Vec::as_slice).unwrap_or_default();
         let lately = starts.iter().filter(|(_, bump, at)| {

@@ -261,7 +261,7 @@ impl Oracle {
         let wrong = self.reins.take_in(name, event);
         self.violations.extend(wrong);
         match event {
-            EnvironmentEvent::DeploymentStarted { by, deploying, bump, gates } => {
+            EnvironmentEvent::DeploymentStarted { by, deploying, bump, gates, .. } => {
                 if let Some(held) = &state.held {
                     self.violation(format!("{by:?} deploys into {name}, which {:?} holds", held.by));
                 }
