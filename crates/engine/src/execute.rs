@@ -315,11 +315,25 @@ fn outcome(command: &Command, exit: &ChildExit, tail: &str) -> Result<BTreeMap<O
     let stdout = String::from_utf8_lossy(&exit.stdout);
     let read = |(name, extract): (&OutputName, &Extract)| {
         let value = extracted(extract, &stdout).ok_or_else(|| {
-            permanent(format!("the command ended well, but its output `{name}` was not found"), None)
+            let missing = missing(extract, &stdout);
+            let why = format!("the command ended well, but its output `{name}` was not found: {missing}");
+            permanent(why, None)
         })?;
         Ok((name.clone(), value))
     };
     command.outputs.iter().map(read).collect()
+}
+
+/// Why an output is not there.
+fn missing(extract: &Extract, stdout: &str) -> String {
+    match extract {
+        Extract::Json(_) if serde_json::from_str::<serde_json::Value>(stdout.trim()).is_err() => {
+            "what it printed is no JSON document".into()
+        }
+        Extract::Json(pointer) => format!("nothing is at `{pointer}`"),
+        Extract::Line(start) => format!("no line starts with `{start}`"),
+        Extract::Text => "it printed nothing".into(),
+    }
 }
 
 /// Whether a command ended well; why not, in its last words.
