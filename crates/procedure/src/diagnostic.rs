@@ -267,6 +267,16 @@ impl Report {
         self.found.iter().any(Diagnostic::is_error)
     }
 
+    /// How many were found so far.
+    pub(crate) fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Forgets what was found since there were so many: it is looked at again.
+    pub(crate) fn truncate(&mut self, found: usize) {
+        self.found.truncate(found);
+    }
+
     /// Everything found, in the order of the file.
     pub(crate) fn finish(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|one| (one.place.span.start, one.severity, one.place.span.end));

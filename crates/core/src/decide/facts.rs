@@ -106,6 +106,21 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// A digest: 64 or more hexadecimal digits behind the name of their hash.
+    pub(super) fn digest(&self, look: &FactLook) -> Result<&'a str, Bad> {
+        let FactValue::Word(word) = self.value else {
+            return Err(Bad::because(format!("{} is no word", look.label)));
+        };
+        let hex = |text: &str| text.len() >= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        match word.split_once(':') {
+            Some(("sha256" | "sha512", digits)) if hex(digits) => Ok(word),
+            _ => {
+                let why = format!("{} says `{word}`, which is no digest such as `sha256:…`", look.label);
+                Err(Bad::because(why))
+            }
+        }
+    }
+
     fn items(&self, look: &FactLook) -> Result<(&'a [FactItem], u32), Bad> {
         match self.value {
             FactValue::List { items, more } => Ok((items, *more)),
@@ -130,6 +145,7 @@ impl Entering<'_> {
             FactGate::Metrics(_) => "metrics",
             FactGate::Ci(_) => "result",
             FactGate::Signed(rule) => return self.signed_gate(name, rule),
+            FactGate::Artifacts(of) => return self.artifacts_gate(name, of),
         };
         let what = format!("{kind} `{name}` of {}", self.environment);
         let shut = |why: String, since, earliest: Option<Timestamp>| {
@@ -175,6 +191,7 @@ impl Entering<'_> {
                 .look(&rule.result, Want::Word, self.environment)
                 .and_then(|look| result(self.run, rule, &look, self.now)),
             FactGate::Signed(rule) => self.signed(rule),
+            FactGate::Artifacts(of) => self.artifacts(of),
         };
         standing.unwrap_or_else(Standing::Bad)
     }
@@ -203,6 +220,7 @@ impl Entering<'_> {
             }
             FactGate::Ci(rule) => vec![Some(own(&rule.result, Want::Word, None))],
             FactGate::Signed(rule) => vec![Some(self.signed_look(rule))],
+            FactGate::Artifacts(of) => self.artifact_looks(of).map(|(_, look)| Some(Ok(look))).collect(),
         };
         looks.into_iter().flatten().filter_map(Result::ok).collect()
     }
@@ -357,7 +375,7 @@ fn result(run: &Run, rule: &CiRule, look: &FactLook, now: Timestamp) -> Result<S
 }
 
 /// Makes a look of a fact: everything is filled in.
-fn look_at(
+pub(super) fn look_at(
     spec: &FactSpec,
     want: Want,
     context: &Context,
@@ -511,9 +529,13 @@ impl Entering<'_> {
                 // What has to stay as it is for some time is written down now and then meanwhile.
                 Standing::Bad(bad) => bad.earliest.is_some(),
             };
+            let is_old = |known: &Known<'_>| match gate {
+                FactGate::Artifacts(_) => self.is_stale(known),
+                _ => known.old,
+            };
             for look in self.looks(gate) {
                 let known = Known::of(self.run, &look, self.now);
-                let at_once = known.map_or_else(|bad| bad.unseen, |known| known.old && age_matters);
+                let at_once = known.map_or_else(|bad| bad.unseen, |known| is_old(&known) && age_matters);
                 looks.push((look, at_once));
             }
         }
@@ -561,23 +583,12 @@ impl Waiting<'_> {
     }
 }
 
-/// Whether a digest is there: 64 or more hexadecimal digits behind the name of their hash.
+/// Whether a digest is there.
 fn digest(run: &Run, look: &FactLook, now: Timestamp) -> Result<Standing, Bad> {
     let known = Known::of(run, look, now)?;
-    let FactValue::Word(word) = known.value else {
-        return Err(Bad::because(format!("{} is no word", look.label)));
-    };
-    let hex = |text: &str| text.len() >= 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    match word.split_once(':') {
-        Some(("sha256" | "sha512", digits)) if hex(digits) => {
-            Ok(good_or_old(known.old, known.state.at, word.clone()))
-        }
-        _ => {
-            Err(Bad::because(format!("{} says `{word}`, which is no digest such as `sha256:…`", look.label)))
-        }
-    }
+    let word = known.digest(look)?;
+    Ok(good_or_old(known.old, known.state.at, word.to_owned()))
 }
-
 impl Deciding {
     /// Takes in what a look at a fact saw, for every run that waits for it. Only what changes something, or what a decision
     /// can rest on, is written down.

@@ -7,6 +7,7 @@ mod acts;
 mod advance;
 mod answers;
 mod approvals;
+mod artifacts;
 mod calendar;
 mod checklists;
 mod effects;

@@ -81,6 +81,8 @@ pub enum FactGate {
     Ci(Box<CiRule>),
     /// Signatures that have to be there.
     Signed(Box<GitVerify>),
+    /// The digests of these components, each with how it is asked for: what was found for the candidate has to be there still.
+    Artifacts(BTreeMap<ComponentName, FactSpec>),
 }
 
 impl FactGate {

@@ -17,7 +17,7 @@ use crate::world::*;
 const V: &str = "1.9.0";
 
 /// A fact at an address, looked at every minute, that counts for five.
-fn at(url: &str, read: FactRead) -> FactSpec {
+pub(crate) fn at(url: &str, read: FactRead) -> FactSpec {
     let ask = FactAsk::Http {
         url: text(url),
         query: None,
@@ -56,7 +56,7 @@ fn list(ids: &[&str]) -> Reading {
     Reading::Is(FactValue::List { items: ids.iter().map(item).collect(), more: 0 })
 }
 
-fn word(text: &str) -> Reading {
+pub(crate) fn word(text: &str) -> Reading {
     Reading::Is(FactValue::Word(text.into()))
 }
 
@@ -70,7 +70,7 @@ fn waiting(gate: Gate) -> World {
 
 /// The key of the look whose address ends like this.
 #[track_caller]
-fn key(world: &World, end: &str) -> String {
+pub(crate) fn key(world: &World, end: &str) -> String {
     let watches = world.agenda(V).watches;
     let found = watches.iter().find(|(_, look)| match look {
         Look::Fact(look) => match &look.ask {
@@ -92,7 +92,7 @@ fn look_since(world: &mut World, end: &str, minutes: i64, reading: Reading) -> V
 }
 
 #[track_caller]
-fn look(world: &mut World, end: &str, reading: Reading) -> Vec<Entry> {
+pub(crate) fn look(world: &mut World, end: &str, reading: Reading) -> Vec<Entry> {
     look_since(world, end, 10_000, reading)
 }
 

@@ -1,5 +1,6 @@
 //! Deciding, seen from outside: scripted cases and random ones over a small world.
 
+mod artifacts;
 mod build;
 mod calendar;
 mod checklists;

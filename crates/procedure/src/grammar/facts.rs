@@ -123,6 +123,12 @@ pub(super) const ARTIFACT: Key =
 pub(super) const COMPONENT: Key =
     key("component", Shape::Name(NAME), "Of which component; the only one if not given.").with(&["artifact"]);
 
+pub(super) const ARTIFACTS: Key = key(
+    "artifacts",
+    Shape::Either(&Shape::OneOf(&["all"]), &Shape::List(&Shape::Name(NAME), 1)),
+    "Artifacts that have to be there still, with the digests that steps `artifact` found for exactly this candidate: `all`, or components.",
+);
+
 /// The keys of the gate and of the step that ask for signatures.
 pub(super) const SIGNATURE_KEYS: &[Key] = &[
     key("tag", Shape::Bool, "The tag's; `true` if not given."),

@@ -1,8 +1,8 @@
 //! Steps and gates: exactly one kind, and modifiers from a closed set.
 
 use super::facts::{
-    ARTIFACT, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN, PASSED,
-    SIGNATURE_KEYS, SIGNED,
+    ARTIFACT, ARTIFACTS, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN,
+    PASSED, SIGNATURE_KEYS, SIGNED,
 };
 use super::load::{LOAD_BASELINE, LOAD_GATE, LOAD_TEST, MEASURES};
 use super::notify::{ESCALATE, REMIND};
@@ -68,6 +68,7 @@ const GATE_KINDS: &[&str] = &[
     "blockers",
     "metrics",
     "ci",
+    "artifacts",
     "signed",
     "require",
 ];
@@ -404,7 +405,10 @@ const LATER_STEPS: &[Refused] = &[
     elsewhere(&["freeze", "soak"], "what must hold is a gate of an environment"),
     later(&["wait"], MANUAL_INSTEAD),
     elsewhere(&["blockers", "metrics"], "what must hold is a gate of an environment"),
-    elsewhere(&["artifacts"], "write `artifact`, one step for each"),
+    elsewhere(
+        &["artifacts"],
+        "write `artifact`, one step for each; whether they are there still is a gate of an environment",
+    ),
     later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
     later(&["schema.rehearse", "schema.migrate", "rollback", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),
@@ -729,6 +733,7 @@ pub(crate) static GATE: Mapping = mapping(
         CI,
         PASSED,
         FAILED,
+        ARTIFACTS,
         SIGNED,
         key("require", Shape::Condition, "A condition that is true."),
         key("if", Shape::Condition, "The gate only applies when this is true."),
@@ -745,7 +750,7 @@ pub(crate) static GATE: Mapping = mapping(
 )
 .one_of(GATE_CHOICE)
 .refused(&[
-    elsewhere(&["artifact", "artifacts"], "a step `artifact` waits for one"),
+    elsewhere(&["artifact"], "a step `artifact` waits for one; a gate `artifacts: all` asks whether it is there still"),
     elsewhere(&["checks"], "write `ci`"),
     elsewhere(&["blocker"], "write `blockers`"),
     elsewhere(&["metric"], "write `metrics`"),

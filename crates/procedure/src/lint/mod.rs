@@ -3,6 +3,7 @@
 //! Every file here is one subject, and every function in it one kind of finding. They look at the model, and point into the
 //! tree that it came from. What only may be wrong is not told: a warning that is mostly to be ignored hides the others.
 
+mod artifacts;
 mod conditions;
 mod environments;
 mod people;
@@ -56,6 +57,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
         conditions::look(subject, &mut found);
         questions::look(subject, &mut found);
         signatures::look(subject, &mut found);
+        artifacts::look(subject, &mut found);
         texts::look(subject, &mut found);
     }
     for finding in found {

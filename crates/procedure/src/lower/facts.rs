@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use tollgate_core::ids::{ComponentName, FactName};
+use tollgate_core::ids::FactName;
 use tollgate_core::model::{
     Baseline, Bound, CiRule, FactAsk, FactGate, FactRead, FactSpec, FactWait, MetricRule, StepKind, Template,
 };
@@ -13,7 +13,7 @@ use super::kinds::sample;
 use super::scope::Scope;
 use crate::diagnostic::Code;
 use crate::tree::Node;
-use crate::words::{listed, name_hint, shown};
+use crate::words::{name_hint, shown};
 
 /// The pause between two looks where the file does not say.
 const EVERY: SignedDuration = SignedDuration::from_mins(1);
@@ -170,6 +170,9 @@ impl Lower<'_> {
         if let Some(number) = node.get("metrics") {
             return Some(self.metrics(node, number, scope).map(|rule| FactGate::Metrics(Box::new(rule))));
         }
+        if let Some(artifacts) = node.get("artifacts") {
+            return Some(self.artifacts_gate(artifacts).map(FactGate::Artifacts));
+        }
         if let Some(signed) = node.get("signed") {
             let rule = self.signatures(signed, "remove the gate");
             return Some(rule.map(|rule| FactGate::Signed(Box::new(rule))));
@@ -270,7 +273,7 @@ impl Lower<'_> {
         Some(CiRule { result, passed, failed })
     }
 
-    fn of_one_commit(&mut self, node: &Node, spec: &FactSpec) -> Option<()> {
+    pub(super) fn of_one_commit(&mut self, node: &Node, spec: &FactSpec) -> Option<()> {
         let FactAsk::Http { url, .. } = &spec.ask else { return Some(()) };
         let uses = crate::template::names(&url.0).unwrap_or_default();
         if spec.about.is_some() || uses.iter().any(|used| OF_COMMIT.contains(&used.dotted().as_str())) {
@@ -285,34 +288,6 @@ impl Lower<'_> {
     /// A step that waits for a good result.
     pub(super) fn ci_step(&mut self, step: &Node, node: &Node, scope: &Scope) -> Option<StepKind> {
         Some(StepKind::Wait(FactWait::Ci(Box::new(self.ci(step, node, scope)?))))
-    }
-
-    /// A step that waits for an artifact.
-    pub(super) fn artifact(&mut self, step: &Node, node: &Node, scope: &Scope) -> Option<StepKind> {
-        let digest = self.fact(node, scope)?;
-        self.of_one_commit(node, &digest)?;
-        let names: Vec<&str> = self.declared.components.iter().map(ComponentName::as_str).collect();
-        let component =
-            match (step.get("component").and_then(Node::text), self.declared.components.as_slice()) {
-                (None, [only]) => only.clone(),
-                (None, _) => {
-                    let message = "nothing says which component it is the artifact of";
-                    let hint = format!("write `component`: {}", listed(names, "or"));
-                    self.report.error(Code::MissingKey, node.span, message).hint(hint);
-                    return None;
-                }
-                (Some(text), all) => match all.iter().find(|name| name.as_str() == text) {
-                    Some(found) => found.clone(),
-                    None => {
-                        let hint = name_hint(text, names, "declare it under `components`");
-                        let message = format!("there is no component `{}`", shown(text));
-                        let at = step.get("component").map_or(node.span, |at| at.span);
-                        self.report.error(Code::Unknown, at, message).hint(hint);
-                        return None;
-                    }
-                },
-            };
-        Some(StepKind::Wait(FactWait::Artifact { digest: Box::new(digest), component }))
     }
 }
 
@@ -330,12 +305,19 @@ fn speaks_of_environments(spec: &FactSpec) -> bool {
         let uses = crate::template::names(&text.0).unwrap_or_default();
         uses.iter().any(|used| used.dotted().starts_with("env."))
     };
+    let by_variable = match &spec.ask {
+        FactAsk::Command(shell) => shell.command.contains("TOLLGATE_ENVIRONMENT"),
+        FactAsk::Http { .. } => false,
+    };
+    by_variable || texts(spec).any(speaks)
+}
+
+/// The texts of a question that are filled in.
+pub(super) fn texts(spec: &FactSpec) -> Box<dyn Iterator<Item = &Template> + '_> {
     match &spec.ask {
-        FactAsk::Command(shell) => {
-            shell.command.contains("TOLLGATE_ENVIRONMENT") || shell.variables.values().any(speaks)
-        }
+        FactAsk::Command(shell) => Box::new(shell.variables.values()),
         FactAsk::Http { url, query, headers, .. } => {
-            speaks(url) || query.iter().any(speaks) || headers.values().any(speaks)
+            Box::new(std::iter::once(url).chain(query).chain(headers.values()))
         }
     }
 }

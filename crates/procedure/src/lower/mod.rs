@@ -5,6 +5,7 @@
 //! with one value, the others are still looked at, so that all mistakes come out at once.
 
 mod approvals;
+mod artifacts;
 mod calendar;
 mod changelog;
 mod checklists;
@@ -63,6 +64,8 @@ pub(crate) struct Declared {
     facts: IndexMap<FactName, FactSpec>,
     connections: IndexMap<ConnectionName, Connection>,
     components: Vec<ComponentName>,
+    /// How steps ask for the digests of components.
+    artifacts: artifacts::Artifacts,
     /// The environments, each with whether it has an address.
     environments: IndexMap<EnvironmentName, bool>,
     /// How versions look, where that is sound.
@@ -131,6 +134,7 @@ pub(crate) fn lower(
     lower.declare_environments(root);
     lower.declare_facts(root);
     lower.declare_load_tests(root);
+    lower.declare_artifacts(root);
     let (calendar, feeds) = lower.calendar(root, loader);
     lower.declared.calendar = calendar;
     let risk = lower.risk(root);

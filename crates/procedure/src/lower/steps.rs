@@ -141,7 +141,7 @@ impl Flow {
 }
 
 /// Every output that any step declares, for messages about those that are not known yet.
-fn collect_outputs(steps: &Node, into: &mut BTreeSet<(String, String)>) {
+pub(super) fn collect_outputs(steps: &Node, into: &mut BTreeSet<(String, String)>) {
     for step in steps.items() {
         if let Some(id) = step.get("id").and_then(Node::text) {
             for output in step.get("outputs").map(Node::entries).unwrap_or_default() {

@@ -43,6 +43,11 @@ pub(crate) fn asked(view: &View, key: &str, now: Timestamp) -> Option<Asked> {
         for (_, gate) in of_run(view, plan, &environment) {
             let GateKind::Fact(gate) = &gate.kind else { continue };
             let entering = Entering { view, run, plan, environment: &environment, now };
+            if let FactGate::Artifacts(of) = gate {
+                let mut looks = entering.artifact_looks(of);
+                let found = looks.find(|(_, look)| look.key() == key).map(|(component, _)| component);
+                name = name.or_else(|| of.get(found?)?.name.clone());
+            }
             for (spec, of) in whose(gate, &environment) {
                 if entering.look(spec, want, of).is_ok_and(|look| look.key() == key) {
                     name = name.or(spec.name.clone());
@@ -69,8 +74,8 @@ fn whose<'a>(gate: &'a FactGate, own: &'a EnvironmentName) -> Vec<(&'a FactSpec,
             std::iter::once((&rule.number, rule.from.as_ref().unwrap_or(own))).chain(other).collect()
         }
         FactGate::Ci(rule) => vec![(&rule.result, own)],
-        // Signatures are no fact that a file gives a name.
-        FactGate::Signed(_) => Vec::new(),
+        // Signatures are no fact that a file gives a name; digests are none of an environment.
+        FactGate::Signed(_) | FactGate::Artifacts(_) => Vec::new(),
     }
 }
 
@@ -120,6 +125,19 @@ fn suiting_number(view: &View, run: &Run, plan: &Plan, key: &str, now: Timestamp
 
 /// A word that means that a result is good, or a digest.
 fn suiting_word(view: &View, run: &Run, plan: &Plan, key: &str, now: Timestamp) -> String {
+    // What was found for the candidate is there still.
+    for environment in plan.environments() {
+        let entering = Entering { view, run, plan, environment: &environment, now };
+        for (_, gate) in of_run(view, plan, &environment) {
+            let GateKind::Fact(FactGate::Artifacts(of)) = &gate.kind else { continue };
+            let mut looks = entering.artifact_looks(of);
+            let found = looks.find(|(_, look)| look.key() == key);
+            let digest = found.and_then(|(component, _)| view.candidate(run)?.digests.get(component));
+            if let Some(digest) = digest {
+                return digest.clone();
+            }
+        }
+    }
     for planned in &plan.steps {
         let Body::Step(StepKind::Wait(wait)) = &planned.body else { continue };
         let waiting = Waiting { view, run, plan, planned, now };
