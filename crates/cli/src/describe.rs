@@ -225,7 +225,7 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
 }
 
 /// What happens to notices is no news, but for those that nobody gets.
-fn notice(event: &NoticeEvent) -> Described {
+pub(crate) fn notice(event: &NoticeEvent) -> Described {
     match event {
         NoticeEvent::Wanted { about, act: Act::Mail { to, subject, .. }, .. } => {
             detail(format!("{about}: “{subject}” for {}", to.join(", ")))

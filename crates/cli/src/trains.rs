@@ -108,6 +108,7 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
                 say("✗", BAD, format!("the mail about {} did not go out: {why}", of(slot)))
             }
         },
+        TrainEvent::Notice(event) => crate::describe::notice(event),
         TrainEvent::Due { slot, .. } => detail(format!("{} is due", of(slot))),
         TrainEvent::Tried { slot, why, again_at } => {
             say("↻", WAITS, format!("{}: {why}; tried again at {}", of(slot), when::at(*again_at)))
@@ -356,6 +357,12 @@ impl Opened {
     /// Says how the trains stand, beside releases.
     pub(crate) async fn tell_trains(&self, output: &crate::output::Output) -> Result<(), CliError> {
         let standings = self.engine.trains(&self.service).await?;
+        for standing in &standings {
+            let untold = crate::commands::status::undelivered(standing.state.notices.undelivered());
+            if !untold.is_empty() {
+                output.say(untold.trim_end());
+            }
+        }
         for line in beside(&standings, self.engine.world.clock.now()) {
             output.say(line);
         }

@@ -63,12 +63,19 @@ pub(crate) struct Boarding {
     pub(crate) read: (StreamId, StreamVersion),
     /// The departure.
     pub(crate) event: TrainEvent,
+    /// What people are told of it, and what is to be sent.
+    pub(crate) told: Vec<TrainEvent>,
+    pub(crate) tasks: Vec<TaskChange>,
 }
 
 impl Boarding {
-    fn entry(&self, actor: &Actor, at: Timestamp) -> Entry {
-        let (stream, event) = (self.read.0.clone(), Event::Train(self.event.clone()));
-        Entry { stream, at, actor: actor.clone(), event }
+    fn entries(&self, actor: &Actor, at: Timestamp) -> Vec<Entry> {
+        let entry = |event: &TrainEvent, actor: &Actor| {
+            let (stream, event) = (self.read.0.clone(), Event::Train(event.clone()));
+            Entry { stream, at, actor: actor.clone(), event }
+        };
+        let told = self.told.iter().map(|event| entry(event, &Actor::Tollgate));
+        std::iter::once(entry(&self.event, actor)).chain(told).collect()
     }
 }
 
@@ -157,10 +164,11 @@ impl Engine {
             let mut commit = self.commit_of(&loaded, &before, &decision, &beside, now).await?;
             let mut entries = decision.entries;
             if let Some(boarding) = &beside.train {
-                let entry = boarding.entry(actor, now);
+                let boarded = boarding.entries(actor, now);
                 commit.read.push(boarding.read.clone());
-                commit.append.extend(appends(std::slice::from_ref(&entry)));
-                entries.push(entry);
+                commit.append.extend(appends(&boarded));
+                commit.tasks.extend(boarding.tasks.iter().cloned());
+                entries.extend(boarded);
             }
             let written = Written::by(&commit);
             match self.commit(commit).await {

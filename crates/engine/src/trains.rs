@@ -26,7 +26,7 @@ use tollgate_core::train::{
 };
 
 use crate::load::{Loaded, SNAPSHOT_EVERY};
-use crate::store::{Commit, PollChange, Snapshot, StoreError, Timer, TimerChange};
+use crate::store::{Commit, PollChange, Snapshot, StoreError, TaskChange, Timer, TimerChange};
 use crate::submit::{NUDGE, WAKE, appends};
 use crate::{Engine, EngineError};
 
@@ -75,6 +75,16 @@ pub(crate) struct LoadedTrain {
 impl LoadedTrain {
     pub(crate) fn stream(&self) -> StreamId {
         StreamId::Train(self.service.clone(), self.name.clone())
+    }
+
+    /// The rules in force.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Of which service it is, and its name.
+    pub(crate) fn names(&self) -> (&ServiceName, &TrainName) {
+        (&self.service, &self.name)
     }
 
     fn train(&self) -> Option<&Train> {
@@ -171,19 +181,35 @@ impl Engine {
         events: &[TrainEvent],
         actor: &Actor,
     ) -> Result<Option<LoadedTrain>, EngineError> {
+        self.write_train_and(loaded, events, actor, Vec::new()).await
+    }
+
+    /// The same, with changes of the outbox.
+    pub(crate) async fn write_train_and(
+        &self,
+        loaded: &LoadedTrain,
+        events: &[TrainEvent],
+        actor: &Actor,
+        mut tasks: Vec<TaskChange>,
+    ) -> Result<Option<LoadedTrain>, EngineError> {
         let (stream, now) = (loaded.stream(), self.now());
+        let (told, sent) = self.tell_of_train(loaded, events, now).await?;
+        tasks.extend(sent);
         let entry = |event: &TrainEvent| Entry {
             stream: stream.clone(),
             at: now,
             actor: actor.clone(),
             event: Event::Train(event.clone()),
         };
-        let entries: Vec<Entry> = events.iter().map(entry).collect();
+        let mut entries: Vec<Entry> = events.iter().map(entry).collect();
+        entries.extend(told.iter().map(|event| Entry { actor: Actor::Tollgate, ..entry(event) }));
         let mut next = loaded.clone();
         events.iter().for_each(|event| next.state.apply(now, actor, event));
-        next.version.0 += events.len() as u64;
-        next.tail += events.len() as u64;
-        let mut commit = Commit { read: loaded.read(), append: appends(&entries), ..Commit::default() };
+        told.iter().for_each(|event| next.state.apply(now, &Actor::Tollgate, event));
+        next.version.0 += entries.len() as u64;
+        next.tail += entries.len() as u64;
+        let mut commit =
+            Commit { read: loaded.read(), append: appends(&entries), tasks, ..Commit::default() };
         if next.tail >= SNAPSHOT_EVERY {
             let state = serde_json::to_string(&next.state)
                 .map_err(|error| EngineError::Damaged(error.to_string()))?;
@@ -201,7 +227,7 @@ impl Engine {
                 }
                 Ok(Some(next))
             }
-            Err(EngineError::Store(StoreError::Conflict { .. })) => Ok(None),
+            Err(EngineError::Store(StoreError::Conflict { .. } | StoreError::Fenced { .. })) => Ok(None),
             Err(error) => Err(error),
         }
     }

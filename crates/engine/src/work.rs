@@ -305,6 +305,7 @@ impl Engine {
         let (service, release) = match task.stream.clone() {
             StreamId::Release(service, release) => (service, release),
             StreamId::Policy(service) => return self.policy_notice(&service, task).await,
+            StreamId::Train(service, name) => return self.train_notice(&service, &name, task).await,
             _ => return Ok(()),
         };
         let epoch = task.epoch + 1;

@@ -45,11 +45,19 @@ pub enum Happening {
     Frozen,
     /// A freeze is over, or was lifted.
     Thawed,
+    /// A train is about to depart, or is not after all.
+    Departing,
+    /// It departed.
+    Departed,
+    /// A departure was missed, or could not be started: somebody is asked.
+    Missed,
+    /// A departure is left out.
+    Skipped,
 }
 
 impl Happening {
     /// All of them, in the order in which they usually come.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Started,
         Self::Waiting,
         Self::Live,
@@ -61,6 +69,10 @@ impl Happening {
         Self::Finished,
         Self::Frozen,
         Self::Thawed,
+        Self::Departing,
+        Self::Departed,
+        Self::Missed,
+        Self::Skipped,
     ];
 
     /// Its word in the procedure file.
@@ -77,6 +89,10 @@ impl Happening {
             Self::Finished => "finished",
             Self::Frozen => "frozen",
             Self::Thawed => "thawed",
+            Self::Departing => "departing",
+            Self::Departed => "departed",
+            Self::Missed => "missed",
+            Self::Skipped => "skipped",
         }
     }
 }

@@ -6,10 +6,12 @@
 
 mod freezes;
 mod owed;
+mod trains;
 mod words;
 
 pub use freezes::{about_freeze, freeze_moment, freeze_turns};
 pub use owed::{Owed, owed};
+pub use trains::{OF_TRAINS, OfTrain, about_train};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -123,7 +125,7 @@ pub enum NoticeEvent {
     },
 }
 
-/// The notices of a release, or of the rules of a service, in the order in which they were owed.
+/// The notices of a release, of a train, or of the rules of a service, in the order in which they were owed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Notices(Vec<Notice>);
@@ -191,6 +193,18 @@ impl Notices {
             notice.status = status;
             notice.since = at;
         }
+    }
+
+    /// Forgets the oldest of those that came to an end, but so many: what goes on for ever does not grow for ever.
+    pub fn keep(&mut self, most: usize) {
+        let ended =
+            |notice: &Notice| matches!(notice.status, NoticeStatus::Sent | NoticeStatus::Undelivered { .. });
+        let mut spare = self.0.iter().filter(|notice| ended(notice)).count().saturating_sub(most);
+        self.0.retain(|notice| {
+            let drop = spare > 0 && ended(notice);
+            spare -= usize::from(drop);
+            !drop
+        });
     }
 
     fn get_mut(&mut self, id: EffectId) -> Option<&mut Notice> {

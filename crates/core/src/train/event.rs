@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{LineName, ObjectId, ProcedureName, ReleaseId, RunId};
 use crate::model::{Departs, Train};
+use crate::notices::NoticeEvent;
 
 /// What names a departure of a train.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -219,6 +220,8 @@ pub enum TrainEvent {
         /// Why.
         because: Because,
     },
+    /// People are told of something that happened to it.
+    Notice(NoticeEvent),
 }
 
 /// What a departure would release.

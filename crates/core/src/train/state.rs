@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::event::{Because, Doubtful, MailEnd, NoDay, Prospect, Slot, Timetable, TrainEvent};
 use crate::actor::Actor;
 use crate::ids::{ObjectId, ReleaseId, RunId};
+use crate::notices::Notices;
 
 /// How many past departures are remembered.
 const PAST_MAX: usize = 20;
+/// How many notices are remembered that came to an end.
+const NOTICES_MAX: usize = 50;
 
 /// How a train stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,9 @@ pub struct TrainState {
     pub past: Vec<Past>,
     /// What the last departure started.
     pub last: Option<(ReleaseId, RunId)>,
+    /// What people are told of it; those to be sent, and the last few of the others.
+    #[serde(default)]
+    pub notices: Notices,
 }
 
 /// Why no day is known that a departure is told from.
@@ -217,6 +223,10 @@ impl TrainState {
                 (self.timetable, self.told, self.head) = (None, None, None);
                 (self.told_at, self.untold) = (None, None);
                 self.skips.clear();
+            }
+            TrainEvent::Notice(event) => {
+                self.notices.apply(at, event);
+                self.notices.keep(NOTICES_MAX);
             }
             TrainEvent::DateTold { date: day } | TrainEvent::DayRead { day, .. } => {
                 (self.told, self.told_at, self.untold) = (Some(*day), Some(at), None);

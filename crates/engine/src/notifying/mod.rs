@@ -1,6 +1,7 @@
 //! Sending mail: messages of steps, and notices. Where a route can tell, it is looked first whether it was delivered.
 
 pub(crate) mod rules;
+mod trains;
 
 use std::path::Path;
 

@@ -81,7 +81,7 @@ impl Engine {
     }
 
     /// The folder of the procedure file of the newest release: the rules do not know where they were read.
-    async fn last_folder(&self, service: &ServiceName) -> Result<Option<String>, EngineError> {
+    pub(crate) async fn last_folder(&self, service: &ServiceName) -> Result<Option<String>, EngineError> {
         let Some(row) = self.releases(service, 1).await?.into_iter().next() else { return Ok(None) };
         let view = self.view(service, row.release).await?;
         let Some(run) = view.release.runs.last() else { return Ok(None) };

@@ -83,6 +83,9 @@ impl Engine {
         if !told {
             fitting.wake_up(there.and_then(|timers| timers.get(WAKE)).copied(), wake, now);
         }
+        let mut agenda = Agenda::default();
+        agenda.notices(&view.state.notices);
+        fitting.tasks(tables.tasks.get(&stream).unwrap_or(&BTreeMap::new()), &agenda);
         fitting.looks(tables.polls.get(&stream), loaded.looks(now)?);
         Ok((fitting.commit, fitting.found))
     }

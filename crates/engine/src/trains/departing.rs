@@ -109,7 +109,8 @@ impl Engine {
         let run = run_of(&loaded.service, &loaded.name, slot);
         let (version, commit) = (plan.version.text.clone(), plan.base.clone());
         let event = TrainEvent::Departed { slot: slot.clone(), release, run, version, commit };
-        let boarding = Boarding { read: (loaded.stream(), loaded.version), event };
+        let (told, tasks) = self.tell_of_train(loaded, std::slice::from_ref(&event), self.now()).await?;
+        let boarding = Boarding { read: (loaded.stream(), loaded.version), event, told, tasks };
         self.start_run(plan.into(), Some(release), run, actor, Some(boarding)).await?;
         Ok((release, run))
     }

@@ -4,8 +4,21 @@ use super::{Key, Mapping, NAME, Shape, elsewhere, key, later, mapping};
 
 /// What people can be told of, as [`tollgate_core::model::Happening`] has it.
 pub(crate) const HAPPENINGS: &[&str] = &[
-    "started", "waiting", "live", "failed", "expired", "overdue", "held", "waived", "finished", "frozen",
+    "started",
+    "waiting",
+    "live",
+    "failed",
+    "expired",
+    "overdue",
+    "held",
+    "waived",
+    "finished",
+    "frozen",
     "thawed",
+    "departing",
+    "departed",
+    "missed",
+    "skipped",
 ];
 
 /// A rule by which people are told.

@@ -9,4 +9,5 @@ mod loops;
 mod publishing;
 mod repairs;
 mod train_days;
+mod train_notices;
 mod trains;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::ids::{ObjectId, ServiceName, TrainName};
+use tollgate_core::ids::{NoticeName, ObjectId, ServiceName, TrainName};
 use tollgate_core::model::{
-    Connection, Definition, Departs, HeadsUp, HeadsUpMail, Overlap, Recipient, Step, StepKind, Template,
-    Train,
+    Connection, Definition, Departs, HeadsUp, HeadsUpMail, Notify, Overlap, Recipient, Step, StepKind,
+    Template, Train,
 };
 use tollgate_core::train::{Because, Fate, Mailing, Standing, TrainState};
 use tollgate_core::view::Stimulus;
@@ -67,16 +68,22 @@ pub(crate) struct Yard {
 
 impl Yard {
     pub(crate) async fn new(train: Train, steps: Vec<Step>) -> Self {
+        Self::told(train, steps, Default::default()).await
+    }
+
+    /// The same, with rules of who is told what.
+    pub(crate) async fn told(train: Train, steps: Vec<Step>, notify: IndexMap<NoticeName, Notify>) -> Self {
         let definition = definition(steps);
         let mut policy = policy(Vec::new());
         policy.trains.insert(named("weekly"), train);
+        policy.notify = notify;
         let bench = Bench::new(definition.clone(), policy).await;
         let yard = Self { bench, definition };
         yard.file("sound");
         yard
     }
 
-    fn file(&self, text: &str) -> ObjectId {
+    pub(crate) fn file(&self, text: &str) -> ObjectId {
         let now = self.bench.world.now();
         let file = ("tollgate.yaml", text);
         let mut state = self.bench.world.state();
