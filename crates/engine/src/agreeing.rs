@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tollgate_core::model::Definition;
 use tollgate_core::version::{Bump, Known, Version, VersionFormat, Wish};
-use tollgate_core::version_file::{EditError, Said, Survey, same_version};
+use tollgate_core::version_file::{Content, EditError, Said, Survey, same_version};
 
 use crate::editing::{Files, VersionEdits};
 use crate::looking::Asked;
@@ -49,11 +49,51 @@ impl World {
         let survey = self.survey_version_files(from, files).await?;
         let mut findings: Vec<FileFinding> =
             survey.errors.iter().map(|error| FileFinding::warning(error.to_string(), None)).collect();
+        for spec in files {
+            findings.extend(self.as_committed(checkout, &spec.path).await?);
+        }
         findings.extend(disagreement(&survey));
         if findings.is_empty() {
             findings.extend(self.beside_the_tags(definition, checkout, &survey).await?);
         }
         Ok(findings)
+    }
+
+    /// What is to be said about the changelog of a working copy: why a release could not be written into it.
+    pub async fn check_changelog(
+        &self,
+        definition: &Definition,
+        checkout: &Checkout,
+    ) -> Result<Vec<FileFinding>, EngineError> {
+        let Some(spec) = &definition.changelog else { return Ok(Vec::new()) };
+        match self.content(Files::WorkingCopy(checkout), &spec.file).await? {
+            Content::Unreadable(why) => Ok(vec![FileFinding::warning(format!("{}: {why}", spec.file), None)]),
+            Content::Bytes(_) | Content::Missing => {
+                Ok(self.as_committed(checkout, &spec.file).await?.into_iter().collect())
+            }
+        }
+    }
+
+    /// Why a file that can be read in the working copy cannot be read as it was committed, which is what a release does: git can
+    /// put something else there, such as the file that a pointer of LFS stands for.
+    async fn as_committed(
+        &self,
+        checkout: &Checkout,
+        path: &str,
+    ) -> Result<Option<FileFinding>, EngineError> {
+        let Some(head) = &checkout.head else { return Ok(None) };
+        // What is not there is not asked for: in a partial clone it may not be in the repository either.
+        let Content::Bytes(_) = self.content(Files::WorkingCopy(checkout), path).await? else {
+            return Ok(None);
+        };
+        let Some(found) = self.source.find_repository(&checkout.root).await? else { return Ok(None) };
+        let committed = self.content(Files::Tree(&found.repository, head), path).await?;
+        Ok(match committed {
+            Content::Unreadable(why) => {
+                Some(FileFinding::warning(format!("{path}, as it was committed: {why}"), None))
+            }
+            Content::Bytes(_) | Content::Missing => None,
+        })
     }
 
     async fn beside_the_tags(
@@ -63,6 +103,11 @@ impl World {
         survey: &Survey,
     ) -> Result<Vec<FileFinding>, EngineError> {
         let Some(head) = &checkout.head else { return Ok(Vec::new()) };
+        if checkout.shallow {
+            let text = "this is a shallow clone, where tags may be missing: the version files were not held against them";
+            let hint = Some("fetch the rest with `git fetch --unshallow --tags`".to_owned());
+            return Ok(vec![FileFinding { warning: false, text: text.to_owned(), hint }]);
+        }
         let format = format_of(definition)?;
         let Some(found) = self.source.find_repository(&checkout.root).await? else { return Ok(Vec::new()) };
         // How much the version grows does not matter here; change files are judged as they are in the working copy.

@@ -33,6 +33,8 @@ impl Execution<'_> {
         let version = format
             .parse_text(version)
             .ok_or_else(|| permanent(format!("`{version}` does not fit `{}`", format.as_str()), None))?;
+        // What cannot be read is not written over either, such as a file that stands for another one.
+        let before = source.read_file(&repository, base, &spec.file).await.map_err(failure)?;
         if spec.whole {
             let upcoming = Upcoming { version: &version, tag, date: *date };
             let after = self.made_anew(&repository, spec, upto, upcoming).await?;
@@ -50,9 +52,8 @@ impl Execution<'_> {
             newcomers: &newcomers,
         };
         let section = render(&spec.rules, &release).map_err(|error| permanent(error.to_string(), None))?;
-        let before =
-            source.read_file(&repository, base, &spec.file).await.map_err(failure)?.unwrap_or_default();
-        let after = prepend(&before, &section).map_err(|error| permanent(error.to_string(), None))?;
+        let after = prepend(&before.unwrap_or_default(), &section)
+            .map_err(|error| permanent(error.to_string(), None))?;
         self.changelog_edited(base, spec, after, &version).await
     }
 

@@ -89,7 +89,7 @@ impl World {
         Err(unreadable("the version files lead to others without end".into()))
     }
 
-    async fn content(&self, from: Files<'_>, path: &str) -> Result<Content, PortError> {
+    pub(crate) async fn content(&self, from: Files<'_>, path: &str) -> Result<Content, PortError> {
         let read = match from {
             Files::Tree(repository, tree) => self.source.read_file(repository, tree, path).await,
             Files::WorkingCopy(checkout) => self.source.working_file(checkout, path).await,
@@ -99,7 +99,9 @@ impl World {
             Ok(None) => Ok(Content::Missing),
             // What will not pass is told together with all the rest.
             Err(error) if error.class == FailureClass::Permanent => {
-                Ok(Content::Unreadable(plain_text(&error.why, Lines::Join).into_owned()))
+                let hint = error.hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+                let why = format!("{}{hint}", error.why);
+                Ok(Content::Unreadable(plain_text(&why, Lines::Join).into_owned()))
             }
             Err(error) => Err(error),
         }

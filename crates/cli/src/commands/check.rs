@@ -31,8 +31,32 @@ struct Checked {
     errors: usize,
     warnings: usize,
     diagnostics: Vec<serde_json::Value>,
+    #[serde(flatten)]
+    found: Found,
+}
+
+/// What is to be said about files of the working copy.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Found {
     version_files: Vec<FileFinding>,
     change_files: Vec<FileFinding>,
+    changelog: Vec<FileFinding>,
+}
+
+impl Found {
+    /// The findings by the code that they are shown with, and what these files are called.
+    fn kinds(&self) -> [(&'static str, &'static str, &[FileFinding]); 3] {
+        [
+            ("version-file", "version files", &self.version_files),
+            ("change-file", "change files", &self.change_files),
+            ("changelog", "the changelog", &self.changelog),
+        ]
+    }
+
+    fn warnings(&self) -> usize {
+        self.kinds().iter().flat_map(|(_, _, findings)| *findings).filter(|finding| finding.warning).count()
+    }
 }
 
 pub(crate) async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
@@ -44,30 +68,30 @@ pub(crate) async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     let project = app.examined_project(SystemClock.now())?;
     let diagnostics = &project.loaded.diagnostics;
     let errors = diagnostics.iter().filter(|one| one.is_error()).count();
-    let (version_files, change_files) = in_files(app, &project).await?;
-    let in_files = version_files.iter().chain(&change_files).filter(|finding| finding.warning).count();
+    let found = in_files(app, &project).await?;
+    let in_files = found.warnings();
     let warnings = diagnostics.len() - errors + in_files;
     let checked = Checked {
         file: project.file.display().to_string(),
         errors,
         warnings,
         diagnostics: diagnostics.iter().map(Diagnostic::to_json).collect(),
-        version_files,
-        change_files,
+        found,
     };
     app.output.data(&checked, || {
         let mut text = project.loaded.render(true);
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        text.extend(checked.version_files.iter().map(|finding| shown("version-file", finding)));
-        text.extend(checked.change_files.iter().map(|finding| shown("change-file", finding)));
+        for (code, _, findings) in checked.found.kinds() {
+            text.extend(findings.iter().map(|finding| shown(code, finding)));
+        }
         if diagnostics.is_empty() && in_files == 0 {
             text.push_str(&format!("{} {} is sound\n", styled(GOOD, "✓"), project.file.display()));
         } else if in_files > 0 {
-            let kinds = [("version files", &checked.version_files), ("change files", &checked.change_files)];
-            let warned = |(_, findings): &(&str, &Vec<FileFinding>)| findings.iter().any(|one| one.warning);
-            let kinds: Vec<&str> = kinds.into_iter().filter(warned).map(|(name, _)| name).collect();
+            let kinds = checked.found.kinds().into_iter();
+            let warned = kinds.filter(|(_, _, findings)| findings.iter().any(|one| one.warning));
+            let kinds: Vec<&str> = warned.map(|(_, name, _)| name).collect();
             text.push_str(&format!("{} about {}\n", count(in_files, "warning"), kinds.join(" and ")));
         }
         text
@@ -75,24 +99,25 @@ pub(crate) async fn run(app: &App, args: &CheckArgs) -> Result<Exit, CliError> {
     Ok(if errors > 0 || (args.strict && warnings > 0) { Exit::Refused } else { Exit::Done })
 }
 
-/// What is to be said about the version files and the change files of the working copy; nothing where there is none, or the
-/// procedure has mistakes.
-async fn in_files(app: &App, project: &Project) -> Result<(Vec<FileFinding>, Vec<FileFinding>), CliError> {
-    let Some(definition) = &project.loaded.definition else { return Ok(Default::default()) };
+/// What is to be said about the files of the working copy; nothing where there is none, or the procedure has mistakes.
+async fn in_files(app: &App, project: &Project) -> Result<Found, CliError> {
+    let Some(definition) = &project.loaded.definition else { return Ok(Found::default()) };
     let world = app.world(&definition.service)?;
     let folder = std::path::absolute(project.folder()).map_err(|error| {
         CliError::error("folder", format!("{}: {}", project.folder().display(), reason(&error)))
     })?;
     match world.working_copy(&folder).await {
-        Ok(Some(checkout)) => {
-            let changes = world.check_change_files(definition, &checkout).await?;
-            Ok((world.check_version_files(definition, &checkout).await?, changes))
-        }
-        Ok(None) => Ok(Default::default()),
+        Ok(Some(checkout)) => Ok(Found {
+            change_files: world.check_change_files(definition, &checkout).await?,
+            version_files: world.check_version_files(definition, &checkout).await?,
+            changelog: world.check_changelog(definition, &checkout).await?,
+        }),
+        Ok(None) => Ok(Found::default()),
         // The procedure can be sound all the same.
         Err(error) => {
             let text = format!("the version files were not looked at: {error}");
-            Ok((vec![FileFinding { warning: true, text, hint: error.hint }], Vec::new()))
+            let finding = FileFinding { warning: true, text, hint: error.hint };
+            Ok(Found { version_files: vec![finding], ..Found::default() })
         }
     }
 }

@@ -141,23 +141,68 @@ pub(super) async fn read_file(
 ) -> Result<Option<Vec<u8>>, PortError> {
     names::path(path).map_err(|fault| refused("path", path, fault))?;
     let what = format!("read {path} of {tree}");
-    let Some(entry) = entries(git, repository, &what, tree, &[path]).await?.pop() else {
+    let mut way: Vec<&str> = folders(path).collect();
+    way.push(path);
+    let entries = entries(git, repository, &what, tree, &way).await?;
+    // A link or a submodule on the way has no files here.
+    if let Some(stop) = entries.iter().find_map(|entry| Stop::at(entry, path)) {
+        return Err(permanent(what, stop.why, Some(stop.hint)));
+    }
+    let Some(entry) = entries.into_iter().find(|entry| entry.path == path) else { return Ok(None) };
+    if !matches!(entry.mode.as_str(), "100644" | "100755" | "100664") {
         return Ok(None);
-    };
-    match entry.mode.as_str() {
-        "100644" | "100755" | "100664" => {}
-        "120000" => {
-            let hint = Some("name the file itself");
-            return Err(permanent(what, "it is a symbolic link, which is not followed", hint));
-        }
-        "160000" => return Err(permanent(what, "it is a submodule", Some("name a file of this repository"))),
-        _ => return Ok(None),
     }
     let size = Call::within(git, repository, &what).args(["cat-file", "-s", &entry.object.0]).line().await?;
     if size.parse::<u64>().map_or(true, |size| size > FILE_BYTES) {
         return Err(permanent(what, format!("it is larger than {} MiB", FILE_BYTES >> 20), None));
     }
-    Call::within(git, repository, &what).args(["cat-file", "blob", &entry.object.0]).stdout().await.map(Some)
+    let call = Call::within(git, repository, &what).args(["cat-file", "blob", &entry.object.0]);
+    whole(&what, call.stdout().await?).map(Some)
+}
+
+/// What a file begins with that stands for a large one elsewhere.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+/// Such a file is never longer.
+const POINTER_BYTES: usize = 1024;
+
+/// The content of a file, unless it only stands for another one: that is not in the repository, and what would be written in its
+/// place would be.
+pub(super) fn whole(what: &str, content: Vec<u8>) -> Result<Vec<u8>, PortError> {
+    if content.len() <= POINTER_BYTES && content.starts_with(POINTER) {
+        let why = "it is a pointer of Git LFS: the file itself is not in the repository";
+        let hint = "take it out of LFS (`.gitattributes`), and commit the file itself";
+        return Err(permanent(what, why, Some(hint)));
+    }
+    Ok(content)
+}
+
+/// The folders that a path goes through.
+pub(super) fn folders(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
+/// Why a file of a tree is not read.
+struct Stop {
+    why: String,
+    hint: &'static str,
+}
+
+impl Stop {
+    fn at(entry: &Entry, path: &str) -> Option<Stop> {
+        let name =
+            if entry.path == path { "it".to_owned() } else { format!("`{}`", text::plain(&entry.path)) };
+        match entry.mode.as_str() {
+            "120000" => Some(Stop {
+                why: format!("{name} is a symbolic link, which is not followed"),
+                hint: "name the file itself",
+            }),
+            "160000" => Some(Stop {
+                why: format!("{name} is a submodule, whose files are in another repository"),
+                hint: "name a file of this repository",
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// The files of this name in a folder of a commit or tree and below it.

@@ -8,8 +8,9 @@ use tollgate_engine::ports::{Checkout, PortError};
 use super::Git;
 use super::fault::{self, permanent};
 use super::names;
-use super::read::{FILE_BYTES, RECORD_BYTES, Wanted, refused};
+use super::read::{FILE_BYTES, RECORD_BYTES, Wanted, refused, whole};
 use super::run::Call;
+use super::text;
 
 /// A file as it is on the disk.
 pub(super) async fn file(checkout: &Checkout, path: &str) -> Result<Option<Vec<u8>>, PortError> {
@@ -23,7 +24,7 @@ pub(super) async fn file(checkout: &Checkout, path: &str) -> Result<Option<Vec<u
 
 /// A link on the way is none of git's files, and may lead outside.
 fn read(root: PathBuf, path: &str, what: &str) -> Result<Option<Vec<u8>>, PortError> {
-    let mut full = root;
+    let mut full = root.clone();
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
         full.push(part);
@@ -39,6 +40,11 @@ fn read(root: PathBuf, path: &str, what: &str) -> Result<Option<Vec<u8>>, PortEr
             return Err(permanent(what, "it is a symbolic link, which is not followed", hint));
         }
         let last = parts.peek().is_none();
+        if !last && full.join(".git").exists() {
+            let folder = full.strip_prefix(&root).unwrap_or(&full).display().to_string();
+            let why = format!("`{}` is a repository of its own", text::plain(&folder));
+            return Err(permanent(what, why, Some("name a file of this repository")));
+        }
         if last && !found.is_file() {
             return Ok(None);
         }
@@ -49,7 +55,7 @@ fn read(root: PathBuf, path: &str, what: &str) -> Result<Option<Vec<u8>>, PortEr
     let mut bytes = Vec::new();
     let opened = std::fs::File::open(&full).map_err(|error| fault::io(what, &error))?;
     opened.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(|error| fault::io(what, &error))?;
-    Ok(Some(bytes))
+    whole(what, bytes).map(Some)
 }
 
 /// The files of this name in a folder and below it, those that are not committed yet included.

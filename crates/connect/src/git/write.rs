@@ -10,7 +10,7 @@ use super::environment::UserSetup;
 use super::fault::{self, permanent};
 use super::lock::Writing;
 use super::names;
-use super::read::{Entry, entries, object, refused};
+use super::read::{Entry, entries, folders, object, refused};
 use super::refresh::need_clone;
 use super::run::Call;
 
@@ -77,11 +77,6 @@ fn check_edits(what: &str, edits: &[FileEdit]) -> Result<(), PortError> {
     Ok(())
 }
 
-/// The folders a path goes through.
-fn folders(path: &str) -> impl Iterator<Item = &str> {
-    path.match_indices('/').map(|(at, _)| &path[..at])
-}
-
 /// The modes of the files that are there already. A link or a submodule on the way is refused.
 async fn modes(
     git: &Git,
@@ -107,13 +102,13 @@ async fn modes(
                 modes.insert(path, "100644".to_owned());
                 continue;
             }
-            ("120000", _) => Some("is a symbolic link"),
-            ("160000", _) => Some("is a submodule"),
-            (_, true) => Some("is a folder"),
-            (_, false) => Some("is a file"),
+            ("120000", _) => Some(("is a symbolic link", "name the file itself")),
+            ("160000", _) => Some(("is a submodule", "name a file of this repository")),
+            (_, true) => Some(("is a folder", "name a file")),
+            (_, false) => Some(("is a file", "name another folder")),
         };
-        if let Some(why) = why {
-            return Err(permanent(what, format!("{path} {why}"), None));
+        if let Some((why, hint)) = why {
+            return Err(permanent(what, format!("{path} {why}"), Some(hint)));
         }
         modes.insert(path, mode);
     }

@@ -92,7 +92,14 @@ async fn submodules_do_no_harm() {
     let error = permanent(world.git.read_file(&world.repository, &main, "sub").await);
     assert!(error.why.contains("submodule"), "{error:?}");
     let error = permanent(world.edit(&main, "sub/VERSION", "2").await);
-    assert!(error.why.contains("submodule"), "{error:?}");
+    assert!(error.why.contains("submodule") && error.hint.is_some(), "{error:?}");
+    // What is in it is told of it, and not as missing; and in the working copy, where it can be read, not as ours.
+    for path in ["sub/VERSION", "sub/deep/VERSION"] {
+        let error = permanent(world.git.read_file(&world.repository, &main, path).await);
+        assert!(error.why.contains("`sub` is a submodule") && error.hint.is_some(), "{error:?}");
+        let error = permanent(world.git.working_file(&seen, path).await);
+        assert!(error.why.contains("`sub` is a repository of its own") && error.hint.is_some(), "{error:?}");
+    }
 }
 
 /// Everything in a folder with what would show that it was written to.

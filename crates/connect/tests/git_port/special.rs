@@ -35,6 +35,35 @@ async fn pointers_of_large_files_stay_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_pointer_of_a_large_file_is_not_read_as_that_file() {
+    let world = World::new();
+    let user = world.checkout();
+    let long = format!("{POINTER}{}", "x".repeat(1024));
+    user.commit("VERSION", POINTER, "chore: a large version");
+    user.commit("long", &long, "docs: about pointers");
+    user.commit("about", &format!("On {POINTER}"), "docs: about pointers");
+    user.git(&["push", "--quiet", "origin", "main"]);
+    world.refresh().await;
+    let main = world.main().await;
+    let checkout = world.git.checkout(&user.folder).await.unwrap();
+    for read in [
+        world.git.read_file(&world.repository, &main, "VERSION").await,
+        world.git.working_file(&checkout, "VERSION").await,
+    ] {
+        let error = crate::permanent(read);
+        assert!(error.why.contains("LFS") && error.hint.is_some(), "{error:?}");
+    }
+    for (path, content) in [("long", long), ("about", format!("On {POINTER}"))] {
+        let read = world.git.read_file(&world.repository, &main, path).await.unwrap();
+        assert_eq!(read, Some(content.into_bytes()), "{path}");
+    }
+    // git-lfs puts the file itself there.
+    std::fs::write(user.folder.join("VERSION"), "1.0.0\n").unwrap();
+    let read = world.git.working_file(&checkout, "VERSION").await.unwrap();
+    assert_eq!(read.as_deref(), Some(&b"1.0.0\n"[..]));
+}
+
+#[tokio::test]
 async fn what_is_inside_a_repository_stays_where_it_points_to() {
     let world = World::new();
     let user = world.checkout();
