@@ -8,11 +8,13 @@ use tollgate_core::event::{
     RunOutcome, Skipped, StepResult, TickResult,
 };
 use tollgate_core::facts::{FactValue, Reading};
-use tollgate_core::ids::{ComponentName, ItemName, ObjectId};
+use tollgate_core::ids::{ComponentName, ItemName, ObjectId, ServiceName};
 use tollgate_core::journal::StreamId;
-use tollgate_core::model::Target;
+use tollgate_core::model::{PackSpec, Target};
 use tollgate_core::notices::NoticeEvent;
+use tollgate_core::pack::{Packed, made_names};
 use tollgate_core::plan::{PROMOTION, ROLLBACK};
+use tollgate_core::publish::Artifacts;
 use tollgate_core::signatures::Judged;
 use tollgate_core::typed::{approval, asked, waived};
 
@@ -344,6 +346,7 @@ fn act(outcome: &Outcome) -> String {
                 (last, Some(took)) => format!("{last} ({took})"),
             }
         }
+        Outcome::Packed(packed) => packed_in_words(packed),
         Outcome::Published { registry, name, version, files, found, .. } => {
             let digest = match files.len() {
                 1 => files.values().next().map(|file| format!(" ({}…)", file.sha256.short())),
@@ -353,6 +356,37 @@ fn act(outcome: &Outcome) -> String {
             format!("{name} {version} {there}: {registry}{}", digest.unwrap_or_default())
         }
         Outcome::Sent { .. } => "sent".into(),
+    }
+}
+
+/// What was packed, and by which digest it is known.
+fn packed_in_words(packed: &Packed) -> String {
+    let count = |files: &Artifacts| crate::output::count(files.len() as u64, "file");
+    let mut said = Vec::new();
+    if packed.key.is_some() {
+        said.push(format!("packed {}", count(&packed.files)));
+    }
+    if !packed.published.is_empty() {
+        let were = if packed.published.len() == 1 { "was" } else { "were" };
+        said.push(format!("told of {} that {were} published", count(&packed.published)));
+    }
+    let parts = packed.parts.map(|parts| format!(" with an SBOM of {}", crate::output::count(parts, "part")));
+    format!("{}{} ({}…)", said.join(" and "), parts.unwrap_or_default(), packed.digest.short())
+}
+
+/// What a step packs and makes of it, in words.
+pub(crate) fn packing(spec: &PackSpec, service: &ServiceName, version: &str) -> String {
+    let mut what: Vec<String> = spec.files.clone();
+    what.extend(spec.published.iter().map(|step| format!("what `{step}` published")));
+    let mut with = made_names(spec, service, version);
+    with.extend(spec.sbom.as_ref().map(|sbom| format!("an SBOM ({})", sbom.format.title())));
+    let with = match with.len() {
+        0 => String::new(),
+        _ => format!(", with {}", with.join(", ")),
+    };
+    match spec.files.is_empty() {
+        true => format!("tells of {}{with}", what.join(", ")),
+        false => format!("packs {}{with}", what.join(", ")),
     }
 }
 

@@ -96,6 +96,23 @@ impl FolderDepot {
         Ok(kept)
     }
 
+    fn content(&self, key: &str, name: &str, max_bytes: u64) -> Result<Vec<u8>, DepotError> {
+        let damaged = || DepotError::Refused(format!("`{name}` is not as it was packed any more"));
+        let expected = self.read(key)?.unwrap_or_default().remove(name).ok_or_else(damaged)?;
+        if expected.bytes > max_bytes {
+            return Err(DepotError::Refused(format!("`{name}` is larger than {max_bytes} bytes")));
+        }
+        let path = self.root.join(key).join("files").join(name);
+        let mut bytes = Vec::new();
+        let file = File::open(&path).map_err(failed("read", &path))?;
+        // One byte more shows that it has grown.
+        file.take(expected.bytes + 1).read_to_end(&mut bytes).map_err(failed("read", &path))?;
+        if expected.sha256 != Digest::sha256(&Hash::of(&bytes)) {
+            return Err(damaged());
+        }
+        Ok(bytes)
+    }
+
     fn copies(&self, key: &str, names: &[String], folder: &Path) -> Result<(), DepotError> {
         let kept = self.read(key)?.unwrap_or_default();
         clear(folder)?;
@@ -128,6 +145,23 @@ impl Depot for FolderDepot {
         let (depot, key) = (self.clone(), key.to_string());
         let (names, folder) = (names.to_vec(), folder.to_owned());
         blocking("lay out what was packed", move || depot.copies(&key, &names, &folder)).await
+    }
+
+    async fn read(&self, key: &Hash, name: &str, max_bytes: u64) -> Result<Vec<u8>, PortError> {
+        let (depot, key, name) = (self.clone(), key.to_string(), name.to_owned());
+        blocking("read what was packed", move || depot.content(&key, &name, max_bytes)).await
+    }
+
+    async fn write(&self, folder: &Path, texts: &BTreeMap<String, String>) -> Result<(), PortError> {
+        let (folder, texts) = (folder.to_owned(), texts.clone());
+        blocking("write what is told of files", move || {
+            texts.iter().try_for_each(|(name, text)| {
+                let path = folder.join(name);
+                let file = File::create_new(&path);
+                file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed("write", &path))
+            })
+        })
+        .await
     }
 
     async fn clear(&self, folder: &Path) -> Result<(), PortError> {

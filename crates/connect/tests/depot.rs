@@ -77,6 +77,27 @@ async fn what_was_changed_is_not_given_out() {
     fs::write(kept, "content of A.whl").unwrap();
     let error = place.depot.lay_out(&key(), &["a.whl".to_owned()], &place.path("out")).await.unwrap_err();
     assert!(error.why.contains("not as it was packed"), "{error}");
+    let error = place.depot.read(&key(), "a.whl", 100).await.unwrap_err();
+    assert!(error.why.contains("not as it was packed"), "{error}");
+}
+
+#[tokio::test]
+async fn files_are_read_and_texts_are_put_beside_them() {
+    let place = Place::new(&["a.whl"]);
+    place.keep(&["*.whl"]).await.unwrap();
+    assert_eq!(place.depot.read(&key(), "a.whl", 16).await.unwrap(), b"content of a.whl");
+    let error = place.depot.read(&key(), "a.whl", 15).await.unwrap_err();
+    assert!(error.why.contains("larger than 15 bytes"), "{error}");
+    assert!(place.depot.read(&key(), "../record.json", 100).await.is_err());
+    let folder = place.path("laid/out");
+    place.depot.lay_out(&key(), &["a.whl".to_owned()], &folder).await.unwrap();
+    let texts = [("SUMS".to_owned(), "a line\n".to_owned())].into();
+    place.depot.write(&folder, &texts).await.unwrap();
+    assert_eq!(fs::read_to_string(folder.join("SUMS")).unwrap(), "a line\n");
+    // Nothing that was packed is written over.
+    let texts = [("a.whl".to_owned(), "other".to_owned())].into();
+    assert!(place.depot.write(&folder, &texts).await.is_err());
+    assert_eq!(fs::read_to_string(folder.join("a.whl")).unwrap(), "content of a.whl");
 }
 
 #[tokio::test]

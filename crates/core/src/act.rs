@@ -12,6 +12,7 @@ use crate::ids::ObjectId;
 use crate::ids::{EffectId, OutputName};
 use crate::journal::BlobId;
 use crate::model::{ChangelogSpec, Extract, MergeHow, VersionFileSpec};
+use crate::pack::{Laid, Pack, Packed};
 use crate::publish::{Artifacts, Publish};
 use crate::signatures::{SignedObject, Signers};
 
@@ -146,6 +147,8 @@ pub enum Act {
     },
     /// Runs a command.
     Run(Command),
+    /// Packs files and keeps them.
+    Pack(Box<Pack>),
     /// Publishes a version in a registry.
     Publish(Box<Publish>),
     /// Sends a mail.
@@ -185,6 +188,9 @@ pub struct Command {
     pub repeatable: bool,
     /// What is read from its output.
     pub outputs: BTreeMap<OutputName, Extract>,
+    /// Files that are laid out for it, beside those of the commit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<Box<Laid>>,
 }
 
 /// How an act can be repeated when its outcome is unknown.
@@ -214,6 +220,7 @@ impl Act {
             | Self::Push { .. }
             | Self::MergeInto { .. }
             | Self::Mail { .. }
+            | Self::Pack(_)
             | Self::Publish(_) => Repeatability::Findable,
             Self::Run(command) if command.repeatable => Repeatability::Repeatable,
             Self::Run(_) => Repeatability::InDoubt,
@@ -234,6 +241,7 @@ impl Act {
             Self::CherryPick { .. } => "cherry-pick",
             Self::Verify { .. } => "verify",
             Self::Run(_) => "run",
+            Self::Pack(_) => "pack",
             Self::Publish(_) => "publish",
             Self::Mail { .. } => "mail",
         }
@@ -241,13 +249,13 @@ impl Act {
 
     /// Whether it runs commands, which can be stopped.
     pub fn runs_commands(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Publish(_))
+        matches!(self, Self::Run(_) | Self::Pack(_) | Self::Publish(_))
     }
 
     /// Acts in one lane share an outside system, and with it its limits.
     pub fn lane(&self) -> &'static str {
         match self {
-            Self::Run(_) | Self::Publish(_) => COMMANDS,
+            Self::Run(_) | Self::Pack(_) | Self::Publish(_) => COMMANDS,
             Self::Mail { .. } => "mail",
             _ => "git",
         }
@@ -353,6 +361,8 @@ pub enum Outcome {
         /// How long it ran, in milliseconds.
         took_ms: u64,
     },
+    /// Files were packed and are kept.
+    Packed(Box<Packed>),
     /// A registry lists a version, with exactly the files that were packed.
     Published {
         /// The registry.

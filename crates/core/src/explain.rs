@@ -461,6 +461,7 @@ fn doing(act: &Act) -> String {
         Act::CherryPick { commits, .. } => format!("taking {} over", counted(commits.len(), "commit")),
         Act::Verify { .. } => "looking at signatures".into(),
         Act::Run(_) => "running the command".into(),
+        Act::Pack(pack) => format!("packing the files of {}", pack.version),
         Act::Publish(publish) => {
             let (name, registry) = (publish.target.name(), publish.target.registry());
             format!("publishing {name} {} to {registry}", publish.version)

@@ -254,6 +254,9 @@ pub struct PlannedStep {
     pub otherwise: Otherwise,
     /// See [`crate::model::Step::outputs`].
     pub outputs: std::collections::BTreeMap<crate::ids::OutputName, Extract>,
+    /// See [`crate::model::Step::packed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<StepId>,
     /// See [`crate::model::Step::covers`].
     pub covers: Option<Vec<FacetName>>,
     /// See [`crate::model::Step::patience`].
@@ -405,6 +408,9 @@ impl Plan {
                 }
                 Body::Step(StepKind::Publish(spec)) => {
                     spec.target.component().is_some_and(|of| facets.insert(Facet::Digest(of.clone())))
+                }
+                Body::Step(StepKind::Pack(spec)) => {
+                    spec.component.as_ref().is_some_and(|of| facets.insert(Facet::Digest(of.clone())))
                 }
                 _ => false,
             };

@@ -10,6 +10,7 @@ use tollgate_core::ids::{EffectId, ObjectId, OutputName};
 use tollgate_core::journal::BlobId;
 use tollgate_core::model::Extract;
 use tollgate_core::plan::Plan;
+use tollgate_core::publish::FILES_VARIABLE;
 
 use crate::Engine;
 use crate::ports::{
@@ -90,6 +91,7 @@ impl Execution<'_> {
             Act::CherryPick { .. } => self.cherry_pick(act).await.into(),
             Act::Verify { .. } => self.verify(act).await.into(),
             Act::Run(command) => self.run(command).await,
+            Act::Pack(pack) => self.pack(pack).await,
             Act::Publish(publish) => self.publish(publish).await,
             Act::Mail { .. } => {
                 let folder = self.plan.folder.as_deref().map(PathBuf::from).unwrap_or_default();
@@ -165,7 +167,10 @@ impl Execution<'_> {
         if let ChildState::Ended(exit) = state {
             return Ok(exit);
         }
-        let folder = self.engine.places.work.join("files").join(self.effect.to_string());
+        let folder = match &command.packed {
+            None => self.folder(""),
+            Some(_) => self.folder("source"),
+        };
         let lost = state == ChildState::Lost && command.repeatable;
         if lost {
             // A lost one whose command may be repeated is simply run again.
@@ -173,13 +178,20 @@ impl Execution<'_> {
         }
         if lost || state == ChildState::Never {
             self.engine.world.source.lay_out(&self.repository(), &command.content, &folder).await?;
+            if let Some(packed) = &command.packed {
+                self.lay_out_packed(packed, &self.folder("files")).await?;
+            }
+        }
+        let mut variables = command.variables.clone();
+        if command.packed.is_some() {
+            variables.insert(FILES_VARIABLE.to_owned(), self.folder("files").display().to_string());
         }
         let request = ChildRequest {
             id: self.effect,
             attempt: self.child,
             command: command.command.clone(),
             folder,
-            variables: command.variables.clone(),
+            variables,
             secrets: command.secrets.clone(),
             timeout: command.timeout,
         };

@@ -3,6 +3,7 @@
 mod facts;
 mod merging;
 mod procedures;
+mod publishing;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,14 +14,13 @@ pub use facts::*;
 use jiff::{SignedDuration, Timestamp};
 pub use merging::*;
 pub use procedures::{FileLoader, Procedures};
+pub use publishing::*;
 use serde::{Deserialize, Serialize};
 pub use tollgate_core::act::FailureClass;
 use tollgate_core::ids::EffectId;
 pub use tollgate_core::ids::ObjectId;
-use tollgate_core::journal::Hash;
 pub use tollgate_core::model::{MergeHow, ProbeRead};
 pub use tollgate_core::plan::FileDiff;
-pub use tollgate_core::publish::{Answer, Artifacts, Lookup};
 pub use tollgate_core::signatures::{SignedObject, Signers, Verdict};
 
 /// An outside act or look that failed.
@@ -625,51 +625,6 @@ pub struct ProbeAnswer {
 pub trait Prober: Send + Sync + std::fmt::Debug {
     /// Looks once. That nothing answers is an answer, not an error.
     async fn probe(&self, request: &ProbeRequest) -> ProbeAnswer;
-}
-
-// ---------------------------------------------------------------- registries
-
-/// What came of a question to a registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RegistryAnswer {
-    /// There is something at the address.
-    There(Answer),
-    /// There is nothing.
-    Absent,
-    /// The registry asks to come back later.
-    Later {
-        /// In which words.
-        why: String,
-        /// When, if it says so.
-        after: Option<SignedDuration>,
-    },
-}
-
-/// Asks registries what they list.
-#[async_trait]
-pub trait Registries: Send + Sync + std::fmt::Debug {
-    /// Asks once. A secret is shown to the registry, and to the place that it names for getting tokens; to nobody else.
-    async fn ask(&self, lookup: &Lookup) -> Result<RegistryAnswer, PortError>;
-}
-
-/// Keeps files that were packed until a registry has them, so that what is uploaded in the end is what was packed at first.
-#[async_trait]
-pub trait Depot: Send + Sync + std::fmt::Debug {
-    /// The files under a key, with their digests; `None` when nothing was kept under it.
-    async fn kept(&self, key: &Hash) -> Result<Option<Artifacts>, PortError>;
-
-    /// Keeps the files of a folder that fit one of the patterns, all or none. What is under the key already stays as it is and
-    /// is the answer.
-    async fn keep(&self, key: &Hash, folder: &Path, patterns: &[String]) -> Result<Artifacts, PortError>;
-
-    /// Puts copies of some of the files into a folder, made or emptied.
-    async fn lay_out(&self, key: &Hash, names: &[String], folder: &Path) -> Result<(), PortError>;
-
-    /// Makes a folder, or empties it.
-    async fn clear(&self, folder: &Path) -> Result<(), PortError>;
-
-    /// Removes what is under a key. No error when there is nothing.
-    async fn forget(&self, key: &Hash) -> Result<(), PortError>;
 }
 
 // ---------------------------------------------------------------- mail

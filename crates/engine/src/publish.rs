@@ -42,8 +42,8 @@ const THERE: &[&str] = &[
     "previously published",
 ];
 
-/// Why a publication goes no further for now.
-enum Stop {
+/// Why an act of several commands goes no further for now.
+pub(crate) enum Stop {
     /// It failed.
     Failed(Failure),
     /// A command ended badly; its output is worth keeping.
@@ -66,7 +66,13 @@ impl From<PortError> for Stop {
 impl Execution<'_> {
     /// Publishes a version, or finds it published.
     pub(crate) async fn publish(&self, publish: &Publish) -> Executed {
-        match self.try_publish(publish).await {
+        let published = self.try_publish(publish).await;
+        self.stopped(published)
+    }
+
+    /// How an act ended that runs several commands.
+    pub(crate) fn stopped(&self, result: Result<Outcome, Stop>) -> Executed {
+        match result {
             Ok(outcome) => Ok(outcome).into(),
             Err(Stop::Failed(failure)) => Err(failure).into(),
             Err(Stop::Ended(failure, exit)) => {
@@ -194,9 +200,9 @@ impl Execution<'_> {
         Ok(self.engine.world.runner.run(&self.with_folders(request)).await?)
     }
 
-    /// Whether a command of the publication has still to be started. One that got lost can be: packing makes new files, and
+    /// Whether a command of the act has still to be started. One that got lost can be: packing makes new files, and
     /// what is uploaded was just looked for.
-    async fn has_to_start(&self, id: EffectId) -> Result<bool, PortError> {
+    pub(crate) async fn has_to_start(&self, id: EffectId) -> Result<bool, PortError> {
         let runner = &self.engine.world.runner;
         Ok(match runner.look(id, 1).await? {
             ChildState::Never => true,
@@ -240,19 +246,19 @@ impl Execution<'_> {
     }
 
     /// The folder of this effect, or one in it.
-    fn folder(&self, name: &str) -> PathBuf {
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
         let folder = self.engine.places.work.join("files").join(self.effect.to_string());
         if name.is_empty() { folder } else { folder.join(name) }
     }
 
-    fn with_folders(&self, mut request: ChildRequest) -> ChildRequest {
+    pub(crate) fn with_folders(&self, mut request: ChildRequest) -> ChildRequest {
         for (variable, name) in SHARED_VARIABLES.iter().zip(["source", "out", "files"]) {
             request.variables.insert((*variable).to_owned(), self.folder(name).display().to_string());
         }
         request
     }
 
-    async fn point(&self, point: Point) -> Result<(), Stop> {
+    pub(crate) async fn point(&self, point: Point) -> Result<(), Stop> {
         match fault(&*self.engine.inject, point).await {
             Fault::Crash => Err(Stop::Crashed),
             _ => Ok(()),

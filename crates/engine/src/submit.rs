@@ -173,6 +173,7 @@ impl Engine {
             let written = Written::by(&commit);
             match self.commit(commit).await {
                 Ok(()) => {
+                    self.forget_packed(&loaded.view, &decision.after).await;
                     // A new run speaks of environments that the view was not read with.
                     if !matches!(stimulus, Stimulus::Start { .. } | Stimulus::Respin { .. })
                         && let Some(next) = loaded.after(decision.after.clone(), &written)

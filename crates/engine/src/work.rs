@@ -13,6 +13,7 @@ use tollgate_core::facts::Look;
 use tollgate_core::ids::{EffectId, ReleaseId, ServiceName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Probe, ProbeRead};
+use tollgate_core::pack;
 use tollgate_core::plan::Plan;
 use tollgate_core::publish::commands_of;
 use tollgate_core::state::StepStatus;
@@ -467,6 +468,7 @@ impl Engine {
 fn children_of(effect: EffectId, act: &Act) -> Vec<EffectId> {
     match act {
         Act::Publish(_) => commands_of(effect).to_vec(),
+        Act::Pack(_) => pack::commands_of(effect).to_vec(),
         _ => vec![effect],
     }
 }

@@ -132,6 +132,7 @@ impl Beginning<'_> {
             StepKind::LoadTest(test) => {
                 self.command(&test.shell, self.step.timeout.unwrap_or(COMMAND_TIMEOUT))?
             }
+            StepKind::Pack(spec) => self.pack(spec, &context)?,
             StepKind::Publish(spec) => self.publish(spec, candidate, &context)?,
             StepKind::Message(message) => self.mail(message, &context)?,
             StepKind::Manual { .. }
@@ -184,7 +185,7 @@ impl Beginning<'_> {
     }
 
     /// The commit of the candidate, which has to hold everything that was edited.
-    fn committed(&self, before: &str) -> Result<ObjectId, Failure> {
+    pub(super) fn committed(&self, before: &str) -> Result<ObjectId, Failure> {
         let candidate = self
             .view
             .candidate(self.run)
@@ -281,6 +282,7 @@ impl Beginning<'_> {
             timeout,
             repeatable: shell.repeatable,
             outputs: self.step.outputs.clone(),
+            packed: self.step.packed.as_ref().map(|id| self.laid(id)).transpose()?.map(Box::new),
         })))
     }
 

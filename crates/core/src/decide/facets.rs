@@ -49,6 +49,7 @@ fn makes(body: &Body, facet: &Facet) -> bool {
         Facet::Notes => matches!(kind, StepKind::Changelog),
         Facet::Digest(component) => match kind {
             StepKind::Publish(spec) => spec.target.component() == Some(component),
+            StepKind::Pack(spec) => spec.component.as_ref() == Some(component),
             StepKind::Wait(FactWait::Artifact { component: of, .. }) => of == component,
             _ => false,
         },

@@ -386,6 +386,7 @@ pub(crate) fn changes_history<'a>(
                 | StepKind::GitPush { .. }
                 | StepKind::GitMerge(_)
                 | StepKind::GitVerify(_)
+                | StepKind::Pack(_)
                 | StepKind::Publish(_)
         )
     );

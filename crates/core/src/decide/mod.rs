@@ -20,6 +20,7 @@ mod load;
 mod look;
 mod notices;
 mod pace;
+mod packing;
 mod people;
 mod policy;
 mod remind;

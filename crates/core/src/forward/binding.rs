@@ -143,6 +143,7 @@ fn step_kind(planned: &PlannedStep) -> &'static str {
         Body::Step(kind) => match kind {
             StepKind::Shell(_) => "command",
             StepKind::LoadTest(_) => "load test",
+            StepKind::Pack(_) => "packing",
             StepKind::Publish(_) => "publishing",
             StepKind::Manual { .. } | StepKind::HandOver { .. } => "manual step",
             StepKind::Ask { .. } => "question",

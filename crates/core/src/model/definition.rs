@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Again, ApprovalRule, Checklist, FactWait, LoadTest, Patience, Place, PublishSpec, StepAt, Template,
-    VoteRule, Who,
+    Again, ApprovalRule, Checklist, FactWait, LoadTest, PackSpec, Patience, Place, PublishSpec, StepAt,
+    Template, VoteRule, Who,
 };
 use crate::calendar::{FixedTime, Moment, Zone};
 use crate::changelog::ChangelogRules;
@@ -334,6 +334,9 @@ pub struct Step {
     pub otherwise: Otherwise,
     /// What is read from its output.
     pub outputs: BTreeMap<OutputName, Extract>,
+    /// The step whose files its command gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<StepId>,
     /// What its evidence covers; without it, what the kind implies.
     pub covers: Option<Vec<FacetName>>,
     /// How long people are waited for before they are asked again.
@@ -363,6 +366,7 @@ impl Step {
             retry: None,
             otherwise: Otherwise::Ask,
             outputs: BTreeMap::new(),
+            packed: None,
             covers: None,
             patience: Patience::default(),
             again: Again::default(),
@@ -417,6 +421,8 @@ pub enum StepKind {
     Shell(Shell),
     /// Runs a load test and judges its numbers.
     LoadTest(Box<LoadTest>),
+    /// Packs files of the release, and tells of them.
+    Pack(PackSpec),
     /// Publishes a package or an image in a registry.
     Publish(PublishSpec),
     /// A person does something and says so.

@@ -101,7 +101,7 @@ fn can_stay(body: &Body) -> bool {
 
 /// Whether two steps of two plans are one step of the file.
 fn same(one: &PlannedStep, other: &PlannedStep) -> bool {
-    let PlannedStep { body, item, items, environment, conditions, by, outputs, covers, .. } = one;
+    let PlannedStep { body, item, items, environment, conditions, by, outputs, packed, covers, .. } = one;
     let (item, title) = (item.as_ref().map(|item| &item.title), other.item.as_ref().map(|item| &item.title));
     let titles = |items: &[super::Item]| items.iter().map(|item| item.title.clone()).collect::<Vec<_>>();
     *body == other.body
@@ -111,6 +111,7 @@ fn same(one: &PlannedStep, other: &PlannedStep) -> bool {
         && conditions.iter().map(|c| c.source()).eq(other.conditions.iter().map(|c| c.source()))
         && *by == other.by
         && *outputs == other.outputs
+        && *packed == other.packed
         && *covers == other.covers
 }
 

@@ -237,6 +237,7 @@ impl Unfolding<'_> {
             retry: step.retry,
             otherwise: step.otherwise,
             outputs: step.outputs.clone(),
+            packed: step.packed.clone(),
             covers: step.covers.clone(),
             patience: step.patience.clone(),
             again: step.again.clone(),

@@ -26,7 +26,8 @@ use crate::model::Target;
 pub use image::{Image, ImageError};
 pub use read::Answer;
 pub use registry::{Credentials, Lookup, Scheme};
-pub use tools::{Packing, SHARED_VARIABLES, Uploading};
+pub(crate) use tools::below_source;
+pub use tools::{FILES_VARIABLE, Packing, SHARED_VARIABLES, Uploading};
 
 /// The most files of one publication: an event tells them all.
 pub const FILES_MAX: usize = 100;
@@ -81,6 +82,11 @@ impl Digest {
     /// Of SHA-256.
     pub fn sha256(hash: &Hash) -> Self {
         Self(format!("sha256:{hash}"))
+    }
+
+    /// Its digits, without the algorithm.
+    pub fn digits(&self) -> &str {
+        self.0.split_once(':').map_or(self.0.as_str(), |(_, digits)| digits)
     }
 
     /// Its first digits, for people.

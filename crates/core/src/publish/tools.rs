@@ -13,7 +13,10 @@ use crate::model::{Access, Target};
 pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The variables for the folders that are prepared: of the source, of what is made, of what was packed.
-pub const SHARED_VARIABLES: [&str; 3] = ["TOLLGATE_SOURCE", "TOLLGATE_OUT", "TOLLGATE_FILES"];
+pub const SHARED_VARIABLES: [&str; 3] = ["TOLLGATE_SOURCE", "TOLLGATE_OUT", FILES_VARIABLE];
+
+/// The variable for the folder of what was packed.
+pub const FILES_VARIABLE: &str = "TOLLGATE_FILES";
 
 /// The variable that holds the token of a registry of images.
 const REGISTRY_TOKEN: &str = "REGISTRY_TOKEN";
@@ -256,7 +259,7 @@ fn cargo_variable(registry: Option<&str>, what: &str) -> String {
 }
 
 /// A pattern of the team, from the folder above the source: that is as far up as one may go.
-fn below_source(pattern: &str) -> String {
+pub(crate) fn below_source(pattern: &str) -> String {
     match pattern.strip_prefix("../") {
         Some(above) => above.to_owned(),
         None => format!("source/{}", pattern.trim_start_matches("./")),

@@ -419,6 +419,11 @@ impl ReleaseState {
             StepResult::Fact { seen, component: Some(component) } => {
                 candidate.digests.insert(component.clone(), seen.clone());
             }
+            StepResult::Act(Outcome::Packed(packed)) => {
+                if let Some(component) = &packed.component {
+                    candidate.digests.insert(component.clone(), packed.digest.to_string());
+                }
+            }
             StepResult::Act(Outcome::Published { component: Some(component), files, .. }) => {
                 if let Some(image) = files.values().next() {
                     candidate.digests.insert(component.clone(), image.sha256.to_string());

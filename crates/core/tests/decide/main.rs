@@ -16,6 +16,7 @@ mod merging;
 mod mistakes;
 mod notices;
 mod pace;
+mod packing;
 mod policies;
 mod publishing;
 mod random;

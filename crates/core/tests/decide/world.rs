@@ -512,6 +512,10 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
             output: None,
             took_ms: 5,
         },
+        Act::Pack(pack) => {
+            let files = BTreeMap::from([("shop.tar.gz".into(), artifact(&pack.version))]);
+            Outcome::Packed(Box::new(pack.packed(files, None)))
+        }
         Act::Publish(publish) => Outcome::Published {
             registry: publish.target.registry(),
             name: publish.target.name(),

@@ -18,6 +18,7 @@ mod file;
 mod labels;
 mod load;
 mod notify;
+mod pack;
 mod publish;
 mod risk;
 mod scenario;

@@ -6,6 +6,7 @@ use super::facts::{
 };
 use super::load::{LOAD_BASELINE, LOAD_GATE, LOAD_TEST, MEASURES};
 use super::notify::{ESCALATE, REMIND};
+use super::pack::PACK;
 use super::publish::PUBLISH;
 use super::{
     Choice, Key, MANY, Mapping, NAME, Refused, Shape, VARIABLE, WORD, choice, elsewhere, key, later, mapping,
@@ -25,6 +26,7 @@ pub(crate) const STEP_KINDS: &[&str] = &[
     "git.verify",
     "shell",
     "load-test",
+    "pack",
     "publish",
     "manual",
     "ask",
@@ -87,6 +89,7 @@ const SINGLE_KINDS: &[&str] = &[
     "git.verify",
     "shell",
     "load-test",
+    "pack",
     "publish",
     "manual",
     "ask",
@@ -145,6 +148,7 @@ pub(crate) static STEP: Mapping = mapping(
         LOAD_TEST,
         MEASURES,
         LOAD_BASELINE,
+        key("pack", Shape::Map(&PACK), "Packs files of the release, and tells of them."),
         key("publish", Shape::Map(&PUBLISH), "Publishes a package or an image in a registry."),
         MANUAL_KEY,
         ASK_KEY,
@@ -184,6 +188,7 @@ pub(crate) static STEP: Mapping = mapping(
             "git.verify",
             "shell",
             "load-test",
+            "pack",
             "publish",
             "message",
             "promote",
@@ -192,6 +197,7 @@ pub(crate) static STEP: Mapping = mapping(
         REMIND.with(PEOPLE_KINDS),
         ESCALATE.with(PEOPLE_KINDS),
         OUTPUTS,
+        PACKED,
         COVERS,
         VALID,
         PER,
@@ -255,12 +261,14 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
             "git.merge",
             "git.cherry-pick",
             "git.verify",
+            "pack",
             "publish",
             "promote",
         ],
         "it stands in a procedure: an environment gets a candidate that is finished",
     ),
     elsewhere(&["outputs"], "outputs are read from the steps of a procedure"),
+    elsewhere(&["packed"], "files are packed for the steps of a procedure"),
 ]);
 
 const PARALLEL_ABOUT: &str = "Steps that go on at the same time; the next one waits for all of them.";
@@ -368,6 +376,8 @@ const OUTPUTS: Key = key(
     "What is read from its output, as `steps.ID.NAME` further down.",
 )
 .with(&["shell"]);
+const PACKED: Key =
+    key("packed", Shape::Name(WORD), "The `pack` step whose files the command gets.").with(&["shell"]);
 const COVERS: Key =
     key("covers", Shape::List(&FACET, 1), "What its evidence covers; what the kind implies if not given.")
         .with(&["manual", "ask", "approval", "vote", "checklist"]);
@@ -409,6 +419,7 @@ const LATER_STEPS: &[Refused] = &[
         &["artifacts"],
         "write `artifact`, one step for each; whether they are there still is a gate of an environment",
     ),
+    elsewhere(&["checksums", "sbom", "provenance"], "it is made by a `pack` step, beside its `files`"),
     later(&["forge.pull-request", "pull-request", "forge.release"], MANUAL_INSTEAD),
     later(&["schema.rehearse", "schema.migrate", "rollback", "deploy"], MANUAL_INSTEAD),
     elsewhere(&["require"], "an expression that must be true is a gate of an environment; a step has `if`"),

@@ -68,6 +68,7 @@ impl Lower<'_> {
                 self.shell(command, value, scope).map(StepKind::Shell)
             }
             "load-test" => self.load_test(step, value, scope, by),
+            "pack" => self.pack(kind, flow),
             "publish" => self.publish(value, scope),
             "manual" => {
                 let instruction = self.template(value.get("do").unwrap_or(value), scope)?;

@@ -17,6 +17,7 @@ mod labels;
 mod load;
 mod notify;
 mod order;
+mod pack;
 mod people;
 mod procedures;
 mod publish;

@@ -24,6 +24,8 @@ pub(super) struct Order {
     pushed: bool,
     /// What was published before the tag was pushed.
     published: Option<Span>,
+    /// What was packed of the commit as it was then.
+    packed: Option<Span>,
     /// The promotions, each with what was asked before it.
     pub(super) promotions: Vec<(EnvironmentName, Span, BTreeSet<QuestionName>)>,
 }
@@ -45,6 +47,10 @@ impl Order {
         if parallel && edits {
             let message = format!("`{kind}` cannot go on beside other steps: the release has one history");
             report.error(Code::StepOrder, at, message).hint("move it out of `parallel`");
+        }
+        if let Some(packed) = self.packed.filter(|_| edits && kind != "git.tag") {
+            let message = format!("`{kind}` comes after line {} packed what is released", packed.line);
+            report.error(Code::StepOrder, at, message).hint("move the `pack` step below it");
         }
         match kind {
             "git.branch" => self.branch(at, report),
@@ -97,7 +103,30 @@ impl Order {
             }
             "git.push" => self.push(&step.value, report),
             "publish" => self.publish(step, report),
+            "pack" => self.pack(step, report),
             _ => {}
+        }
+    }
+
+    fn pack(&mut self, step: &Entry, report: &mut Report) {
+        let at = step.key_span;
+        if let Some(edited) = self.edited {
+            let message = format!("what line {} edits is not committed before it is packed", edited.line);
+            report.error(Code::StepOrder, at, message).hint("put a `git.commit` step before it");
+        }
+        self.packed.get_or_insert(at);
+        let is_part = step.value.get("component").is_some();
+        self.before_promotion(is_part, "the files are", "they are packed", at, report);
+    }
+
+    /// What is a part of the candidate is there before that goes anywhere.
+    fn before_promotion(&self, is_part: bool, what: &str, then: &str, at: Span, report: &mut Report) {
+        if let Some((_, promotion, _)) = self.promotions.first().filter(|_| is_part) {
+            let message = format!(
+                "{what} a part of the candidate, which line {} promotes before {then}",
+                promotion.line
+            );
+            report.error(Code::StepOrder, at, message).hint("move it up, or leave its `component` out");
         }
     }
 
@@ -112,13 +141,7 @@ impl Order {
             self.published.get_or_insert(at);
         }
         let is_part = step.value.get("oci").is_some_and(|oci| oci.get("component").is_some());
-        if let Some((_, promotion, _)) = self.promotions.first().filter(|_| is_part) {
-            let message = format!(
-                "the image is a part of the candidate, which line {} promotes before it is published",
-                promotion.line
-            );
-            report.error(Code::StepOrder, at, message).hint("move it up, or leave its `component` out");
-        }
+        self.before_promotion(is_part, "the image is", "it is published", at, report);
     }
 
     fn before_tag(&self, kind: &str, at: Span, report: &mut Report) {

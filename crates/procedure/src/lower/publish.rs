@@ -46,7 +46,7 @@ impl Lower<'_> {
         Some(Pypi {
             package,
             build: self.command_of(node, "build").unwrap_or_else(|| "python3 -m build".into()),
-            files: self.patterns(node, "dist/*"),
+            files: self.patterns(node, Some("dist/*")),
             url: url.unwrap_or_else(|| "https://upload.pypi.org/legacy/".into()),
             index: index.unwrap_or_else(|| "https://pypi.org/simple".into()),
             user: self.text_of(node, "user").unwrap_or_else(|| "__token__".into()),
@@ -87,7 +87,7 @@ impl Lower<'_> {
         Some(Debian {
             package,
             build: self.command_of(node, "build").unwrap_or_else(|| "dpkg-buildpackage -b -us -uc".into()),
-            files: self.patterns(node, "../*.deb"),
+            files: self.patterns(node, Some("../*.deb")),
             repository: repository?,
             url,
             codename: self.text_of(node, "codename")?,
@@ -107,7 +107,7 @@ impl Lower<'_> {
         Some(Oci { from: from?, to: to?, component, user: self.text_of(node, "user") })
     }
 
-    fn component(&mut self, node: &Node) -> Option<ComponentName> {
+    pub(super) fn component(&mut self, node: &Node) -> Option<ComponentName> {
         let text = node.text()?;
         if let Some(found) = self.declared.components.iter().find(|name| name.as_str() == text) {
             return Some(found.clone());
@@ -171,7 +171,7 @@ impl Lower<'_> {
     }
 
     /// A command, into which nothing is filled.
-    fn command_of(&mut self, node: &Node, key: &str) -> Option<String> {
+    pub(super) fn command_of(&mut self, node: &Node, key: &str) -> Option<String> {
         let value = node.get(key)?;
         let text = value.text()?.trim_end_matches('\n').to_owned();
         self.nothing_filled_in(&text, value);
@@ -179,9 +179,11 @@ impl Lower<'_> {
     }
 
     /// Patterns of files, from the folder above the source at most.
-    fn patterns(&mut self, node: &Node, usual: &str) -> Vec<String> {
+    pub(super) fn patterns(&mut self, node: &Node, usual: Option<&str>) -> Vec<String> {
         let given = self.one_or_more(node, "files", |_, item| item.text().map(ToOwned::to_owned));
-        let Some(value) = node.get("files") else { return vec![usual.to_owned()] };
+        let Some(value) = node.get("files") else {
+            return usual.map(ToOwned::to_owned).into_iter().collect();
+        };
         for pattern in &given {
             let below = pattern.strip_prefix("../").unwrap_or(pattern);
             if let Err(error) = RepoPath::new(below) {

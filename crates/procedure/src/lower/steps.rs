@@ -23,12 +23,17 @@ const MAX_STEPS: usize = 500;
 struct Past {
     outputs: BTreeSet<(String, String)>,
     asked: BTreeSet<QuestionName>,
+    /// The steps that packed something, and those that published something.
+    packed: BTreeSet<String>,
+    published: BTreeSet<String>,
 }
 
 impl Past {
     fn extend(&mut self, other: &Self) {
         self.outputs.extend(other.outputs.iter().cloned());
         self.asked.extend(other.asked.iter().cloned());
+        self.packed.extend(other.packed.iter().cloned());
+        self.published.extend(other.published.iter().cloned());
     }
 }
 
@@ -105,6 +110,16 @@ impl Flow {
     /// The questions asked so far.
     pub(super) fn asked(&self) -> &BTreeSet<QuestionName> {
         &self.past.asked
+    }
+
+    /// The steps that have packed something so far.
+    pub(super) fn packed(&self) -> impl Iterator<Item = &str> + Clone {
+        self.past.packed.iter().map(String::as_str)
+    }
+
+    /// The steps that have published something so far.
+    pub(super) fn published(&self) -> impl Iterator<Item = &str> + Clone {
+        self.past.published.iter().map(String::as_str)
     }
 
     fn scope(&self, past: &Past, item: Option<bool>) -> Scope {
@@ -268,6 +283,7 @@ impl Lower<'_> {
         let timeout = self.duration_of(node, "timeout");
         let retry = node.get("retry").map(|retry| self.retry(retry));
         let mut outputs = self.outputs(node, &each);
+        let packed = self.packed(node, flow);
         let kind = self.kind_in_group(node, kind, &id_text, &by, &scope, flow);
         if let Some(StepKind::LoadTest(test)) = &kind {
             outputs.extend(test.rule.outputs());
@@ -301,6 +317,7 @@ impl Lower<'_> {
             retry,
             otherwise,
             outputs,
+            packed,
             covers,
             again,
             patience: self.patience(node),
@@ -327,8 +344,11 @@ impl Lower<'_> {
         let lowered = self.kind(node, kind, scope, inherited.as_ref(), flow);
         flow.open.pop();
         flow.by = outer;
-        if let Some(StepKind::Ask { questions }) = &lowered {
-            flow.past.asked.extend(questions.iter().cloned());
+        match &lowered {
+            Some(StepKind::Ask { questions }) => flow.past.asked.extend(questions.iter().cloned()),
+            Some(StepKind::Pack(_)) => drop(flow.past.packed.insert(id.to_owned())),
+            Some(StepKind::Publish(_)) => drop(flow.past.published.insert(id.to_owned())),
+            _ => {}
         }
         lowered
     }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use tollgate_core::act::FailureClass;
 use tollgate_core::journal::Hash;
 use tollgate_core::publish::{Artifact, Digest};
 use tollgate_engine::ports::{
     Answer, Artifacts, ChildExit, ChildRequest, Depot, Lookup, PortError, Registries, RegistryAnswer,
 };
 
-use super::{SimWorld, State, lost_answer};
+use super::{SimWorld, State, error, lost_answer};
 
 /// What becomes of an upload.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,9 +43,19 @@ pub struct Registry {
     pub packed: u32,
     /// Every upload that was begun, with the content.
     pub begun: Vec<Digest>,
-    kept: BTreeMap<Hash, Artifacts>,
-    fresh: BTreeMap<String, (String, Artifact)>,
-    laid_out: BTreeMap<String, Artifacts>,
+    /// What the commands that pack write as the SBOM.
+    pub sbom: String,
+    /// The files that were laid out, by folder: their names and content.
+    pub laid_out: BTreeMap<String, BTreeMap<String, String>>,
+    kept: BTreeMap<Hash, BTreeMap<String, String>>,
+    fresh: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Registry {
+    /// How many packed files are kept.
+    pub fn kept(&self) -> usize {
+        self.kept.values().map(BTreeMap::len).sum()
+    }
 }
 
 /// A file of some content.
@@ -52,6 +63,10 @@ fn artifact(content: &str) -> Artifact {
     let hash = Hash::of(content);
     let sha512 = format!("sha512:{hash}{hash}").parse().unwrap_or_else(|_| Digest::sha256(&hash));
     Artifact { sha256: Digest::sha256(&hash), sha512, bytes: content.len() as u64 }
+}
+
+fn artifacts(files: &BTreeMap<String, String>) -> Artifacts {
+    files.iter().map(|(name, content)| (name.clone(), artifact(content))).collect()
 }
 
 impl State {
@@ -66,15 +81,24 @@ impl State {
     pub(super) fn publishing(&mut self, request: &ChildRequest, exit: &mut ChildExit) {
         let variable = |name: &str| request.variables.get(name).cloned().unwrap_or_default();
         let (package, version) = (variable("TOLLGATE_PACKAGE"), variable("TOLLGATE_VERSION"));
-        let name = format!("{package}-{version}.crate");
+        let name = match package.is_empty() {
+            true => format!("files-{version}.tar.gz"),
+            false => format!("{package}-{version}.crate"),
+        };
+        if request.command.contains("write sbom") {
+            let file = variable("TOLLGATE_SBOM").rsplit('/').next().unwrap_or_default().to_owned();
+            let sbom = self.registry.sbom.clone();
+            self.registry.fresh.entry(variable("TOLLGATE_OUT")).or_default().insert(file, sbom);
+            return;
+        }
         if !request.command.contains("cargo publish") {
             self.registry.packed += 1;
             let content = format!("{name} packed for the {}. time", self.registry.packed);
-            self.registry.fresh.insert(variable("TOLLGATE_OUT"), (name, artifact(&content)));
+            self.registry.fresh.entry(variable("TOLLGATE_OUT")).or_default().insert(name, content);
             return;
         }
         let files = self.registry.laid_out.get(&variable("TOLLGATE_FILES"));
-        let Some(file) = files.and_then(|files| files.get(&name)).cloned() else {
+        let Some(file) = files.and_then(|files| files.get(&name)).map(|content| artifact(content)) else {
             self.violation(format!("`{name}` is uploaded, and was not laid out"));
             return;
         };
@@ -140,26 +164,25 @@ impl Registries for SimRegistries {
     }
 }
 
-/// Keeps files that were packed, by their digests alone.
+/// Keeps files that were packed.
 #[derive(Debug, Clone)]
 pub struct SimDepot(pub SimWorld);
 
 #[async_trait]
 impl Depot for SimDepot {
     async fn kept(&self, key: &Hash) -> Result<Option<Artifacts>, PortError> {
-        Ok(self.0.state().registry.kept.get(key).cloned())
+        Ok(self.0.state().registry.kept.get(key).map(artifacts))
     }
 
     async fn keep(&self, key: &Hash, folder: &Path, _: &[String]) -> Result<Artifacts, PortError> {
         let mut state = self.0.state();
         if let Some(kept) = state.registry.kept.get(key) {
-            return Ok(kept.clone());
+            return Ok(artifacts(kept));
         }
         let out = folder.join("out").display().to_string();
-        let made = state.registry.fresh.get(&out).cloned();
-        let kept: Artifacts = made.into_iter().collect();
-        state.registry.kept.insert(*key, kept.clone());
-        Ok(kept)
+        let made = state.registry.fresh.get(&out).cloned().unwrap_or_default();
+        state.registry.kept.insert(*key, made.clone());
+        Ok(artifacts(&made))
     }
 
     async fn lay_out(&self, key: &Hash, names: &[String], folder: &Path) -> Result<(), PortError> {
@@ -170,9 +193,24 @@ impl Depot for SimDepot {
         Ok(())
     }
 
+    async fn read(&self, key: &Hash, name: &str, _: u64) -> Result<Vec<u8>, PortError> {
+        let content = self.0.state().registry.kept.get(key).and_then(|files| files.get(name)).cloned();
+        let damaged = || error(FailureClass::Permanent, "read what was packed", "there is no such file");
+        content.map(String::into_bytes).ok_or_else(damaged)
+    }
+
+    async fn write(&self, folder: &Path, texts: &BTreeMap<String, String>) -> Result<(), PortError> {
+        let mut state = self.0.state();
+        let files = state.registry.laid_out.entry(folder.display().to_string()).or_default();
+        files.extend(texts.clone());
+        Ok(())
+    }
+
     async fn clear(&self, folder: &Path) -> Result<(), PortError> {
         // What a command left there is gone.
-        self.0.state().registry.fresh.remove(&folder.display().to_string());
+        let (mut state, folder) = (self.0.state(), folder.display().to_string());
+        state.registry.fresh.remove(&folder);
+        state.registry.laid_out.remove(&folder);
         Ok(())
     }
 

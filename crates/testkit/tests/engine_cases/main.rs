@@ -6,6 +6,7 @@ mod calendars;
 mod conflicts;
 mod faults;
 mod loops;
+mod packing;
 mod publishing;
 mod repairs;
 mod train_days;
