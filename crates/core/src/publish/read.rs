@@ -24,7 +24,13 @@ impl Publish {
                 Target::Crates(crates) => in_index(&answer.body, &crates.package, &self.version)?,
                 Target::Pypi(pypi) => in_simple_index(&answer.body, &pypi.package, &self.version)?,
                 Target::Npm(_) => in_packument(&answer.body, &self.version, ours)?,
-                Target::Debian(_) => in_packages(&answer.body, ours)?,
+                Target::Debian(debian) => {
+                    let is_one = |package: &str, version: &str, file: &str| match ours.is_empty() {
+                        true => package == debian.package && is_debian_version(version, &self.version),
+                        false => ours.contains_key(file),
+                    };
+                    in_packages(&answer.body, is_one)?
+                }
                 Target::Oci(_) => of_manifest(answer)?,
             });
         }
@@ -137,8 +143,8 @@ fn files_in_page(text: &str) -> Result<Vec<(String, Option<Digest>)>, String> {
     Ok(files)
 }
 
-/// The list of packages of a distribution: stanzas of fields.
-fn in_packages(body: &[u8], ours: &Artifacts) -> Result<Listed, String> {
+/// The list of packages of a distribution: stanzas of fields. Those count of which `is_one` holds: package, version and file.
+fn in_packages(body: &[u8], is_one: impl Fn(&str, &str, &str) -> bool) -> Result<Listed, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the list of packages is not text")?;
     if !text.trim().is_empty() && !text.lines().any(|line| line.starts_with("Package:")) {
         return Err("the answer is no list of packages".into());
@@ -150,7 +156,8 @@ fn in_packages(body: &[u8], ours: &Artifacts) -> Result<Listed, String> {
             line.map(str::trim)
         };
         let name = field("Filename").and_then(|path| path.rsplit('/').next());
-        if let Some(name) = name.filter(|name| ours.contains_key(*name)) {
+        let (package, version) = (field("Package").unwrap_or_default(), field("Version").unwrap_or_default());
+        if let Some(name) = name.filter(|name| is_one(package, version, name)) {
             let digest = field("SHA256").and_then(|digits| format!("sha256:{digits}").parse().ok());
             listed.insert(name.to_owned(), digest);
         }
@@ -213,6 +220,13 @@ fn pieces(version: &str) -> Vec<String> {
         *piece = short.into();
     }
     pieces
+}
+
+/// Whether a Debian version, such as `1:1.9.0-2`, is one of a release: its epoch and its revision are the packagers'.
+fn is_debian_version(found: &str, version: &str) -> bool {
+    let upstream = found.split_once(':').map_or(found, |(_, rest)| rest);
+    // What stands behind `~` comes before the release.
+    upstream.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']))
 }
 
 /// Package, version and architecture in the name of a Debian package's file.

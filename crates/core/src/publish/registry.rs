@@ -50,7 +50,8 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vn
                          application/vnd.docker.distribution.manifest.v2+json";
 
 impl Publish {
-    /// Where the version is looked for. All of them are asked.
+    /// Where the version is looked for. All of them are asked. Without files, as before they are packed, what is certain to be
+    /// among them is looked for.
     pub fn lookups(&self, ours: &Artifacts) -> Result<Vec<Lookup>, ImageError> {
         let lookup = |url: String, accept: &str, scheme: Scheme| Lookup {
             url,
@@ -85,6 +86,10 @@ impl Publish {
                 };
                 let mut lists: Vec<&str> =
                     ours.keys().filter_map(|name| read::debian_name(name)).map(|(_, _, of)| of).collect();
+                if ours.is_empty() {
+                    // Before it is packed: what fits all, and what most machines are.
+                    lists.push(&debian.architecture);
+                }
                 lists.iter_mut().filter(|of| **of == "all").for_each(|of| *of = &debian.architecture);
                 lists.sort_unstable();
                 lists.dedup();

@@ -106,6 +106,8 @@ fn a_version_is_looked_for_where_its_registry_keeps_it() {
     let debs = ["shop_1.9.0_amd64.deb", "shop-doc_1.9.0_all.deb", "shop_1.9.0_arm64.deb"];
     let list = |of: &str| format!("file:///srv/apt/dists/bookworm/main/binary-{of}/Packages");
     check(debian(), &debs, &[&list("amd64"), &list("arm64")]);
+    // Before anything is packed.
+    check(debian(), &[], &[&list("amd64")]);
     check(oci(), &[], &["https://registry.example.org/v2/team/app/manifests/1.9.0"]);
 }
 
@@ -168,6 +170,21 @@ fn what_is_listed_is_read() {
         &[(deb, Some(digest(deb)))],
     );
     check(debian(), "1.9.0", &[deb], "", &[]);
+    // Before it is packed, nobody knows what the file is called.
+    for (found, is_it) in [
+        ("1.9.0", true),
+        ("1:1.9.0-2", true),
+        ("1.9.0+dfsg-1", true),
+        ("1.9.0~rc1-1", false),
+        ("1.9.01", false),
+        ("1.8.0", false),
+    ] {
+        let body = stanza.replace("Package: shop", &format!("Package: shop\nVersion: {found}"));
+        let listed = publish(debian(), "1.9.0").listed(&Artifacts::new(), &answered(&body)).unwrap();
+        assert_eq!(!listed.is_empty(), is_it, "{found}");
+        let other = body.replace("Package: shop\n", "Package: shop-doc\n");
+        assert!(publish(debian(), "1.9.0").listed(&Artifacts::new(), &answered(&other)).unwrap().is_empty());
+    }
 }
 
 /// What npm writes for the content `x`.
