@@ -7,13 +7,13 @@ use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
     AT, Counting, Entering, GOING, Listing, Standing, Voting, accepting, acting, approval_actions, begun,
-    changes_history, conditions_left, due_text, expected, expired_votes, gates_of_step, knowing,
-    never_waived, not_yet, nowhere, of_role, saw, second, waiting_for, waits, waivers,
+    changes_history, conditions_left, due_text, expected, expired_votes, fails_again, gates_of_step, knowing,
+    never_waived, not_yet, nowhere, of_role, of_role_that, saw, second, waiting_for, waits, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
 use crate::gate::{Action, GateAnswer, GateOrigin, Hold, WaitsOn};
-use crate::ids::{EnvironmentName, QuestionName, RunId, StepId};
+use crate::ids::{EnvironmentName, PersonName, QuestionName, RunId, StepId};
 use crate::model::{ApprovalRule, Checklist, Deploy, Probe, StepKind, Template, VoteRule, Who};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
@@ -132,13 +132,30 @@ impl Explaining<'_> {
         can.then(|| Action::Waive(WaiverTarget::Step(self.run.id, planned.id.clone())))
     }
 
-    /// The ways out of a step that goes on only when somebody says how.
+    /// The ways out of a step that goes on only when somebody says how. To try again what fails at once is none: then an answer
+    /// that it rests on can be another one.
     fn ways_out(&self, planned: &PlannedStep, mut hold: Hold) -> Hold {
         hold.anybody = true;
-        hold.how = vec![Action::Retry(self.run.id, planned.id.clone())];
+        if !fails_again(self.view, self.run, self.plan, planned, self.now) {
+            hold.how = vec![Action::Retry(self.run.id, planned.id.clone())];
+        } else if let Some(question) = self.rests_on(planned) {
+            knowing(self.view, self.plan, &format!("answers.{question}"), &mut hold);
+        }
         hold.how.extend(self.waiving(planned));
         hold.how.push(Action::Abort(self.run.id));
         hold
+    }
+
+    /// The first question whose answer stands in what a step does.
+    fn rests_on(&self, planned: &PlannedStep) -> Option<&QuestionName> {
+        let Body::Step(kind) = &planned.body else { return None };
+        let texts = serde_json::to_string(kind).ok()?;
+        let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let mut names = texts.split("answers.").skip(1);
+        names.find_map(|rest| {
+            let name = rest.split(|c| !part(c)).next().unwrap_or_default();
+            self.plan.definition.questions.keys().find(|question| question.as_str() == name)
+        })
     }
 
     fn step(&self, planned: &PlannedStep, state: &StepState) -> Vec<Holding> {
@@ -351,7 +368,8 @@ impl Explaining<'_> {
         let target = ApprovalTarget::Step(self.run.id, planned.id.clone());
         let nowhere = nowhere()?;
         let entering = self.entering(planned, &nowhere);
-        let count = Counting { entering, rule, target: &target }.count();
+        let counting = Counting { entering, rule, target: &target };
+        let count = counting.count();
         if count.open(rule).is_some() {
             return None;
         }
@@ -360,7 +378,8 @@ impl Explaining<'_> {
         let what = format!("approval `{}`", planned.id);
         let since = entering.approval_ran_out(rule, &target).or(hold.since);
         let hold = Hold { what, why: count.why(rule), who: count.who(rule), how, since, ..hold };
-        Some(of_role(self.view, self.plan, Some(&rule.by), hold))
+        let acts = |person: &PersonName| counting.has_place(person);
+        Some(of_role_that(self.view, self.plan, Some(&rule.by), hold, acts))
     }
 
     fn checklist(&self, planned: &PlannedStep, list: &Checklist, hold: Hold) -> Option<Hold> {

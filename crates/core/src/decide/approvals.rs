@@ -237,6 +237,11 @@ impl Counting<'_> {
         }
     }
 
+    /// Whether a yes of somebody would count here if the rule named them.
+    pub fn has_place(&self, person: &PersonName) -> bool {
+        self.excluded(person).is_none() && self.fills_another(person, None).is_none()
+    }
+
     /// Whether somebody is of the group, or stands in for somebody of it who may approve.
     pub fn has_seat(&self, person: &PersonName) -> bool {
         let Entering { view, plan, now, .. } = self.entering;

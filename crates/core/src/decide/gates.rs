@@ -6,7 +6,7 @@ use super::approvals::Counting;
 use super::checklists::Listing;
 use super::effects::encoded_bytes;
 use super::remind::acting;
-use super::roles::of_role;
+use super::roles::{of_role, of_role_that};
 use super::votes::{Standing, Voting};
 use crate::context::{Context, RunFacts};
 use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
@@ -248,15 +248,11 @@ impl<'a> Entering<'a> {
         }
         let why = format!("candidate {} was not verified in {from}", self.run.candidate);
         let mut hold = self.waits(format!("verification in {from}"), why);
-        if !self.view.heads_for(self.run, self.plan, from) {
-            // Nothing in this run will bring it there.
+        if !self.comes_to(from) {
+            // Nothing under way will bring it there.
             hold.anybody = true;
             hold.on = WaitsOn::Person;
-            let policy = self.view.policy.as_deref();
-            hold.how = match policy.is_some_and(|policy| policy.environments.contains_key(from)) {
-                true => vec![Action::Promote(from.clone())],
-                false => vec![Action::AdoptPolicy, Action::Abort(self.run.id)],
-            };
+            hold.how = self.bringing_to(from);
         }
         hold.how.extend(gate.map(|gate| self.waiving(&gate)).unwrap_or_default());
         GateAnswer::Closed(hold)
@@ -462,7 +458,8 @@ impl<'a> Entering<'a> {
 
     fn approval(&self, name: &GateName, rule: &ApprovalRule) -> GateAnswer {
         let target = ApprovalTarget::Gate(self.environment.clone(), name.clone());
-        let count = Counting { entering: *self, rule, target: &target }.count();
+        let counting = Counting { entering: *self, rule, target: &target };
+        let count = counting.count();
         if let Some(open) = count.open(rule) {
             return GateAnswer::Open(open);
         }
@@ -480,7 +477,9 @@ impl<'a> Entering<'a> {
         let who = if sealed { count.who(rule) } else { count.refusers() };
         let since = self.approval_ran_out(rule, &target);
         let hold = self.hold(what, count.why(rule), WaitsOn::Person);
-        let hold = of_role(self.view, self.plan, Some(&rule.by), Hold { who, how, since, ..hold });
+        let hold = Hold { who, how, since, ..hold };
+        let acts = |person: &PersonName| counting.has_place(person);
+        let hold = of_role_that(self.view, self.plan, Some(&rule.by), hold, acts);
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 }

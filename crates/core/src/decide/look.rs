@@ -398,6 +398,22 @@ pub(crate) fn changes_history<'a>(
     plan.steps.iter().find(|step| step.id != planned.id && edits(&step.body) && under_way(step))
 }
 
+/// Whether a step would fail at once if somebody asked for another try, as things are now: nothing is tried then.
+pub(crate) fn fails_again(
+    view: &View,
+    run: &Run,
+    plan: &Plan,
+    planned: &PlannedStep,
+    now: Timestamp,
+) -> bool {
+    let mut tried = run.clone();
+    let Some(state) = tried.steps.get_mut(&planned.id) else { return false };
+    state.attempt += 1;
+    (state.opened_at, state.since, state.measured) = (now, now, None);
+    state.status = StepStatus::Open { seen: None, right: 0 };
+    matches!(Looking { view, run: &tried, plan, planned, now }.look(), Move::Fail(_))
+}
+
 fn is_observed(plan: &Plan, live: &PlannedStep) -> bool {
     plan.steps.iter().any(|step| {
         matches!(step.body, Body::Deploy(Deploy::Observed)) && step.promotion() == live.promotion()

@@ -23,11 +23,11 @@ impl View {
         self.members(plan, &held.of).contains(&held.person).then_some(&held.person)
     }
 
-    /// Who may say who fills a role: who can fill it, where that would be somebody else.
-    fn assigners(&self, plan: &Plan, name: &RoleName) -> Vec<PersonName> {
+    /// Who may say who fills a role: who can fill it, where somebody else who fits would.
+    fn assigners(&self, plan: &Plan, name: &RoleName, fits: impl Fn(&PersonName) -> bool) -> Vec<PersonName> {
         let can = self.role(plan, name).map(|role| self.members(plan, &role.of)).unwrap_or_default();
         let now = self.fills(plan, name);
-        match can.iter().any(|person| Some(person) != now) {
+        match can.iter().any(|person| Some(person) != now && fits(person)) {
             true => can,
             false => Vec::new(),
         }
@@ -35,7 +35,18 @@ impl View {
 }
 
 /// What waits for a role tells who fills it; where nobody can act, somebody who can fill it does so first.
-pub(crate) fn of_role(view: &View, plan: &Plan, by: Option<&Who>, mut hold: Hold) -> Hold {
+pub(crate) fn of_role(view: &View, plan: &Plan, by: Option<&Who>, hold: Hold) -> Hold {
+    of_role_that(view, plan, by, hold, |_| true)
+}
+
+/// The same, where not everybody who can fill the role could then act.
+pub(crate) fn of_role_that(
+    view: &View,
+    plan: &Plan,
+    by: Option<&Who>,
+    mut hold: Hold,
+    acts: impl Fn(&PersonName) -> bool,
+) -> Hold {
     let Some(Who::Role(role)) = by else { return hold };
     let filled = view.fills(plan, role);
     hold.why = match filled {
@@ -43,8 +54,12 @@ pub(crate) fn of_role(view: &View, plan: &Plan, by: Option<&Who>, mut hold: Hold
         None => format!("{}; nobody fills the role `{role}`", hold.why),
     };
     if hold.on == WaitsOn::Person && hold.who.is_empty() && !hold.anybody {
-        hold.who = view.assigners(plan, role);
+        hold.who = view.assigners(plan, role, acts);
         hold.how.retain(|action| matches!(action, Action::Waive(_)));
+        // To name somebody who cannot act either would bring it no further.
+        if hold.who.is_empty() {
+            return hold;
+        }
         hold.how.insert(0, Action::Assign(role.clone()));
     }
     hold

@@ -36,7 +36,7 @@ impl Entering<'_> {
         let what = format!("soak `{name}` of {}", self.environment);
         let Some((from, until)) = span else {
             let why = format!("candidate {} was not verified in {place} yet", self.run.candidate);
-            if !self.view.heads_for(self.run, self.plan, place) {
+            if !self.comes_to(place) {
                 return GateAnswer::Closed(self.again(name, what, why, place));
             }
             let mut hold = self.waits(what, why);
@@ -77,11 +77,16 @@ impl Entering<'_> {
         }
     }
 
-    /// Somebody has to bring it to that environment once more.
+    /// Somebody has to bring it to that environment once more, unless that is under way.
     fn again(&self, name: &GateName, what: String, why: String, place: &EnvironmentName) -> Hold {
+        if self.comes_to(place) {
+            let mut hold = self.waits(what, why);
+            hold.how.extend(self.waiving(name));
+            return hold;
+        }
         let mut hold = self.hold(what, why, WaitsOn::Person);
         hold.anybody = true;
-        hold.how = vec![Action::Promote(place.clone())];
+        hold.how = self.bringing_to(place);
         hold.how.extend(self.waiving(name));
         hold
     }

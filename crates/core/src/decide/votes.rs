@@ -101,7 +101,7 @@ impl<'a> Voting<'a> {
     pub(crate) fn opens(&self, waits_since: Timestamp) -> bool {
         match (self.standing(), self.moments()) {
             (Standing::Unopened, _) => true,
-            (Standing::Expired, Some((_, Some(closed)))) => waits_since > closed,
+            (Standing::Expired, Some((_, Some(closed)))) => waits_since >= closed,
             _ => false,
         }
     }

@@ -378,7 +378,7 @@ fn a_promotion_beside_a_run_that_goes_there_itself_is_refused() {
     assert_eq!(world.try_start(&promotion(&cut, "stage", &policy), "anna").unwrap_err().code, "under-way");
     assert_eq!(world.try_start(&promotion(&cut, "production", &policy), "anna").map(drop), Ok(()));
     let hold = &world.explain("1.9.0").last().unwrap().hold.clone();
-    assert_eq!(hold.on, WaitsOn::Person);
+    assert_eq!(hold.on, WaitsOn::Release, "what goes to stage is waited for");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::build::*;
 use crate::world::*;
 
 /// `rps` is at least 90% of what it was in production, `p95` at most 250.
-fn rule() -> LoadRule {
+pub(crate) fn rule() -> LoadRule {
     let bound = |bound, percent| vec![LoadBound { bound, percent }];
     let measures = [
         ("rps", Measure { json: "/rps".into(), bounds: bound(Bound::AtLeast(n("90")), true) }),
@@ -30,7 +30,7 @@ fn load_of(rule: LoadRule) -> Step {
     Step { outputs, ..step("load", StepKind::LoadTest(Box::new(test))) }
 }
 
-fn load() -> Step {
+pub(crate) fn load() -> Step {
     load_of(rule())
 }
 
@@ -46,7 +46,7 @@ fn steps() -> Vec<Step> {
 
 /// The load test ends well, having printed this.
 #[track_caller]
-fn measure(world: &mut World, version: &str, step: &str, printed: &[(&str, &str)]) {
+pub(crate) fn measure(world: &mut World, version: &str, step: &str, printed: &[(&str, &str)]) {
     world.lease(version, step).unwrap();
     let outputs = printed.iter().map(|(name, value)| (n(name), (*value).to_owned())).collect();
     let ran = Outcome::Ran { outputs, tail: String::new(), output: None, took_ms: 1 };

@@ -162,24 +162,31 @@ fn enough_votes_pass_it_early_while_nobody_is_against_it() {
 
 #[test]
 fn it_expires_and_is_asked_again() {
-    let mut world = voting(vote_rule("releng", 2, 24, Some(48)));
-    votes(&mut world, &[("anna", For)]);
-    world.pass(hours(48));
-    world.wake(V);
-    assert_eq!(world.is(V, "promote-stage/enter"), "expired");
-    let why = world.why(V);
-    assert!(
-        why.contains("the vote `ship` did not pass in time: +1: anna; -1: none; not voted: bob, carol"),
-        "{why}"
-    );
-    assert_eq!(world.vote(V, "bob", ship(), For, None).unwrap_err().code, "closed");
-    world.pass(hours(1));
-    world.retry(V, "anna", "promote-stage/enter").unwrap();
-    assert!(world.why(V).contains("there are 0"), "votes of the one before do not count: {}", world.why(V));
-    votes(&mut world, &[("bob", For), ("carol", For)]);
-    world.pass(hours(24));
-    world.wake(V);
-    assert_eq!(world.is(V, "promote-stage/deploy"), "wanted");
+    // Also where somebody asks for it at that very moment.
+    for late in [0, 1] {
+        let mut world = voting(vote_rule("releng", 2, 24, Some(48)));
+        votes(&mut world, &[("anna", For)]);
+        world.pass(hours(48));
+        world.wake(V);
+        assert_eq!(world.is(V, "promote-stage/enter"), "expired");
+        let why = world.why(V);
+        assert!(
+            why.contains("the vote `ship` did not pass in time: +1: anna; -1: none; not voted: bob, carol"),
+            "{why}"
+        );
+        assert_eq!(world.vote(V, "bob", ship(), For, None).unwrap_err().code, "closed");
+        world.pass(hours(late));
+        world.retry(V, "anna", "promote-stage/enter").unwrap();
+        assert!(
+            world.why(V).contains("there are 0"),
+            "votes of the one before do not count: {}",
+            world.why(V)
+        );
+        votes(&mut world, &[("bob", For), ("carol", For)]);
+        world.pass(hours(24));
+        world.wake(V);
+        assert_eq!(world.is(V, "promote-stage/deploy"), "wanted");
+    }
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! The ways out that an explanation names: none of them leads back to where it is named.
+
+use tollgate_core::act::FailureClass;
+use tollgate_core::gate::{Action, Hold, WaitsOn};
+use tollgate_core::model::*;
+
+use crate::build::*;
+use crate::world::*;
+
+const V: &str = "1.9.0";
+
+/// What somebody can do, in a word each.
+fn ways(hold: &Hold) -> Vec<&'static str> {
+    let word = |action: &Action| match action {
+        Action::Retry(..) => "retry",
+        Action::Waive(_) => "waive",
+        Action::Abort(_) => "abort",
+        Action::Assign(_) => "assign",
+        Action::Promote(_) => "promote",
+        Action::Answer(_) => "answer",
+        Action::Wait => "wait",
+        other => panic!("{other:?}"),
+    };
+    hold.how.iter().map(word).collect()
+}
+
+#[track_caller]
+fn check(world: &World, entry: usize, on: WaitsOn, expected: &[&str]) {
+    let hold = &world.explain(V)[entry].hold;
+    assert_eq!((hold.on, &ways(hold)[..]), (on, expected), "{hold:#?}");
+}
+
+#[test]
+fn to_try_again_is_named_where_that_is_not_sure_to_fail() {
+    let policy = policy();
+    let mut world = World::new(&policy);
+    // Nothing makes a commit of what was edited, however often it is tried.
+    let steps = vec![cut()[0].clone(), cut()[3].clone()];
+    world.start(&plan(V, steps, &policy), "anna");
+    world.act_on(V, "bump");
+    assert!(world.why(V).contains("files were edited and not committed"), "{}", world.why(V));
+    check(&world, 0, WaitsOn::Person, &["waive", "abort"]);
+    // Another answer can help.
+    let mut world = World::new(&policy);
+    world.start(
+        &plan(V, vec![ask("ask", &["text"]), step("pick", pick("{{ answers.text }}"))], &policy),
+        "anna",
+    );
+    world.answer(V, "anna", "text", "abc").unwrap();
+    check(&world, 0, WaitsOn::Person, &["answer", "waive", "abort"]);
+    world.answer(V, "anna", "text", &"a".repeat(40)).unwrap();
+    check(&world, 0, WaitsOn::Person, &["retry", "waive", "abort"]);
+    // A command that failed can do better.
+    let mut world = World::new(&policy);
+    world.start(&plan(V, vec![shell("make")], &policy), "anna");
+    world.fail(V, "make", FailureClass::Permanent);
+    check(&world, 0, WaitsOn::Person, &["retry", "waive", "abort"]);
+}
+
+/// A release with a gate on stage that whoever fills a role opens: bob, who wrote a part of it, as anna started it.
+fn kept(of: &str) -> World {
+    let mut policy = with_role(policy(), "keeper", of, Filled::Ask);
+    policy.groups.insert(n("authors"), vec![n("anna"), n("bob")]);
+    let by = Who::Role(n("keeper"));
+    let policy = with_gate(policy, "stage", "good", approval_gate(ApprovalRule { by, ..rule("releng", 1) }));
+    let mut world = World::new(&policy);
+    world.start(&plan(V, vec![promote("stage")], &policy), "anna");
+    world.assign(V, "bob", "keeper", "bob").unwrap();
+    world
+}
+
+#[test]
+fn another_is_named_for_a_role_where_somebody_could_act_in_it() {
+    check(&kept("releng"), 0, WaitsOn::Person, &["assign", "waive"]);
+    check(&kept("authors"), 0, WaitsOn::Person, &["abort", "waive"]);
+}
+
+#[test]
+fn what_has_to_be_elsewhere_first_is_promoted_there_once() {
+    let policy = with_environment(policy(), "stage", |stage| {
+        stage.deploy = Deploy::Manual { instruction: text("Deploy"), by: None };
+    });
+    let mut world = World::new(&policy);
+    let plan = plan(V, vec![promote("production")], &policy);
+    world.start(&plan, "anna");
+    check(&world, 0, WaitsOn::Person, &["promote", "waive"]);
+    world.start(&promotion(&plan, "stage", &policy), "bob");
+    check(&world, 0, WaitsOn::Release, &["wait", "waive"]);
+}
+
+#[test]
+fn what_comes_after_this_in_the_run_is_not_waited_for() {
+    let policy = policy();
+    let mut world = World::new(&policy);
+    let plan = plan(V, vec![promote("production"), promote("stage")], &policy);
+    world.start(&plan, "anna");
+    check(&world, 0, WaitsOn::Person, &["abort", "waive"]);
+    assert_eq!(world.try_start(&promotion(&plan, "stage", &policy), "bob").unwrap_err().code, "under-way");
+    // Beside it, and before it, it is.
+    let mut world = World::new(&policy);
+    let beside = Step { after: Some(Vec::new()), ..promote("production") };
+    world.start(&crate::build::plan(V, vec![promote("stage"), beside], &policy), "anna");
+    check(&world, 1, WaitsOn::Release, &["wait", "waive"]);
+}
