@@ -148,6 +148,7 @@ pub(crate) fn lower(
     lower.reminders_go_out(&notify);
     lower.unused_questions(root, &procedures, &environments);
     let trains = lower.trains(root, service.as_ref(), &procedures);
+    lower.trains_are_told(root, &notify, &trains);
 
     let hotfixes = procedures.iter().filter(|(_, procedure)| procedure.hotfix);
     let hotfixes = hotfixes.map(|(name, _)| name.clone()).collect();

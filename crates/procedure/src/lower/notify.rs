@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 use jiff::SignedDuration;
 use tollgate_core::ids::NoticeName;
-use tollgate_core::model::{Escalation, Happening, Notify, Patience, Recipient};
+use tollgate_core::model::{Escalation, Happening, Notify, Patience, Recipient, Trains};
+use tollgate_core::notices::OF_TRAINS;
 
 use super::Lower;
 use crate::diagnostic::Code;
@@ -113,6 +114,33 @@ impl Lower<'_> {
             let message = "nobody would be reminded: no notice tells what waits for people";
             let hint = "add `notify: { asked: { via: CONNECTION, events: [waiting] } }`";
             self.report.warning(Code::MissingKey, span, message).hint(hint);
+        }
+    }
+
+    /// What is told of trains needs trains, and what is told before they depart a moment at which it is.
+    pub(super) fn trains_are_told(
+        &mut self,
+        root: &Node,
+        rules: &IndexMap<NoticeName, Notify>,
+        trains: &Trains,
+    ) {
+        // Trains that are broken were reported.
+        let none = trains.is_empty() && root.get("trains").is_none();
+        let early = trains.is_empty() || trains.values().any(|train| train.heads_up.is_some());
+        for entry in root.get("notify").map(Node::entries).unwrap_or_default() {
+            let Some(rule) = rules.iter().find(|(name, _)| name.as_str() == entry.key) else { continue };
+            let (events, at) =
+                (&rule.1.events, entry.value.get("events").map_or(entry.key_span, |at| at.span));
+            let of_trains = OF_TRAINS.iter().any(|event| events.contains(event));
+            let (message, hint) = match (of_trains && none, events.contains(&Happening::Departing)) {
+                (true, _) => ("it tells of trains, and there are none", "declare them under `trains`"),
+                (false, true) if !early => (
+                    "nobody is told before a train departs: none has a `heads-up`",
+                    "give the trains a `heads-up`, such as `1h`",
+                ),
+                _ => continue,
+            };
+            self.report.warning(Code::MissingKey, at, message).hint(hint);
         }
     }
 
