@@ -150,7 +150,7 @@ impl Entering<'_> {
             // Whoever cannot mend what is outside can let it pass, or give the run up.
             hold.who = self.waivers();
             hold.anybody = hold.who.is_empty();
-            hold.how.extend(hold.anybody.then(|| Action::Abort(self.run.id)));
+            hold.how.extend(hold.anybody.then_some(Action::Abort(self.run.id)));
         }
         GateAnswer::Closed(hold)
     }
