@@ -146,6 +146,7 @@ impl Entering<'_> {
             FactGate::Ci(_) => "result",
             FactGate::Signed(rule) => return self.signed_gate(name, rule),
             FactGate::Artifacts(of) => return self.artifacts_gate(name, of),
+            FactGate::Require(rule) => return self.required_gate(name, rule),
         };
         let what = format!("{kind} `{name}` of {}", self.environment);
         let shut = |why: String, since, earliest: Option<Timestamp>| {
@@ -192,11 +193,17 @@ impl Entering<'_> {
                 .and_then(|look| result(self.run, rule, &look, self.now)),
             FactGate::Signed(rule) => self.signed(rule),
             FactGate::Artifacts(of) => self.artifacts(of),
+            FactGate::Require(rule) => self.required(rule),
         };
         standing.unwrap_or_else(Standing::Bad)
     }
 
-    fn look(&self, spec: &FactSpec, want: Want, environment: &EnvironmentName) -> Result<FactLook, Bad> {
+    pub(super) fn look(
+        &self,
+        spec: &FactSpec,
+        want: Want,
+        environment: &EnvironmentName,
+    ) -> Result<FactLook, Bad> {
         let context = Context::within(self.view, self.run, self.plan, environment);
         look_at(spec, want, &context, self.view, self.run, self.plan)
     }
@@ -221,6 +228,9 @@ impl Entering<'_> {
             FactGate::Ci(rule) => vec![Some(own(&rule.result, Want::Word, None))],
             FactGate::Signed(rule) => vec![Some(self.signed_look(rule))],
             FactGate::Artifacts(of) => self.artifact_looks(of).map(|(_, look)| Some(Ok(look))).collect(),
+            FactGate::Require(rule) => {
+                rule.facts.values().map(|fact| Some(own(&fact.fact, fact.of.want(), None))).collect()
+            }
         };
         looks.into_iter().flatten().filter_map(Result::ok).collect()
     }
@@ -609,6 +619,7 @@ impl Deciding {
             };
             let sight = Sight { reading, ..sight.clone() };
             let (keeps, flips) = self.kept(run, plan, key, &sight);
+            let flips = flips || self.turns(run, plan, key, &sight.reading);
             if at_once || flips || tells(before, &sight, &keeps) {
                 let (run, key, at, reading) = (run.id, key.to_owned(), sight.at, sight.reading);
                 events.push(ReleaseEvent::FactSeen { run, key, at, reading, keeps });

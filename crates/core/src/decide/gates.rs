@@ -337,7 +337,7 @@ impl<'a> Entering<'a> {
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
-    fn not_known(&self, name: &GateName, what: &str, error: &EvalError) -> GateAnswer {
+    pub(super) fn not_known(&self, name: &GateName, what: &str, error: &EvalError) -> GateAnswer {
         let EvalError::Unknown { name: fact, .. } = error else {
             return self.closed(name, format!("{what}: {error}"));
         };
@@ -497,6 +497,7 @@ pub(crate) fn approval_actions(target: &ApprovalTarget, nobody_refused: bool, en
 fn asks_risk(gate: &Gate) -> bool {
     let own = match &gate.kind {
         GateKind::Require { that } => Some(that),
+        GateKind::Fact(FactGate::Require(rule)) => Some(&rule.that),
         _ => None,
     };
     let mut conditions = gate.condition.iter().chain(own);

@@ -25,6 +25,7 @@ mod packing;
 mod people;
 mod policy;
 mod remind;
+mod required;
 mod respin;
 mod risk;
 mod roles;

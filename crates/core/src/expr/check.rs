@@ -222,6 +222,7 @@ impl Checker<'_> {
         match kind {
             NodeKind::Bool(_) => Type::Bool,
             NodeKind::Int(_) => Type::Int,
+            NodeKind::Number(_) => Type::Number,
             NodeKind::String(_) => Type::String,
             NodeKind::Name(name) => self.name(name, span),
             NodeKind::List(items) => self.list(items),
@@ -229,6 +230,7 @@ impl Checker<'_> {
                 self.expect(*inner, &Type::Bool, "`!`");
                 Type::Bool
             }
+            NodeKind::Negate(inner) if *self.of(*inner) == Type::Number => Type::Number,
             NodeKind::Negate(inner) => {
                 self.expect(*inner, &Type::Int, "`-`");
                 Type::Int
@@ -272,7 +274,15 @@ impl Checker<'_> {
 
     fn binary(&mut self, op: BinaryOp, left: NodeId, right: NodeId) -> Type {
         let place = format!("`{op}`");
+        let numbers = self.of(left).is_number() && self.of(right).is_number();
+        let decimals = [left, right].iter().any(|id| *self.of(*id) == Type::Number);
         match op {
+            BinaryOp::Equal | BinaryOp::NotEqual if numbers => Type::Bool,
+            op if op.is_order() && numbers => Type::Bool,
+            // One of them is written as `2.0` then.
+            BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide if decimals => {
+                self.same(left, right, place)
+            }
             BinaryOp::Equal | BinaryOp::NotEqual => {
                 self.same(left, right, place);
                 self.choice(left, right);
@@ -281,7 +291,7 @@ impl Checker<'_> {
             }
             BinaryOp::Less | BinaryOp::LessOrEqual | BinaryOp::Greater | BinaryOp::GreaterOrEqual => {
                 let of = self.same(left, right, place.clone());
-                if !matches!(of, Type::Int | Type::String | Type::Any) {
+                if !matches!(of, Type::Int | Type::Number | Type::String | Type::Any) {
                     let expected = "numbers or strings".to_owned();
                     self.report(self.span(left), CheckErrorKind::WrongType { place, expected, found: of });
                 }
@@ -455,7 +465,7 @@ impl Checker<'_> {
             self.report(span, CheckErrorKind::ArgumentCount { function: "size".to_owned(), expected, found });
             return Type::Int;
         };
-        if matches!(self.of(*argument), Type::Bool | Type::Int) {
+        if matches!(self.of(*argument), Type::Bool | Type::Int | Type::Number) {
             let expected = "a string or a list".to_owned();
             let (place, found) = ("`size`".to_owned(), self.of(*argument).clone());
             self.report(self.span(*argument), CheckErrorKind::WrongType { place, expected, found });
@@ -468,7 +478,7 @@ impl Checker<'_> {
         let known: &[&str] = match of {
             Type::String | Type::Any => &["startsWith", "endsWith", "contains", "size"],
             Type::List(_) => &["size"],
-            Type::Bool | Type::Int => &[],
+            Type::Bool | Type::Int | Type::Number => &[],
         };
         if !known.contains(&method) {
             let is_clock = is_clock_method(method);

@@ -1,6 +1,7 @@
 //! The evaluator.
 
 use super::{BinaryOp, Expr, NodeId, NodeKind, Span, Type, Value};
+use crate::facts::Decimal;
 use std::collections::BTreeMap;
 
 /// What an expression is evaluated over.
@@ -71,7 +72,7 @@ pub enum EvalError {
         /// Where it is.
         span: Span,
     },
-    /// A number does not fit into 64 bits.
+    /// A number does not fit into 64 bits, or is infinite.
     #[error("`{clause}` is out of the range of numbers")]
     Overflow {
         /// The clause as it is written.
@@ -152,12 +153,14 @@ impl Evaluator<'_> {
         match self.expr.kind(id) {
             NodeKind::Bool(value) => Ok(Value::Bool(*value)),
             NodeKind::Int(value) => Ok(Value::Int(*value)),
+            NodeKind::Number(value) => Ok(Value::Number(*value)),
             NodeKind::String(value) => Ok(Value::String(value.clone())),
             NodeKind::Name(name) => self.facts.value(name).ok_or_else(|| self.unknown(id)),
             NodeKind::List(items) => self.values(items).map(Value::List),
             NodeKind::Not(inner) => Ok(Value::Bool(!self.boolean(*inner)?)),
             NodeKind::Negate(inner) => match self.value(*inner)? {
                 Value::Int(value) => value.checked_neg().map(Value::Int).ok_or_else(|| self.overflow(id)),
+                Value::Number(value) => self.number(id, -value.get()),
                 other => Err(self.wrong_type(id, &[&other])),
             },
             NodeKind::All(clauses) => self.clauses(clauses, false),
@@ -231,7 +234,13 @@ impl Evaluator<'_> {
     }
 
     fn binary(&self, id: NodeId, op: BinaryOp, left: Value, right: Value) -> Result<Value, EvalError> {
+        // Numbers are compared by what they are, whole or not.
+        let mixed = left.type_of() != right.type_of();
+        let numbers = left.as_number().zip(right.as_number()).filter(|_| mixed);
         match op {
+            BinaryOp::Equal | BinaryOp::NotEqual if let Some((one, two)) = numbers => {
+                Ok(Value::Bool((one == two) == (op == BinaryOp::Equal)))
+            }
             BinaryOp::Equal | BinaryOp::NotEqual => {
                 // A fact of another type than declared must not pass for merely different.
                 if !left.type_of().fits(&right.type_of()) {
@@ -243,6 +252,9 @@ impl Evaluator<'_> {
                 let order = match (&left, &right) {
                     (Value::Int(one), Value::Int(two)) => one.cmp(two),
                     (Value::String(one), Value::String(two)) => one.cmp(two),
+                    (one, two) if let Some((one, two)) = one.as_number().zip(two.as_number()) => {
+                        one.total_cmp(&two)
+                    }
                     _ => return Err(self.wrong_type(id, &[&left, &right])),
                 };
                 Ok(Value::Bool(match op {
@@ -270,6 +282,9 @@ impl Evaluator<'_> {
     fn arithmetic(&self, id: NodeId, op: BinaryOp, left: Value, right: Value) -> Result<Value, EvalError> {
         let (one, two) = match (op, left, right) {
             (_, Value::Int(one), Value::Int(two)) => (one, two),
+            (op, Value::Number(one), Value::Number(two)) => {
+                return self.of_numbers(id, op, one.get(), two.get());
+            }
             (BinaryOp::Add, Value::String(one), Value::String(two)) => return Ok(Value::String(one + &two)),
             (BinaryOp::Add, Value::List(mut one), Value::List(two)) => {
                 one.extend(two);
@@ -289,6 +304,27 @@ impl Evaluator<'_> {
             _ => one.checked_add(two),
         };
         result.map(Value::Int).ok_or_else(|| self.overflow(id))
+    }
+
+    fn of_numbers(&self, id: NodeId, op: BinaryOp, one: f64, two: f64) -> Result<Value, EvalError> {
+        match op {
+            BinaryOp::Add => self.number(id, one + two),
+            BinaryOp::Subtract => self.number(id, one - two),
+            BinaryOp::Multiply => self.number(id, one * two),
+            BinaryOp::Divide if two == 0.0 => {
+                let (clause, span) = self.place(id);
+                Err(EvalError::DivisionByZero { clause, span })
+            }
+            BinaryOp::Divide => self.number(id, one / two),
+            _ => {
+                let (clause, span) = self.place(id);
+                Err(EvalError::WrongType { clause, span, found: "number and number".to_owned() })
+            }
+        }
+    }
+
+    fn number(&self, id: NodeId, number: f64) -> Result<Value, EvalError> {
+        Decimal::new(number).map(Value::Number).ok_or_else(|| self.overflow(id))
     }
 
     fn function(&self, id: NodeId, function: &str, arguments: &[NodeId]) -> Result<Value, EvalError> {

@@ -92,6 +92,7 @@ impl Explainer<'_> {
             }
             NodeKind::Bool(_)
             | NodeKind::Int(_)
+            | NodeKind::Number(_)
             | NodeKind::String(_)
             | NodeKind::List(_)
             | NodeKind::Name(_)

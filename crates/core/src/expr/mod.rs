@@ -23,6 +23,7 @@ pub use explain::{FalseLeaf, Seen, explain_false};
 pub use print::quoted;
 pub use types::{Environment, Signature, Type, Value};
 
+use crate::facts::Decimal;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -82,6 +83,8 @@ pub enum NodeKind {
     Bool(bool),
     /// A whole number, with its sign.
     Int(i64),
+    /// A number with a decimal point, with its sign.
+    Number(Decimal),
     /// A string, with its escapes resolved.
     String(String),
     /// `[a, b]`.
@@ -129,7 +132,7 @@ impl NodeKind {
     /// The children, in the order of the source text.
     pub fn children(&self) -> Vec<NodeId> {
         match self {
-            Self::Bool(_) | Self::Int(_) | Self::String(_) | Self::Name(_) => Vec::new(),
+            Self::Bool(_) | Self::Int(_) | Self::Number(_) | Self::String(_) | Self::Name(_) => Vec::new(),
             Self::Not(inner) | Self::Negate(inner) => vec![*inner],
             Self::List(items) | Self::All(items) | Self::Any(items) => items.clone(),
             Self::Binary { left, right, .. } => vec![*left, *right],

@@ -33,8 +33,10 @@ fn level(kind: &NodeKind) -> Level {
         NodeKind::Binary { op, .. } => binary_level(*op),
         NodeKind::Not(_) | NodeKind::Negate(_) => Level::Unary,
         NodeKind::Int(value) if *value < 0 => Level::Unary,
+        NodeKind::Number(value) if value.get() < 0.0 => Level::Unary,
         NodeKind::Bool(_)
         | NodeKind::Int(_)
+        | NodeKind::Number(_)
         | NodeKind::String(_)
         | NodeKind::List(_)
         | NodeKind::Name(_)
@@ -76,6 +78,12 @@ impl Printer<'_, '_> {
         match kind {
             NodeKind::Bool(value) => write!(self.out, "{value}"),
             NodeKind::Int(value) => write!(self.out, "{value}"),
+            NodeKind::Number(value) => {
+                // With every digit, and a point: it has to be read as the same number again.
+                let text = value.get().to_string();
+                let point = if text.contains('.') { "" } else { ".0" };
+                write!(self.out, "{text}{point}")
+            }
             NodeKind::String(value) => self.out.write_str(&quoted(value)),
             NodeKind::Name(name) => self.out.write_str(&name_in_source(name)),
             NodeKind::List(items) => {

@@ -1,6 +1,7 @@
 //! Types, values and the names that an expression may use.
 
 use super::print::{name_in_source, quoted};
+use crate::facts::Decimal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,8 @@ pub enum Type {
     Bool,
     /// A whole number of 64 bits with a sign.
     Int,
+    /// Any number that is not infinite.
+    Number,
     /// Text.
     String,
     /// A list whose items have all the same type.
@@ -36,6 +39,11 @@ impl Type {
         }
     }
 
+    /// Whether it is a number, whole or not: all of them are compared with each other.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self, Self::Int | Self::Number)
+    }
+
     /// The more exact of two types that fit each other: `list<int>` of `list<any>` and `list<int>`.
     pub(super) fn meet(self, other: Self) -> Self {
         match (self, other) {
@@ -51,6 +59,7 @@ impl fmt::Display for Type {
         match self {
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),
+            Self::Number => f.write_str("number"),
             Self::String => f.write_str("string"),
             Self::List(item) => write!(f, "list<{item}>"),
             Self::Any => f.write_str("any"),
@@ -66,6 +75,8 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// Any number.
+    Number(Decimal),
     /// Text.
     String(String),
     /// A list.
@@ -78,8 +89,18 @@ impl Value {
         match self {
             Self::Bool(_) => Type::Bool,
             Self::Int(_) => Type::Int,
+            Self::Number(_) => Type::Number,
             Self::String(_) => Type::String,
             Self::List(items) => Type::list_of(items.first().map_or(Type::Any, Self::type_of)),
+        }
+    }
+
+    /// The number, when it is one, whole or not.
+    pub(super) fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Int(value) => Some(*value as f64),
+            Self::Number(value) => Some(value.get()),
+            _ => None,
         }
     }
 
@@ -97,6 +118,7 @@ impl fmt::Display for Value {
         match self {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int(value) => write!(f, "{value}"),
+            Self::Number(value) => write!(f, "{value}"),
             Self::String(value) => f.write_str(&quoted(value)),
             Self::List(items) => {
                 f.write_str("[")?;

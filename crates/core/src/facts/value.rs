@@ -23,6 +23,13 @@ pub struct Decimal(f64);
 // There is no NaN among them.
 impl Eq for Decimal {}
 
+impl std::hash::Hash for Decimal {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // Nothing is not minus nothing here, so that equal numbers have equal bits.
+        self.0.to_bits().hash(state);
+    }
+}
+
 impl Decimal {
     /// A number, unless it is infinite or none at all.
     pub fn new(number: f64) -> Option<Self> {

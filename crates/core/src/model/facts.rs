@@ -6,7 +6,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{GitVerify, Shell, Template};
-use crate::facts::Decimal;
+use crate::expr::Expr;
+use crate::facts::{Decimal, Want};
 use crate::ids::{ComponentName, EnvironmentName, FactName};
 
 /// A fact: how it is asked for, how the answer is read, how long it counts.
@@ -81,6 +82,8 @@ pub enum FactGate {
     Ci(Box<CiRule>),
     /// Signatures that have to be there.
     Signed(Box<GitVerify>),
+    /// A condition on facts that has to be true.
+    Require(Box<FactCondition>),
     /// The digests of these components, each with how it is asked for: what was found for the candidate has to be there still.
     Artifacts(BTreeMap<ComponentName, FactSpec>),
 }
@@ -142,6 +145,48 @@ pub struct CiRule {
     pub passed: Vec<String>,
     /// The words that mean that it will not become good by itself.
     pub failed: Vec<String>,
+}
+
+/// A condition that reads facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FactCondition {
+    /// What has to be true.
+    pub that: Expr,
+    /// The facts that it reads, as `facts.NAME`.
+    pub facts: BTreeMap<FactName, TypedFact>,
+}
+
+/// A fact of which it is known what it is in conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TypedFact {
+    /// The fact.
+    pub fact: FactSpec,
+    /// What it is.
+    pub of: FactType,
+}
+
+/// What a fact is in conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactType {
+    /// A number.
+    Number,
+    /// A line of text.
+    Text,
+    /// `true` or `false`.
+    Boolean,
+}
+
+impl FactType {
+    /// What its answer is read as.
+    pub fn want(self) -> Want {
+        match self {
+            Self::Number => Want::Number,
+            Self::Text | Self::Boolean => Want::Word,
+        }
+    }
 }
 
 /// A step that waits for a fact.

@@ -50,11 +50,12 @@ fn fact_kind(gate: &FactGate) -> &'static str {
         FactGate::Ci(_) => "result",
         FactGate::Signed(_) => "signatures",
         FactGate::Artifacts(_) => "artifacts",
+        FactGate::Require(_) => "require of facts",
     }
 }
 
 /// Every kind that a policy can have.
-const KINDS: [&str; 14] = [
+const KINDS: [&str; 15] = [
     "approval",
     "question",
     "window",
@@ -69,6 +70,7 @@ const KINDS: [&str; 14] = [
     "signatures",
     "load-test",
     "artifacts",
+    "require of facts",
 ];
 
 /// One gate, closed and opened. It is Monday, 2 March 2026, 09:00 UTC; the release was verified on stage, waits to enter
@@ -232,7 +234,19 @@ fn told_by_time_and_world() -> Vec<Row> {
     let signers = tollgate_core::signatures::Signers::parse("keys/signers", &"a".repeat(40)).unwrap();
     let signed = GitVerify { tag: false, commits: true, signers };
     let fact = |gate| gate_of(GateKind::Fact(gate));
+    let ready = crate::facts::at("https://ready/{{ env.name }}", FactRead::Text);
+    let ready = TypedFact { fact: ready, of: FactType::Boolean };
+    let ready = FactCondition { that: holds("facts.ready"), facts: [(n("ready"), ready)].into() };
     vec![
+        Row::of(
+            fact(FactGate::Require(Box::new(ready))),
+            "gate `it` of production",
+            "facts.ready is false, seen at 2026-03-02",
+        )
+        .world(
+            |world| saw(world, FactValue::Word("false".into())),
+            |world| saw(world, FactValue::Word("true".into())),
+        ),
         Row::of(
             window("Mon-Fri 12:00-13:00 UTC"),
             "window `it` of production",

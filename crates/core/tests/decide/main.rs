@@ -23,6 +23,7 @@ mod policies;
 mod publishing;
 mod random;
 mod release;
+mod required;
 mod respins;
 mod risks;
 mod roles;

@@ -10,6 +10,7 @@ fn theirs(value: &Value) -> cel::Value {
     match value {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => (*value).into(),
+        Value::Number(value) => value.get().into(),
         Value::String(value) => value.as_str().into(),
         Value::List(items) => items.iter().map(theirs).collect::<Vec<_>>().into(),
     }
@@ -74,6 +75,8 @@ fn written_expressions_have_the_value_that_the_full_language_gives() {
         "'b' in answers.tags ? 'yes' : 'no'",
         "true ? false ? 1 : 2 : 3",
         "0x1F + 1",
+        "0.5 < 1.5 && 1.5 + 0.25 == 1.75 && -0.5 * 2.0 == -1.0",
+        "1.5 > 1 && 1 <= 1.0 && 7.0 / 2.0 >= 3",
         "-9223372036854775808 - 1",
         "9223372036854775807 + 1",
         "-9223372036854775808 / -1",

@@ -3,6 +3,7 @@
 use super::{SyntaxError, SyntaxErrorKind};
 use std::fmt;
 use tollgate_core::expr::{BinaryOp, Span, quoted};
+use tollgate_core::facts::Decimal;
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(super) enum Token {
     Word(String),
     /// A number without its sign, as large as that of the smallest number.
     Int(u64),
+    /// A number with a decimal point, without its sign.
+    Number(Decimal),
     String(String),
     Operator(BinaryOp),
     And,
@@ -31,6 +34,7 @@ impl fmt::Display for Token {
         let sign = match self {
             Self::Word(word) => word.as_str(),
             Self::Int(value) => return write!(f, "`{value}`"),
+            Self::Number(value) => return write!(f, "`{value}`"),
             Self::String(text) => return f.write_str(&quoted(text)),
             Self::Operator(op) => op.symbol(),
             Self::And => "&&",
@@ -191,6 +195,12 @@ impl<'a> Lexer<'a> {
         let value = u64::from_str_radix(digits, radix).ok().filter(|value| *value <= i64::MIN.unsigned_abs());
         if let Some(value) = value.filter(|_| is_number) {
             return Token::Int(value);
+        }
+        let is_decimal = text.split_once('.').is_some_and(|parts| {
+            [parts.0, parts.1].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+        });
+        if let Some(value) = text.parse().ok().filter(|_| is_decimal) {
+            return Token::Number(value);
         }
         let text = text.to_owned();
         let kind = match is_number {

@@ -130,8 +130,8 @@ pub enum SyntaxErrorKind {
         /// The backslash and what follows.
         escape: String,
     },
-    /// Digits that are no whole number.
-    #[error("`{text}` is not a whole number")]
+    /// Digits that are no number.
+    #[error("`{text}` is not a number")]
     NotANumber {
         /// What is written.
         text: String,
@@ -175,9 +175,7 @@ impl SyntaxError {
             SyntaxErrorKind::Meant { meant, .. } => return Some(format!("did you mean `{meant}`?")),
             SyntaxErrorKind::UnexpectedCharacter { found } => character_help(*found)?,
             SyntaxErrorKind::UnknownEscape { .. } => "write a backslash itself as `\\\\`",
-            SyntaxErrorKind::NotANumber { .. } => {
-                "numbers are whole and without a unit; put a version in quotes, it is text"
-            }
+            SyntaxErrorKind::NotANumber { .. } => "a number has no unit; put a version in quotes, it is text",
             SyntaxErrorKind::ChainedComparison => "write `a < b && b < c`, or put one comparison in brackets",
             SyntaxErrorKind::Reserved { word } if word == "if" => "write `condition ? this : that`",
             SyntaxErrorKind::NameSegment { .. } => {

@@ -3,6 +3,7 @@
 use super::lexer::{Placed, Token, tokens};
 use super::{SyntaxError, SyntaxErrorKind};
 use tollgate_core::expr::{BinaryOp, BuildError, Builder, Expr, MAX_DEPTH, NodeId, NodeKind, Span};
+use tollgate_core::facts::Decimal;
 
 /// Words that the full language keeps for later; a name cannot begin with them.
 const RESERVED: [&str; 17] = [
@@ -266,6 +267,9 @@ impl Parser<'_> {
                 if let Token::Int(magnitude) = *self.peek() {
                     break self.integer(magnitude, Some(span))?;
                 }
+                if let Token::Number(number) = *self.peek() {
+                    break self.number(number, Some(span))?;
+                }
                 signs.push((false, span));
             } else {
                 break self.member()?;
@@ -281,7 +285,13 @@ impl Parser<'_> {
     fn starts_operand(&self, ahead: usize) -> bool {
         matches!(
             self.peek_at(ahead),
-            Token::Word(_) | Token::Int(_) | Token::String(_) | Token::Not | Token::Open | Token::OpenList
+            Token::Word(_)
+                | Token::Int(_)
+                | Token::Number(_)
+                | Token::String(_)
+                | Token::Not
+                | Token::Open
+                | Token::OpenList
         )
     }
 
@@ -295,6 +305,13 @@ impl Parser<'_> {
             return Err(SyntaxError { span, kind });
         };
         self.push(NodeKind::Int(value), span)
+    }
+
+    fn number(&mut self, number: Decimal, minus: Option<Span>) -> Parsed {
+        let digits = self.advance();
+        let span = minus.map_or(digits, |minus| minus.to(digits));
+        let signed = if minus.is_some() { Decimal::new(-number.get()) } else { None };
+        self.push(NodeKind::Number(signed.unwrap_or(number)), span)
     }
 
     /// A primary with the methods called on it.
@@ -364,6 +381,7 @@ impl Parser<'_> {
     fn primary(&mut self) -> Parsed {
         match self.peek().clone() {
             Token::Int(magnitude) => self.integer(magnitude, None),
+            Token::Number(number) => self.number(number, None),
             Token::String(text) => {
                 let span = self.advance();
                 self.push(NodeKind::String(text), span)

@@ -33,6 +33,7 @@ impl Tree {
         let kind = match self {
             Self::Literal(Value::Bool(value)) => NodeKind::Bool(*value),
             Self::Literal(Value::Int(value)) => NodeKind::Int(*value),
+            Self::Literal(Value::Number(value)) => NodeKind::Number(*value),
             Self::Literal(Value::String(value)) => NodeKind::String(value.clone()),
             Self::Literal(Value::List(_)) => unreachable!("lists are generated as trees"),
             Self::List(items) => NodeKind::List(push_all(items, builder)),
@@ -100,6 +101,9 @@ pub(super) fn any_tree() -> impl Strategy<Value = Tree> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(|value| Tree::Literal(value.into())),
         any::<i64>().prop_map(|value| Tree::Literal(value.into())),
+        (-1e6..1e6_f64).prop_filter_map("no number", |value| {
+            Some(Tree::Literal(Value::Number(tollgate_core::facts::Decimal::new(value)?)))
+        }),
         any::<String>().prop_map(|value| Tree::Literal(value.into())),
         name.prop_map(Tree::Name),
     ];

@@ -118,11 +118,11 @@ fn what_cannot_be_read_is_told_at_its_place() {
         ("risk == '\\ud800'", "9..15 `\\ud800` is not an escape; write a backslash itself as `\\\\`"),
         (
             "answers.data > 60m",
-            "15..18 `60m` is not a whole number; numbers are whole and without a unit; put a version in quotes, it is text",
+            "15..18 `60m` is not a number; a number has no unit; put a version in quotes, it is text",
         ),
         (
-            "answers.data > 1.5",
-            "15..18 `1.5` is not a whole number; numbers are whole and without a unit; put a version in quotes, it is text",
+            "answers.data > 1.5.2",
+            "15..20 `1.5.2` is not a number; a number has no unit; put a version in quotes, it is text",
         ),
         ("answers.data > 9223372036854775808", "15..34 `9223372036854775808` is too large a number"),
         ("answers.data > 99999999999999999999", "15..35 `99999999999999999999` is too large a number"),

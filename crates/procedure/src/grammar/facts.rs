@@ -32,6 +32,11 @@ pub(super) static FACT: Mapping = mapping(
             "The JSON pointer of the commit that the answer speaks of; another one than the candidate's does not count.",
         )
         .with(&["json"]),
+        key(
+            "type",
+            Shape::OneOf(&["number", "text", "boolean"]),
+            "What it is in conditions of gates; what Prometheus answers is a number.",
+        ),
         key("headers", Shape::Named(HEADER, &HEADER_VALUE, 0), "Headers of the question: texts, or secrets by their names.")
             .with(&["url", "prometheus"]),
         key("bearer", Shape::Name(NAME), "The name of the secret for a header `Authorization: Bearer …`.")

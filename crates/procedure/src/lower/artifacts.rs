@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_core::ids::ComponentName;
-use tollgate_core::model::{FactSpec, FactWait, StepKind};
+use tollgate_core::model::{FactSpec, FactType, FactWait, StepKind};
 
 use super::Lower;
 use super::facts::texts;
@@ -77,6 +77,7 @@ impl Lower<'_> {
 
     /// A step that waits for an artifact.
     pub(super) fn artifact(&mut self, step: &Node, node: &Node, scope: &Scope) -> Option<StepKind> {
+        self.read_as(node, Some(FactType::Text));
         let digest = self.fact(node, scope)?;
         self.of_one_commit(node, &digest)?;
         let component = self.component_of(step, node)?;

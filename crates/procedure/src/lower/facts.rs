@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use tollgate_core::ids::FactName;
 use tollgate_core::model::{
-    Baseline, Bound, CiRule, FactAsk, FactGate, FactRead, FactSpec, FactWait, MetricRule, StepKind, Template,
+    Baseline, Bound, CiRule, FactAsk, FactGate, FactRead, FactSpec, FactType, FactWait, MetricRule, StepKind,
+    Template,
 };
 
 use super::Lower;
@@ -36,6 +37,8 @@ impl Lower<'_> {
         for entry in root.get("facts").map(Node::entries).unwrap_or_default() {
             let name = self.name(&entry.key, entry.key_span, FactName::new);
             let spec = self.fact_spec(&entry.value, name.clone(), &scope);
+            let of = self.fact_type(&entry.value);
+            self.declared.fact_types.extend(name.clone().zip(of));
             match (name, spec) {
                 (Some(name), Some(spec)) => drop(self.declared.facts.insert(name, spec)),
                 _ => drop(self.declared.broken.insert(entry.key.clone())),
@@ -182,6 +185,7 @@ impl Lower<'_> {
     }
 
     fn blockers(&mut self, node: &Node, list: &Node, scope: &Scope) -> Option<FactGate> {
+        self.read_as(list, None);
         let spec = self.fact(list, scope);
         let mut place = |key| match node.get(key) {
             Some(name) => self.declared_environment(name).map(Some),
@@ -200,6 +204,7 @@ impl Lower<'_> {
     }
 
     fn metrics(&mut self, node: &Node, number: &Node, scope: &Scope) -> Option<MetricRule> {
+        self.read_as(number, Some(FactType::Number));
         let spec = self.fact(number, scope);
         let from = match node.get("from") {
             Some(name) => Some(self.declared_environment(name)?),
@@ -260,6 +265,7 @@ impl Lower<'_> {
 
     /// A result that has to be good; it has to speak of one commit, or an older one would do.
     fn ci(&mut self, beside: &Node, node: &Node, scope: &Scope) -> Option<CiRule> {
+        self.read_as(node, Some(FactType::Text));
         let result = self.fact(node, scope)?;
         self.of_one_commit(node, &result)?;
         let words = |key, usual: &[&str]| match beside.get(key) {

@@ -59,7 +59,7 @@ impl Lower<'_> {
             return self.vote(node, vote, None).map(GateKind::Vote);
         }
         if let Some(that) = node.get("require") {
-            return self.condition(that, scope).map(|that| GateKind::Require { that });
+            return self.required(that, scope);
         }
         if let Some(window) = node.get("window") {
             return self.window(node, window);

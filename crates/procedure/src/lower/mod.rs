@@ -21,6 +21,7 @@ mod pack;
 mod people;
 mod procedures;
 mod publish;
+mod required;
 mod risk;
 mod roles;
 mod scope;
@@ -42,7 +43,8 @@ use tollgate_core::ids::{
     RiskLevel, RoleName, StepId,
 };
 use tollgate_core::model::{
-    Connection, Definition, Environment, FactSpec, Gate, Person, Place, Policy, Question, Role, SignOff, Who,
+    Connection, Definition, Environment, FactSpec, FactType, Gate, Person, Place, Policy, Question, Role,
+    SignOff, Who,
 };
 use tollgate_core::version::VersionFormat;
 
@@ -63,6 +65,8 @@ pub(crate) struct Declared {
     texts: BTreeMap<String, Result<String, String>>,
     questions: IndexMap<QuestionName, Question>,
     facts: IndexMap<FactName, FactSpec>,
+    /// What they are in conditions, as far as that is known.
+    fact_types: IndexMap<FactName, FactType>,
     connections: IndexMap<ConnectionName, Connection>,
     components: Vec<ComponentName>,
     /// How steps ask for the digests of components.

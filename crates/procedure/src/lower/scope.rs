@@ -29,6 +29,8 @@ pub(super) struct Scope {
     pub(super) outputs: BTreeSet<(String, String)>,
     /// The outputs of steps that may not have ended.
     pub(super) later_outputs: BTreeSet<(String, String)>,
+    /// In a gate that is a condition: facts of the world can be read.
+    pub(super) live: bool,
     /// Where labels of a pull request are asked for: before there is a version, and so nothing else is known.
     pub(super) pull: bool,
     /// The questions that were asked; all of them count as asked where this is not known.
@@ -121,7 +123,7 @@ impl Scope {
         facts.chain(answers).chain(outputs).collect()
     }
 
-    fn expressions(&self, declared: &Declared) -> expr::Environment {
+    fn expressions(&self, declared: &Declared, text: &str) -> expr::Environment {
         let mut environment = expr::Environment::new();
         let mut declare = |name: &str, known: Known| {
             match known.choices {
@@ -141,6 +143,12 @@ impl Scope {
         // In the rules about it, its own level is not known.
         if !declared.risk_levels.is_empty() {
             environment.declare_order(RISK, declared.risk_levels.iter().map(ToString::to_string));
+        }
+        // Where they cannot be read, they are no guess at what else was meant.
+        let named = self.live || text.contains("facts");
+        for name in declared.facts.keys().filter(|_| named) {
+            let of = declared.fact_types.get(name).copied();
+            environment.declare(format!("facts.{name}"), super::required::type_of(of));
         }
         environment.declare_function("changed", [Type::String], Type::Bool);
         environment
@@ -316,13 +324,13 @@ impl Lower<'_> {
             self.report.error(Code::TemplateHere, span, "nothing is filled into a condition").hint(hint);
             return None;
         }
-        let compiled = match compile_condition(text, &scope.expressions(&self.declared)) {
+        let compiled = match compile_condition(text, &scope.expressions(&self.declared, text)) {
             Ok(compiled) => compiled,
             Err(mistakes) => {
                 for mistake in mistakes {
                     let span = mistake.span();
                     let span = self.inside(node, span.start..span.end);
-                    let hint = condition_hint(&mistake);
+                    let hint = self.unknown_fact(&mistake).or_else(|| condition_hint(&mistake));
                     self.report.error(Code::BadCondition, span, mistake.to_string()).hint_if(hint);
                 }
                 return None;
@@ -330,6 +338,9 @@ impl Lower<'_> {
         };
         let names: Vec<(String, expr::Span)> =
             compiled.names().map(|(name, span)| (name.to_owned(), span)).collect();
+        if !self.facts_read(node, &names, scope.live) {
+            return None;
+        }
         for (name, span) in names {
             if name == RISK {
                 self.risk_asked(node, span.start..span.end, scope);

@@ -127,6 +127,7 @@ impl Flow {
             environment: self.environment,
             every: false,
             item,
+            live: false,
             pull: false,
             outputs: past.outputs.clone(),
             later_outputs: self.all_outputs.difference(&past.outputs).cloned().collect(),

@@ -84,6 +84,9 @@ impl Names<'_> {
                 GateKind::Fact(FactGate::Blockers { list, .. }) => note(list, Want::List),
                 GateKind::Fact(FactGate::Metrics(rule)) => note(&rule.number, Want::Number),
                 GateKind::Fact(FactGate::Ci(rule)) => note(&rule.result, Want::Word),
+                GateKind::Fact(FactGate::Require(rule)) => {
+                    rule.facts.values().for_each(|fact| note(&fact.fact, fact.of.want()));
+                }
                 GateKind::Fact(FactGate::Artifacts(of)) => {
                     of.values().for_each(|digest| note(digest, Want::Word));
                 }

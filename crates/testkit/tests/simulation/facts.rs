@@ -103,7 +103,9 @@ impl Judging<'_> {
             FactGate::Metrics(rule) => (rule.number.clone(), rule.quiet, |answer| {
                 answer.trim().parse::<f64>().is_ok_and(|number| number <= LIMIT)
             }),
-            FactGate::Ci(_) | FactGate::Signed(_) | FactGate::Artifacts(_) => return false,
+            FactGate::Ci(_) | FactGate::Signed(_) | FactGate::Artifacts(_) | FactGate::Require(_) => {
+                return false;
+            }
         };
         let name = match &spec.ask {
             FactAsk::Command(shell) => shell.command.clone(),

@@ -74,6 +74,7 @@ fn whose<'a>(gate: &'a FactGate, own: &'a EnvironmentName) -> Vec<(&'a FactSpec,
             std::iter::once((&rule.number, rule.from.as_ref().unwrap_or(own))).chain(other).collect()
         }
         FactGate::Ci(rule) => vec![(&rule.result, own)],
+        FactGate::Require(rule) => rule.facts.values().map(|fact| (&fact.fact, own)).collect(),
         // Signatures are no fact that a file gives a name; digests are none of an environment.
         FactGate::Signed(_) | FactGate::Artifacts(_) => Vec::new(),
     }
@@ -86,6 +87,9 @@ pub(crate) fn suiting(view: &View, key: &str, now: Timestamp) -> Option<Sight> {
         Some((run, plan, look))
     });
     let (run, plan, look) = found?;
+    if let Some(value) = crate::decide::required::suiting(view, run, plan, key, now) {
+        return Some(Sight { at: now, unbroken: Timestamp::MIN, reading: Reading::Is(value) });
+    }
     let value = match look.want {
         Want::List => FactValue::List { items: Vec::new(), more: 0 },
         Want::Number => FactValue::Number(suiting_number(view, run, plan, key, now)),
