@@ -102,6 +102,7 @@ fn plan(
         changes: Vec::new(),
         changes_total: 0,
         changed_paths: Vec::new(),
+        more_paths: 0,
         pinned: Default::default(),
         measured: Default::default(),
         declared_risk: None,

@@ -75,6 +75,9 @@ pub struct Plan {
     pub changes_total: u64,
     /// The files that differ from the version before.
     pub changed_paths: Vec<String>,
+    /// How many more files differ than stand there: too many to name.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub more_paths: u64,
     /// The branches that it merges into the candidate, each at the commit where it was when the plan was made.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub pinned: BTreeMap<String, ObjectId>,
@@ -560,4 +563,9 @@ pub fn list<T: std::fmt::Display>(names: impl IntoIterator<Item = T>) -> String 
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
     }
+}
+
+/// For what is told only where there is some of it.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

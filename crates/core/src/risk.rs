@@ -109,9 +109,11 @@ pub fn of_candidate(
     for said in &release.risk {
         let (rank, from, now) = (rules.rank(&said.level), rules.rank(&said.from), rules.rank(&risk.level));
         let lowers = rank < from;
+        // Nobody can tell what a level that is not there any more was less than, or how little the other one is.
+        let known = [&said.level, &said.from].iter().all(|level| rules.levels.contains(level));
         // Less than what was known then, of the same content: what came on top since is not what somebody looked at.
         let counts = match lowers {
-            true => rank < now && now <= from && said.candidate == candidate,
+            true => known && rank < now && now <= from && said.candidate == candidate,
             false => rank > now,
         };
         if !counts {
@@ -167,7 +169,9 @@ impl Facts for PlanFacts<'_> {
         match (function, arguments) {
             ("changed", [Value::String(pattern)]) => {
                 let matches = |path: &String| fast_glob::glob_match(pattern, path);
-                Ok(Some(Value::Bool(self.plan.changed_paths.iter().any(matches))))
+                // Of those that the plan does not name, one may be meant: a condition on paths rather holds once too often.
+                let may_be = self.plan.more_paths > 0;
+                Ok(Some(Value::Bool(may_be || self.plan.changed_paths.iter().any(matches))))
             }
             _ => Err(CallError::NoSuchFunction),
         }
@@ -242,7 +246,10 @@ impl Assessing<'_> {
             RiskSign::Files(most) => {
                 let next = &self.plan.definition.version.next;
                 let files = self.plan.changed_paths.iter().filter(|path| next.counts(path)).count();
-                at_least(files as u64, *most, "changed file")
+                match at_least(files as u64, *most, "changed file") {
+                    Sign::Not => self.too_many().unwrap_or(Sign::Not),
+                    found => found,
+                }
             }
             // What was not looked at may be anything: a rule of later cannot be got round by an older plan.
             RiskSign::Lines(most) => match self.plan.measured.lines {
@@ -274,11 +281,18 @@ impl Assessing<'_> {
         }
     }
 
+    /// What is said of paths where the plan does not name them all: what was not looked at may be anything.
+    fn too_many(&self) -> Option<Sign> {
+        let (named, more) = (self.plan.changed_paths.len(), self.plan.more_paths);
+        let why = || format!("{} files changed, too many to know each of them", named as u64 + more);
+        (more > 0).then(|| Sign::Applies(why()))
+    }
+
     fn changed(&self, patterns: &[String]) -> Sign {
         let fits = |path: &&String| patterns.iter().any(|pattern| fast_glob::glob_match(pattern, path));
         let found: Vec<String> = self.plan.changed_paths.iter().filter(fits).cloned().collect();
         if found.is_empty() {
-            return Sign::Not;
+            return self.too_many().unwrap_or(Sign::Not);
         }
         let of: Vec<String> = patterns.iter().map(|pattern| format!("`{pattern}`")).collect();
         let files = counted(found.len() as u64, "file");

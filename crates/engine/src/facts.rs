@@ -10,6 +10,7 @@ use tollgate_core::decide::Sight;
 use tollgate_core::facts::{FactLook, Look, LookAsk, Reading, read};
 use tollgate_core::ids::EffectId;
 use tollgate_core::journal::StreamId;
+use tollgate_core::state::Run;
 use tollgate_core::view::{Stimulus, later};
 
 use crate::execute::{ended_well, tail};
@@ -56,10 +57,16 @@ impl Engine {
         let reading = reading.map_or_else(Reading::Problem, Reading::Is);
         let failed = matches!(reading, Reading::Problem(_));
         let sight = Sight { at, unbroken, reading };
+        // Whether somebody asked for another look while this one was made.
+        let mut again = false;
         for stream in self.store.poll_subscribers(&poll.key).await? {
             let StreamId::Release(service, release) = &stream else { continue };
             let stimulus = Stimulus::FactSeen { key: poll.key.clone(), sight: sight.clone() };
             let seen = self.take_in(service, *release, &stimulus, &Actor::Tollgate, Beside::default()).await;
+            again |= seen.as_ref().is_ok_and(|seen| {
+                let wanted = |run: &Run| run.looks_wanted.get(&poll.key).is_some_and(|wanted| at < *wanted);
+                seen.view.active().any(|(run, _)| wanted(run))
+            });
             self.left_alone(&stream, seen.map(|_| ())).await?;
         }
         let failures = if failed { poll.failures.saturating_add(1) } else { 0 };
@@ -69,7 +76,7 @@ impl Engine {
             LookAsk::Signatures(_) if failed => AGAIN,
             _ => look.every,
         };
-        let next = later(last, pause(every, failures));
+        let next = if again { last } else { later(last, pause(every, failures)) };
         let memo = serde_json::to_string(&Memo { last, since: unbroken }).ok();
         Ok(self.store.polled(&poll.key, next, failures, memo).await?)
     }

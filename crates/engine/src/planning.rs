@@ -362,6 +362,7 @@ pub(crate) fn assemble(
         version,
         changes,
         changes_total,
+        more_paths: changed_paths.len().saturating_sub(PATHS_MAX) as u64,
         changed_paths: changed_paths.into_iter().take(PATHS_MAX).collect(),
         pinned: Default::default(),
         measured: Default::default(),

@@ -1,8 +1,10 @@
 //! Planning a rollback: what it goes back to, and which commits go away; and letting others go there again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tollgate_core::actor::Actor;
+use tollgate_core::candidate::Candidate;
 use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::decide::{decide, release_environment};
 use tollgate_core::explain::{Holding, explain};
@@ -66,7 +68,7 @@ impl Engine {
             environment: environment.clone(),
             candidate,
             fingerprint,
-            from: state.versions(),
+            from: state.versions_in_part(),
             why: back.why.clone(),
             gone: self.gone(service, &cut, policy, &state, &found.commit).await,
         };
@@ -125,16 +127,27 @@ impl Engine {
         let clone = self.places.clone_of(service);
         let repository = Repository { url: cut.url.clone(), clone, checkout: None };
         let mut gone = GoneCommits::default();
-        let mut from: Vec<&ObjectId> = Vec::new();
-        for running in state.deployed.values() {
-            let commit = running.what.commit.as_ref()?;
-            if !from.contains(&commit) {
-                from.push(commit);
-            }
+        let mut from: Vec<ObjectId> = Vec::new();
+        let there = state.deployed.values().map(|running| &running.what);
+        // What is half-way out goes away as well.
+        let coming = state.held.iter().flat_map(|held| held.deploying.values());
+        for what in there.chain(coming) {
+            from.push(what.commit.clone()?);
         }
+        if let Some(begun) = state.given_up() {
+            let of = self.view(service, begun.release).await.ok()?.release;
+            let of_version = |one: &&Candidate| one.version == begun.version;
+            from.push(of.candidates.iter().rev().find(of_version)?.commit.clone());
+        }
+        let (mut seen, mut counted) = (BTreeSet::new(), BTreeSet::new());
         for from in from {
+            if !seen.insert(from.clone()) {
+                continue;
+            }
             let (commits, _) =
-                self.world.source.history(&repository, Some(to), from, COUNTED_MAX).await.ok()?;
+                self.world.source.history(&repository, Some(to), &from, COUNTED_MAX).await.ok()?;
+            // What several of them have goes away once.
+            let commits: Vec<_> = commits.into_iter().filter(|one| counted.insert(one.id.clone())).collect();
             gone.total += commits.len() as u64;
             let left = GONE_MAX.saturating_sub(gone.commits.len());
             gone.commits.extend(commits.into_iter().take(left).map(|commit| {

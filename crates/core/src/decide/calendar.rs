@@ -6,7 +6,7 @@ use super::approvals::Counting;
 use super::gates::{Entering, approval_actions, of_run, second};
 use super::soak::span_text;
 use crate::calendar::{
-    Attempt, Because, Calendar, Exempt, Fit, Frozen, Kind, NotNow, Windows, open_together,
+    Answer, Attempt, Because, Calendar, Exempt, Fit, Frozen, Kind, NotNow, Windows, open_together,
 };
 use crate::event::ApprovalTarget;
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
@@ -43,7 +43,7 @@ impl Entering<'_> {
         }
     }
 
-    /// Whether a promotion that entered while these windows were open may finish although they closed.
+    /// Whether a promotion that entered while these windows were open may finish although they closed: until they open again.
     pub(super) fn may_finish(
         &self,
         windows: &Windows,
@@ -52,12 +52,28 @@ impl Entering<'_> {
     ) -> Option<GateAnswer> {
         let entered = self.entered().filter(|_| closing == Closing::Finish)?;
         let open = |takes, at| matches!(windows.ask(takes, at, self.calendar()), Fit::Now { .. });
-        (open(None, entered) && !open(self.takes(fits), self.now)).then(|| {
+        if !open(None, entered) || open(self.takes(fits), self.now) {
+            return None;
+        }
+        // What something else has held since then is not finished at any hour: once it opens again, it holds this like any other.
+        let again = self.opens_again(windows, entered);
+        let until = again.map(|again| format!(" until it opens again at {}", second(again)));
+        again.is_none_or(|again| self.now < again).then(|| {
             GateAnswer::Open(format!(
-                "it was open when this began at {}, and may be finished",
-                second(entered)
+                "it was open when this began at {}, and may be finished{}",
+                second(entered),
+                until.unwrap_or_default()
             ))
         })
+    }
+
+    /// When windows that are open at a moment open the next time after that.
+    fn opens_again(&self, windows: &Windows, at: Timestamp) -> Option<Timestamp> {
+        let Answer::Open { until: Some(closes) } = windows.at(at, self.calendar()) else { return None };
+        match windows.at(closes, self.calendar()) {
+            Answer::Closed { opens_at, .. } => opens_at,
+            Answer::Open { .. } => None,
+        }
     }
 
     /// When the promotion into the environment entered it, where its deployment has not ended.

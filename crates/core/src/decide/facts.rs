@@ -609,6 +609,10 @@ impl Deciding {
             let Some((_, at_once)) = looks_of_run(&self.view, run, plan, self.now).remove(key) else {
                 continue;
             };
+            // Nor does what was under way when somebody asked for another look.
+            if run.looks_wanted.get(key).is_some_and(|wanted| sight.at < *wanted) {
+                continue;
+            }
             let before = run.facts.get(key);
             if before.is_some_and(|before| before.at >= sight.at && before.at <= self.now) {
                 continue;

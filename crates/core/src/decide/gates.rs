@@ -286,6 +286,9 @@ impl<'a> Entering<'a> {
             _ => self.view.policy.as_deref().unwrap_or(&self.plan.policy),
         };
         let mut answer = self.answer(name, gate, policy);
+        if origin == GateOrigin::AtStart && matches!(gate.kind, GateKind::Fact(FactGate::Signed(_))) {
+            self.pinned_signers(&mut answer);
+        }
         if let GateAnswer::Closed(hold) = &mut answer
             && asks_risk(gate)
             && let Some(risk) = of_candidate(&self.view.release, self.run.candidate, self.plan, policy)

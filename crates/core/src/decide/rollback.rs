@@ -78,7 +78,7 @@ impl Deciding {
         if candidate.and_then(|candidate| candidate.sealed) != Some(*fingerprint) {
             return moved("the candidate is no longer the one that this plan goes back to");
         }
-        if state.versions() != *from {
+        if state.versions_in_part() != *from {
             return moved("something else runs there since this plan was made");
         }
         if let Some(run) = self.deploys_there(environment) {

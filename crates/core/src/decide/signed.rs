@@ -24,6 +24,10 @@ const EVERY: SignedDuration = SignedDuration::from_hours(24);
 const VALID: SignedDuration = SignedDuration::from_hours(1);
 /// How long it may take to judge all of them.
 const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+/// What helps where a key is not among the signers of the rules in force.
+const ADOPT: &str = "if this key may sign, list it among the signers of the policy, and adopt that";
+/// What helps where the gate is another one now: whose signatures count for that of the start is not for the policy to say any more.
+const PINNED: &str = "the gate is as it was when the run started, and so are its signers: `tollgate respin` goes on by the rules in force";
 /// How many signatures that do not count are named.
 const NAMED_MAX: usize = 3;
 /// The longest text about signatures that do not count, in characters.
@@ -130,6 +134,18 @@ impl Entering<'_> {
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
+    /// The same for a gate that holds only as it was at the start: no adoption changes whose signatures count for it.
+    pub(super) fn pinned_signers(&self, answer: &mut GateAnswer) {
+        let GateAnswer::Closed(hold) = answer else { return };
+        if !hold.how.contains(&Action::AdoptPolicy) {
+            return;
+        }
+        hold.how.retain(|action| *action != Action::AdoptPolicy);
+        hold.anybody = hold.how.iter().any(|action| !matches!(action, Action::Waive(_)));
+        hold.why = hold.why.replace(ADOPT, PINNED);
+        *hold = hold.clone().or_abort(self.run.id);
+    }
+
     /// The step of the run that waits for the gates of the environment.
     fn waits_here(&self) -> Option<StepId> {
         let waits = self.plan.steps.iter().filter(|step| {
@@ -180,9 +196,7 @@ fn remedy(verdict: &Verdict, object: &SignedObject) -> &'static str {
         Verdict::Lightweight | Verdict::Unsigned | Verdict::Other(_) => {
             "a commit stays as it is: release from commits that are signed"
         }
-        Verdict::NotAllowed(_) => {
-            "if this key may sign, list it among the signers of the policy, and adopt that"
-        }
+        Verdict::NotAllowed(_) => ADOPT,
         Verdict::UnknownKey(_) => "import the public key on the machine that runs Tollgate, and retry",
         Verdict::Expired(_) => {
             "prolong the key, import it anew on the machine that runs Tollgate, and retry; or sign another candidate"

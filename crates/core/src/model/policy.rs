@@ -352,7 +352,7 @@ pub enum Closing {
     /// The deployment waits until it opens again.
     #[default]
     Wait,
-    /// It may finish what it has begun.
+    /// It may finish what it has begun, until the window opens again.
     Finish,
 }
 

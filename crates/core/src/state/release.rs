@@ -102,6 +102,9 @@ pub struct Run {
     /// What is known of the facts it waits for, by the key of the look.
     #[serde(default)]
     pub facts: BTreeMap<String, FactState>,
+    /// The looks that somebody wanted anew and that were not made since, and from when on they count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looks_wanted: BTreeMap<String, Timestamp>,
     /// The steps that were not done when they should have been.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub overdue: BTreeSet<StepId>,

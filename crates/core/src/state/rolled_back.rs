@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EnvironmentState, VerifiedHere};
+use super::{Begun, EnvironmentState, VerifiedHere};
 use crate::actor::Actor;
 use crate::event::Holder;
 use crate::journal::Hash;
@@ -16,7 +16,7 @@ use crate::journal::Hash;
 pub struct RolledBack {
     /// The promotion that goes back.
     pub by: Holder,
-    /// The versions that ran there, each once.
+    /// The versions that ran there, in whole or in part, each once.
     pub from: Vec<String>,
     /// The version that it goes back to.
     pub to: String,
@@ -51,6 +51,21 @@ impl EnvironmentState {
     pub fn versions(&self) -> Vec<String> {
         let all: BTreeSet<&String> = self.deployed.values().map(|running| &running.what.version).collect();
         all.into_iter().cloned().collect()
+    }
+
+    /// The same with what is only in part there: what is being deployed, or what a deployment that was given up may have left.
+    pub fn versions_in_part(&self) -> Vec<String> {
+        let mut all: BTreeSet<String> = self.versions().into_iter().collect();
+        all.extend(
+            self.held.iter().flat_map(|held| held.deploying.values()).map(|what| what.version.clone()),
+        );
+        all.extend(self.given_up().map(|begun| begun.version.clone()));
+        all.into_iter().collect()
+    }
+
+    /// The release whose deployment was given up last, where nothing has come to its end there since.
+    pub fn given_up(&self) -> Option<&Begun> {
+        self.begun.last().filter(|_| self.uncertain.is_some() && self.held.is_none())
     }
 
     /// Whether this content is what every component that is known runs for certain.

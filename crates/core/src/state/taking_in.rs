@@ -114,11 +114,13 @@ impl ReleaseState {
                     status: RunStatus::Active,
                     steps: BTreeMap::new(),
                     facts: BTreeMap::new(),
+                    looks_wanted: BTreeMap::new(),
                     overdue: BTreeSet::new(),
                 })
             }
             ReleaseEvent::FactSeen { run, key, at, reading, keeps } => {
                 let Some(run) = self.run_mut(run) else { return };
+                run.looks_wanted.remove(key);
                 let before = run.facts.remove(key);
                 if before.is_none() && run.facts.len() >= FACTS_MAX {
                     let oldest = run.facts.iter().min_by_key(|(_, state)| state.at);
@@ -131,6 +133,7 @@ impl ReleaseState {
             ReleaseEvent::LookWanted { run, keys, .. } => {
                 if let Some(run) = self.run_mut(run) {
                     run.facts.retain(|key, _| !keys.contains(key));
+                    run.looks_wanted.extend(keys.iter().map(|key| (key.clone(), at)));
                 }
             }
             ReleaseEvent::RunHeld { run, why } => {

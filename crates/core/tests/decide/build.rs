@@ -296,6 +296,7 @@ pub(crate) fn plan_of(version: &str, definition: Definition, policy: &Policy) ->
         changes,
         changes_total: 2,
         changed_paths: vec!["src/cart.rs".into()],
+        more_paths: 0,
         pinned: [("feature".to_owned(), commit("feature"))].into(),
         measured: Default::default(),
         declared_risk: None,
@@ -359,7 +360,7 @@ pub(crate) fn rollback(world: &World, of: &Plan, environment: &str, policy: &Pol
         environment: n(environment),
         candidate: candidate.number,
         fingerprint: candidate.sealed.unwrap_or(candidate.fingerprint().hash()),
-        from: world.environment(environment).versions(),
+        from: world.environment(environment).versions_in_part(),
         why: "orders are lost".into(),
         gone: None,
     };

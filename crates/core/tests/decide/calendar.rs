@@ -138,6 +138,36 @@ fn what_becomes_of_a_promotion_that_has_begun_is_declared() {
 }
 
 #[test]
+fn what_may_be_finished_may_until_the_window_opens_again() {
+    let windows = Windows::new(vec!["Mon 08:00-10:00 UTC".parse().unwrap()], Vec::new()).unwrap();
+    let gate = gate_of(GateKind::Window { windows, fits: None, closing: Closing::Finish });
+    let policy = with_gate(policy(), "stage", "hours", gate);
+    let policy = with_environment(policy, "stage", |stage| stage.before = vec![manual("drain")]);
+    let cases = [
+        ("2026-03-02T10:30:00Z", true),
+        ("2026-03-09T07:59:59Z", true),
+        ("2026-03-09T09:00:00Z", true),
+        ("2026-03-09T10:00:00Z", false),
+        ("2026-03-12T03:00:00Z", false),
+    ];
+    for (at, goes) in cases {
+        let mut world = waiting(&policy);
+        world.now = at.parse().unwrap();
+        world.wake("1.9.0");
+        world.done("1.9.0", "anna", "promote-stage/drain").unwrap();
+        assert_eq!(world.is("1.9.0", "promote-stage/deploy") == "wanted", goes, "{at}");
+        if goes {
+            world.act_on("1.9.0", "promote-stage/deploy");
+            assert_eq!(world.outcome("1.9.0"), Some(RunOutcome::Done), "{at}");
+        } else {
+            let hold = world.explain("1.9.0")[0].hold.clone();
+            assert_eq!(hold.earliest, Some("2026-03-16T08:00:00Z".parse().unwrap()), "{at}");
+            assert_eq!(world.agenda("1.9.0").look_at(), hold.earliest, "{at}");
+        }
+    }
+}
+
+#[test]
 fn it_has_to_fit() {
     let world = waiting(&window(&["Mon 08:00-09:30 UTC"], &[], Some(Fits::Stated(mins(45)))));
     let hold = &world.explain("1.9.0")[0].hold;

@@ -66,6 +66,17 @@ fn what_the_rules_look_at() {
     let all = "high: 4 files of `db/*.sql` or `src/**` changed: db/1.sql, db/2.sql, db/3.sql and 1 more";
     assert_eq!(told(db(), as_it_is), all);
     assert_eq!(told(db(), &|plan| plan.changed_paths = vec!["docs/db/1.sql".into()]), none);
+    // Of what the plan does not name, any rule about paths may speak.
+    let many: &dyn Fn(&mut Plan) = &|plan| {
+        (plan.changed_paths, plan.more_paths) = (vec!["docs/a".into(), "docs/b".into()], 7);
+    };
+    let unknown = "high: 9 files changed, too many to know each of them";
+    for sign in [db(), RiskSign::Files(10), RiskSign::Files(3)] {
+        assert_eq!(told(sign, many), unknown);
+    }
+    assert!(told(RiskSign::Condition(changed("db/*.sql")), many).ends_with("is true"));
+    assert_eq!(told(RiskSign::Condition(changed("db/*.sql")), &|plan| plan.changed_paths.clear()), none);
+    assert_eq!(told(RiskSign::Files(2), many), "high: 2 changed files (2 or more)");
     assert_eq!(told(RiskSign::Commits(2), as_it_is), "high: 2 commits (2 or more)");
     assert_eq!(told(RiskSign::Commits(3), as_it_is), none);
     assert_eq!(told(RiskSign::Files(4), as_it_is), "high: 4 changed files (4 or more)");
@@ -181,6 +192,24 @@ fn a_raise_is_for_the_release_and_a_lowering_for_one_candidate() {
     let last = respun(&world, &next, "1.9.2", "a third", &[]);
     world.respin(V, &last, "anna").unwrap();
     assert_eq!(risk(&world).words(), "high: eve raised it: I know it");
+}
+
+#[test]
+fn a_lowering_from_or_to_a_level_that_is_not_there_any_more_does_not_count() {
+    for gone in ["high", "medium"] {
+        let policy = with_risk(rules(vec![("high", RiskSign::Commits(1))]));
+        let mut world = started(&policy, |_| {});
+        say(&mut world, "carol", "medium").unwrap();
+        assert_eq!(risk(&world).level, n("medium"));
+        let mut now = policy.clone();
+        let rules = now.risk.as_mut().unwrap();
+        let renamed = |level: &RiskLevel| if *level == n(gone) { n("severe") } else { level.clone() };
+        rules.levels = rules.levels.iter().map(renamed).collect();
+        rules.rules[0].is = renamed(&n("high"));
+        let highest = rules.levels.last().cloned();
+        world.policy = std::sync::Arc::new(now);
+        assert_eq!(Some(risk(&world).level), highest, "{gone}");
+    }
 }
 
 #[test]

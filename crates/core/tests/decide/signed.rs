@@ -191,6 +191,50 @@ fn a_retry_looks_again() {
 }
 
 #[test]
+fn a_look_that_was_under_way_before_a_retry_says_nothing() {
+    let mut world = waiting(signed(rule(false, "a")));
+    look(&mut world, &[Verdict::UnknownKey("key B".into())]);
+    world.pass(hours(3));
+    let before = world.now;
+    world.pass(secs(20));
+    world.retry(V, "anna", ENTER).unwrap();
+    let (key, ask) = asked(&world);
+    let mut judged = Judged::default();
+    judged.take_in(ask.of.tag.unwrap(), Verdict::UnknownKey("key B".into()));
+    let reading = Reading::Is(FactValue::Signatures(judged));
+    world.pass(secs(20));
+    let sight = Sight { at: before, unbroken: before, reading };
+    let entries = world.by(V, "tollgate", Stimulus::FactSeen { key: key.clone(), sight }).unwrap();
+    assert!(entries.is_empty(), "{entries:?}");
+    assert!(world.agenda(V).at_once.contains(&key), "it is still to be looked at");
+    look(&mut world, &[good()]);
+    assert_eq!(world.is(V, DEPLOY), "wanted");
+}
+
+#[test]
+fn a_gate_as_it_was_at_the_start_does_not_send_people_to_the_policy() {
+    let mut world = waiting(signed(rule(false, "a")));
+    // The gate asks for the commits as well now: that of the start stays beside it.
+    let policy = (*world.policy).clone();
+    world.policy = with_gate(policy, "stage", "genuine", signed(rule(true, "b"))).into();
+    world.wake(V);
+    let keys: Vec<String> = world.agenda(V).watches.keys().cloned().collect();
+    for key in keys {
+        let mut judged = Judged::default();
+        let tag = asked(&world).1.of.tag.unwrap();
+        judged.take_in(tag, Verdict::NotAllowed("key B".into()));
+        seen(&mut world, key, Reading::Is(FactValue::Signatures(judged)));
+    }
+    let holds: Vec<Hold> = world.explain(V).into_iter().map(|holding| holding.hold).collect();
+    let [in_force, at_start] = &holds[..] else { panic!("{holds:?}") };
+    assert!(in_force.how.contains(&Action::AdoptPolicy), "{in_force:?}");
+    assert!(in_force.why.ends_with("and adopt that"), "{in_force:?}");
+    assert!(at_start.what.ends_with("as it was when the run started"), "{at_start:?}");
+    assert!(at_start.why.ends_with("goes on by the rules in force"), "{at_start:?}");
+    assert!(matches!(at_start.how[..], [Action::Waive(_)]) && !at_start.anybody, "{at_start:?}");
+}
+
+#[test]
 fn what_cannot_be_judged_waits_for_the_next_look() {
     let mut world = waiting(signed(rule(false, "a")));
     let (key, _) = asked(&world);

@@ -114,9 +114,14 @@ fn a_rollback_says_how_to_give_up_what_is_being_deployed_in_its_way() {
     let hold = world.explain("1.8.0").remove(0).hold;
     assert_eq!(hold.how[1], Action::AbortOther { version: "1.9.0".into(), run: hanging });
 
+    // What is half-way out is rolled back from as well, while it is being deployed and after it was given up.
+    let from = |world: &World| world.environment("production").rolled_back.unwrap().from;
+    assert_eq!(from(&world), ["1.8.0", "1.9.0"]);
     world.by("1.9.0", "anna", Stimulus::Abort { run: hanging, why: "it hangs".into() }).unwrap();
+    assert_eq!(world.environment("production").versions_in_part(), ["1.8.0", "1.9.0"]);
     world.wake("1.8.0");
     world.settle("1.8.0");
+    assert_eq!(world.environment("production").versions_in_part(), ["1.8.0"]);
     assert_eq!(world.outcome("1.8.0"), Some(RunOutcome::Done), "{}", world.why("1.8.0"));
     assert_eq!(world.runs("production").as_deref(), Some("1.8.0"));
 }
