@@ -105,6 +105,10 @@ pub enum Act {
         at: Timestamp,
         /// Whether to sign; `None` as git is configured.
         sign: Option<bool>,
+        /// Whether the branch has to end at this commit, or at a merge of exactly it, as one that an environment runs: with more on
+        /// top, it would run something else.
+        #[serde(default)]
+        exact: bool,
     },
     /// Merges a commit into the candidate's.
     MergeFrom {

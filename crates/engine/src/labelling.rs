@@ -130,17 +130,12 @@ impl World {
         pulls: Vec<Labelled>,
     ) -> Result<Vec<Labelled>, EngineError> {
         let Some(first) = pulls.first().cloned() else { return Ok(pulls) };
-        let all = async {
-            match rules.asks(first.number) {
-                Ok(LabelAsk::Command { .. }) => self.by_command(place, rules, pulls).await,
-                _ => self.by_http(rules, pulls).await,
-            }
-        };
-        match tokio::time::timeout(ALL_MAX, all).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                let why = format!("not all labels were answered for within {} seconds", ALL_MAX.as_secs());
-                Err(refused("no-labels", why, format!("try again later, or {OTHERWISE}")).into())
+        match rules.asks(first.number) {
+            // A command goes on where nobody waits for it any more: it is ended, and its files are removed.
+            Ok(LabelAsk::Command { .. }) => self.by_command(place, rules, pulls).await,
+            _ => {
+                let answered = tokio::time::timeout(ALL_MAX, self.by_http(rules, pulls)).await;
+                answered.unwrap_or_else(|_| Err(too_late().into()))
             }
         }
     }
@@ -190,12 +185,23 @@ impl World {
             }
             LabelFiles::Here(folder) => (folder.to_owned(), None),
         };
+        let mut time = std::pin::pin!(tokio::time::sleep(ALL_MAX));
         let answered = async {
             if let Some(base) = laid_out {
                 self.source.lay_out(place.repository, base, &folder).await?;
             }
             for pull in &mut pulls {
-                let answer = self.printed_labels(rules, pull.number, &folder).await;
+                let id = EffectId(self.ids.uuid());
+                let asking = self.printed_labels(rules, id, pull.number, &folder);
+                let answer = tokio::select! {
+                    answer = asking => answer,
+                    () = &mut time => {
+                        if let Err(error) = self.ended(id).await {
+                            tracing::warn!(%error, "a command that took too long could not be ended");
+                        }
+                        return Err(too_late().into());
+                    }
+                };
                 let labels = answer.and_then(|answer| read(&rules.read, &answer));
                 pull.labels = labels.map_err(|why| unanswered(pull, &why))?;
             }
@@ -212,9 +218,16 @@ impl World {
         answered
     }
 
+    /// Nothing is left of the command of a question.
+    async fn ended(&self, id: EffectId) -> Result<(), PortError> {
+        self.runner.stop(id, 1).await?;
+        self.runner.forget(id).await
+    }
+
     async fn printed_labels(
         &self,
         rules: &LabelRules,
+        id: EffectId,
         number: PullNumber,
         folder: &Path,
     ) -> Result<Vec<u8>, String> {
@@ -222,7 +235,6 @@ impl World {
         let LabelAsk::Command { command, variables, secrets } = asks else {
             return Err("not a command".into());
         };
-        let id = EffectId(self.ids.uuid());
         let request = ChildRequest {
             id,
             attempt: 1,
@@ -253,6 +265,11 @@ fn question(rules: &LabelRules, number: PullNumber) -> Result<FactQuestion, Stri
         }
         LabelAsk::Command { .. } => Err("not an address".into()),
     }
+}
+
+fn too_late() -> PlanningError {
+    let why = format!("not all labels were answered for within {} seconds", ALL_MAX.as_secs());
+    refused("no-labels", why, format!("try again later, or {OTHERWISE}"))
 }
 
 /// One plain line, of readable length.

@@ -3,22 +3,26 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::act::{Act, Failure, FailureClass, Outcome};
+use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::{MergeWay, Step, StepKind};
 
 use crate::looking::{Asked, VersionSurvey};
-use crate::planning::{PlanningError, Surveyed};
+use crate::planning::{PlanningError, Surveyed, TITLE_MAX_CHARS};
 use crate::{Engine, EngineError};
 
 use crate::execute::{Execution, failure, permanent, rejected, signing};
 use crate::ports::{
     Clash, HistoryQuery, MergeOutcome, MergeRequest, PickOutcome, PickRequest, PushOutcome, PushRefusal,
-    RefUpdate, Repository,
+    RawCommit, RefUpdate, Repository,
 };
 use crate::since::{CHANGES_MAX, changes_of};
 
 /// How often a merge is made anew because the branch moved on meanwhile, before it is left for a later try.
 const LOOKS_MAX: u32 = 5;
+/// How many commits on top of one are looked at, and how many of them a failure names.
+const AHEAD_MAX: usize = 100;
+const AHEAD_SHOWN: usize = 3;
 /// The most files that a failure names.
 const FILES_SHOWN: usize = 10;
 
@@ -128,7 +132,7 @@ impl Execution<'_> {
 
     /// The remote's branch is looked at, merged into and pushed; when somebody else was faster, once more.
     async fn merge_into(&self, act: &Act) -> Result<Outcome, Failure> {
-        let Act::MergeInto { branch, commit, how, message, at, sign } = act else {
+        let Act::MergeInto { branch, commit, how, message, at, sign, exact } = act else {
             return Err(permanent("not a merge into a branch", None));
         };
         let (source, repository) = (&self.engine.world.source, self.repository());
@@ -147,6 +151,9 @@ impl Execution<'_> {
             let merged = match source.merge(&repository, &request).await.map_err(failure)? {
                 MergeOutcome::Merged(merged) => merged,
                 MergeOutcome::Contained => {
+                    if *exact && tip != *commit {
+                        self.nothing_ahead(&repository, short, commit, &tip).await?;
+                    }
                     return Ok(Outcome::MergedInto { branch: short.to_owned(), commit: tip, found: true });
                 }
                 other => {
@@ -174,6 +181,47 @@ impl Execution<'_> {
                 Some("it is merged anew as soon as others leave the branch alone for a moment"),
             )
         })
+    }
+
+    /// A branch that an environment runs has this commit; it has to end at a merge of exactly it. With anything else on top it runs
+    /// something else, and no merge takes that away.
+    async fn nothing_ahead(
+        &self,
+        repository: &Repository,
+        branch: &str,
+        commit: &ObjectId,
+        tip: &ObjectId,
+    ) -> Result<(), Failure> {
+        let source = &self.engine.world.source;
+        let found = source.history(repository, Some(commit), tip, AHEAD_MAX).await.map_err(failure)?;
+        let (ahead, more) = found;
+        let is_its_merge = |one: &RawCommit| {
+            one.id == *tip && matches!(one.parents.as_slice(), [_, merged] if merged == commit)
+        };
+        if ahead.iter().any(is_its_merge) {
+            return Ok(());
+        }
+        let title = |one: &RawCommit| {
+            let subject = one.message.lines().next().unwrap_or_default();
+            let subject: String = plain_text(subject, Lines::Join).chars().take(TITLE_MAX_CHARS).collect();
+            format!("{} “{subject}”", one.id.short())
+        };
+        let shown: Vec<String> = ahead.iter().take(AHEAD_SHOWN).map(title).collect();
+        let rest = ahead.len().saturating_sub(shown.len());
+        let and = match (rest, more) {
+            (0, false) => String::new(),
+            (rest, false) => format!(" and {rest} more"),
+            (rest, true) => format!(" and more than {rest} more"),
+        };
+        let why = format!(
+            "`{branch}` has {} ({}) already, with others on top: {}{and}; what runs there is not this version, and a merge \
+             takes no commit away",
+            self.plan.version.text,
+            commit.short(),
+            shown.join(", ")
+        );
+        let hint = "revert those on the branch that releases are cut from, and release that; or give this promotion up";
+        Err(permanent(why, Some(hint)))
     }
 
     async fn tip(&self, repository: &Repository, branch: &str) -> Result<ObjectId, Failure> {

@@ -210,7 +210,7 @@ impl Beginning<'_> {
                 };
                 let message = message.unwrap_or_else(|| format!("Merge {what} into {branch}"));
                 let branch = format!("refs/heads/{branch}");
-                Act::MergeInto { branch, commit, how, message, at, sign }
+                Act::MergeInto { branch, commit, how, message, at, sign, exact: false }
             }
             MergeWay::From(branch) => {
                 let pinned = self.plan.pinned.get(branch).cloned().ok_or_else(|| {
@@ -227,7 +227,11 @@ impl Beginning<'_> {
     fn deploy_by_merge(&self, branch: &Template, how: MergeHow) -> Result<Begin, Failure> {
         let context = Context::of(self.view, self.run, self.plan, Some(self.step));
         let merge = GitMerge { way: MergeWay::Into(branch.clone()), how, message: None, sign: None };
-        self.merge(&merge, &context)
+        let mut begin = self.merge(&merge, &context)?;
+        if let Begin::Act(Act::MergeInto { exact, .. }) = &mut begin {
+            *exact = true;
+        }
+        Ok(begin)
     }
 
     fn verify(&self, verify: &GitVerify) -> Result<Begin, Failure> {

@@ -431,7 +431,7 @@ pub enum Deploy {
         /// Who does it; without it, anybody who is known.
         by: Option<Who>,
     },
-    /// By merging the candidate into the branch that the environment runs; what is there already counts as done.
+    /// By merging the candidate into the branch that the environment runs; what is there already, with nothing on top, counts as done.
     Merge {
         /// The branch of the remote.
         branch: Template,
