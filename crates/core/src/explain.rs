@@ -138,24 +138,32 @@ impl Explaining<'_> {
         hold.anybody = true;
         if !fails_again(self.view, self.run, self.plan, planned, self.now) {
             hold.how = vec![Action::Retry(self.run.id, planned.id.clone())];
-        } else if let Some(question) = self.rests_on(planned) {
-            knowing(self.view, self.plan, &format!("answers.{question}"), &mut hold);
+        } else {
+            let answered = self.rests_on(planned).into_iter().map(|question| {
+                let mut one = hold.clone();
+                knowing(self.view, self.plan, &format!("answers.{question}"), &mut one);
+                one
+            });
+            hold = answered.reduce(either).unwrap_or(hold);
         }
         hold.how.extend(self.waiving(planned));
         hold.how.push(Action::Abort(self.run.id));
         hold
     }
 
-    /// The first question whose answer stands in what a step does.
-    fn rests_on(&self, planned: &PlannedStep) -> Option<&QuestionName> {
-        let Body::Step(kind) = &planned.body else { return None };
-        let texts = serde_json::to_string(kind).ok()?;
+    /// The questions whose answers stand in what a step does: `answers.NAME`, or `answers["NAME"]`, in its texts.
+    fn rests_on(&self, planned: &PlannedStep) -> Vec<&QuestionName> {
+        let Body::Step(kind) = &planned.body else { return Vec::new() };
+        let texts = serde_json::to_string(kind).unwrap_or_default();
         let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        let mut names = texts.split("answers.").skip(1);
-        names.find_map(|rest| {
-            let name = rest.split(|c| !part(c)).next().unwrap_or_default();
-            self.plan.definition.questions.keys().find(|question| question.as_str() == name)
-        })
+        let named: Vec<&str> = texts
+            .split("answers")
+            .skip(1)
+            .filter_map(|rest| rest.strip_prefix('.').or_else(|| rest.strip_prefix('[')))
+            .map(|rest| rest.trim_start_matches(['\\', '"', '\'', ' ']))
+            .map(|rest| rest.split(|c| !part(c)).next().unwrap_or_default())
+            .collect();
+        self.plan.definition.questions.keys().filter(|question| named.contains(&question.as_str())).collect()
     }
 
     fn step(&self, planned: &PlannedStep, state: &StepState) -> Vec<Holding> {
@@ -491,4 +499,13 @@ fn doing(act: &Act) -> String {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// What waits for whoever can do the one or the other.
+fn either(one: Hold, other: Hold) -> Hold {
+    let mut both = one;
+    both.anybody |= other.anybody;
+    both.who.extend(other.who.into_iter().filter(|who| !both.who.contains(who)).collect::<Vec<_>>());
+    both.how.extend(other.how);
+    both
 }

@@ -427,14 +427,11 @@ fn planned_changes(
     let mut strangers: BTreeSet<&str> = BTreeSet::new();
     // Who wrote something that was taken back again knows what is released no less.
     for change in survey.changes.iter().chain(&survey.taken_back) {
-        match policy.author(&change.author_email) {
-            Some(person) => {
-                authors.insert(person.clone());
-            }
-            None => {
-                strangers.insert(&change.author_email);
-            }
+        let mut wrote = policy.authors(&change.author_email).peekable();
+        if wrote.peek().is_none() {
+            strangers.insert(&change.author_email);
         }
+        authors.extend(wrote.cloned());
     }
     let planned = survey.changes.iter().take(EACH_MAX).map(|change| PlannedChange {
         commit: change.commit.clone(),

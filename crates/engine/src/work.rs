@@ -10,7 +10,7 @@ use tollgate_core::actor::Actor;
 use tollgate_core::agenda::agenda;
 use tollgate_core::event::Seen;
 use tollgate_core::facts::Look;
-use tollgate_core::ids::{EffectId, ReleaseId, ServiceName};
+use tollgate_core::ids::{EffectId, ReleaseId, RunId, ServiceName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Probe, ProbeRead};
 use tollgate_core::pack;
@@ -445,14 +445,15 @@ impl Engine {
         Ok(())
     }
 
-    /// The commands of a release that are under way, each with its try.
+    /// The commands of a run that are under way, each with its try.
     pub async fn commands_under_way(
         &self,
         service: &ServiceName,
         release: ReleaseId,
+        of: RunId,
     ) -> Result<Vec<(EffectId, u32)>, EngineError> {
         let view = self.view(service, release).await?;
-        let steps = view.active().flat_map(|(run, _)| run.steps.values());
+        let steps = view.active().filter(|(run, _)| run.id == of).flat_map(|(run, _)| run.steps.values());
         let running = steps.flat_map(|step| match &step.status {
             StepStatus::Leased { effect, act: Act::Run(_), .. } => vec![(*effect, step.ended + 1)],
             StepStatus::Leased { effect, act, .. } if act.runs_commands() => {

@@ -204,6 +204,8 @@ pub(crate) struct Acting {
     release: ReleaseId,
     /// Whether the release was named.
     named: bool,
+    /// Whether the service was: then whoever types stands in no working copy of it, maybe.
+    service_named: bool,
     /// The run that was named.
     run: Option<RunId>,
     pub(crate) view: View,
@@ -215,7 +217,8 @@ impl Acting {
         let opened = app.open(app.service()?, Some(progress.observer()))?;
         let (release, view) = opened.release(which.release.as_deref()).await?;
         let actor = app.actor(view.policy.as_deref())?;
-        Ok(Self { opened, progress, actor, release, named: which.release.is_some(), run: None, view })
+        let (named, service_named) = (which.release.is_some(), app.global.service.is_some());
+        Ok(Self { opened, progress, actor, release, named, service_named, run: None, view })
     }
 
     /// The same on one run, if one is named.
@@ -274,7 +277,8 @@ impl Acting {
             [] => Err(CliError::refused("no-run", "no run of this release is under way")),
             several => {
                 let names = list(several.iter().map(|run| run_name(&self.view, run)));
-                let typed = Typed { view: &self.view, service: None, release: self.named };
+                let service = self.service_named.then_some(&self.opened.service);
+                let typed = Typed { view: &self.view, service, release: self.named };
                 let told = |run: &&Run| format!("`{command}{}`", typed.which(Some(run.id)));
                 let commands: Vec<String> = several.iter().map(told).collect();
                 let why = format!("several runs of this release are under way: {names}");
@@ -462,7 +466,8 @@ pub(crate) async fn resume(app: &App, args: &ResumeArgs) -> Result<Exit, CliErro
 pub(crate) async fn abort(app: &App, args: &AbortArgs) -> Result<Exit, CliError> {
     let acting = Acting::on_run(app, &args.which).await?;
     let run = acting.run("tollgate abort --why REASON", |_| true)?;
-    let running = acting.opened.engine.commands_under_way(&acting.opened.service, acting.release).await?;
+    let Acting { opened, release, .. } = &acting;
+    let running = opened.engine.commands_under_way(&opened.service, *release, run).await?;
     let exit = acting.take(app, Stimulus::Abort { run, why: args.why.clone() }, false).await?;
     acting.opened.engine.stop_commands(&running).await?;
     Ok(exit)

@@ -64,6 +64,8 @@ pub(super) async fn commits(
             CommitFields::WithoutMessage => WITHOUT_MESSAGE,
         },
     ]);
+    // For each commit git would else empty its buffer into the pipe, and wake us up for it.
+    call = call.variable("GIT_FLUSH", "0");
     if query.order == HistoryOrder::ChildrenFirst {
         call = call.arg("--date-order");
     }

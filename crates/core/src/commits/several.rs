@@ -20,17 +20,21 @@ impl Change {
     /// Reads all changes of a commit, the commit's own first. There is one, unless the project squashes its merges and the
     /// message holds a list of changes (`* feat: …`): then each of these lines, with the text below it, is one more.
     ///
-    /// The subject of such a merge that follows no convention, or says the same as one of the lines, is left out.
+    /// The subject of such a merge that follows no convention, or says the same as one of the lines, is left out; but not what it
+    /// says to break.
     pub fn read_all(raw: CommitText<'_>, ticket_keys: &[String], rules: &CommitRules) -> Vec<Self> {
         let items = if rules.squash { items(raw.message) } else { Vec::new() };
         let Some(first) = items.first() else { return vec![Self::read(raw, ticket_keys)] };
         let own = Self::read(CommitText { message: first.before, ..raw }, ticket_keys);
         let listed =
             items.iter().map(|item| Self::read(CommitText { message: item.text, ..raw }, ticket_keys));
-        let listed: Vec<Self> = listed.collect();
+        let mut listed: Vec<Self> = listed.collect();
         let said = own.text.rsplit_once(" (#").map_or(own.text.as_str(), |(text, _)| text);
-        let doubled = listed.iter().any(|change| change.kind == own.kind && change.text == said);
-        let own = (own.kind != ChangeKind::Other && !doubled).then_some(own);
+        if let Some(same) = listed.iter_mut().find(|change| change.kind == own.kind && change.text == said) {
+            same.breaking = same.breaking.take().or(own.breaking);
+            return listed;
+        }
+        let own = (own.kind != ChangeKind::Other || own.breaking.is_some()).then_some(own);
         own.into_iter().chain(listed).collect()
     }
 }

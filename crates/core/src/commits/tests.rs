@@ -209,6 +209,11 @@ fn a_squash_merge_holds_several_changes() {
         &["feat: login", "fix: a !the door", "feat!: b !b"],
     );
     check("feat: login\n\nBREAKING CHANGE: own\n\n* fix: a", &["feat: login !own", "fix: a"]);
+    check(
+        "Rework (#12)\n\n* BREAKING CHANGE: remove y\n* feat: add z",
+        &["Rework (#12) !remove y", "feat: add z"],
+    );
+    check("feat: z (#12)\n\n* BREAKING CHANGE: remove y\n* feat: z", &["feat: z !remove y"]);
     check("feat: a\n\n  * fix: indented\n*fix: close", &["feat: a"]);
     let many: String = (0..1000).map(|n| format!("* fix: {n}\n")).collect();
     let raw = CommitText { commit: ID, author_name: "", author_email: "", message: &format!("x\n\n{many}") };

@@ -301,7 +301,7 @@ impl Counting<'_> {
         let Entering { view, run, plan, .. } = self.entering;
         let policies = [view.policy.as_deref(), Some(&plan.policy)];
         let same = |email: &String| {
-            policies.into_iter().flatten().any(|policy| policy.author(email) == Some(person))
+            policies.into_iter().flatten().any(|policy| policy.authors(email).any(|author| author == person))
         };
         view.candidate(run).is_some_and(|candidate| candidate.picked_from.iter().any(same))
     }

@@ -118,17 +118,24 @@ impl Policy {
         }
     }
 
-    /// The person who commits under this mail address.
-    pub fn author(&self, email: &str) -> Option<&PersonName> {
+    /// Who may have written a commit with this mail address: all of them, since an account of one forge may be somebody else's on
+    /// another one. The one whose address it is comes first.
+    pub fn authors(&self, email: &str) -> impl Iterator<Item = &PersonName> {
         let same = |address: &String| address.eq_ignore_ascii_case(email);
         let accounts = forge_accounts(email);
         let theirs = |account: &String| accounts.iter().any(|one| one.eq_ignore_ascii_case(account));
-        self.people
-            .iter()
-            .find(|(_, person)| {
-                person.mail.iter().any(same) || person.git.iter().any(same) || person.forge.iter().any(theirs)
-            })
-            .map(|(name, _)| name)
+        let of = |is: &dyn Fn(&Person) -> bool| -> Vec<&PersonName> {
+            self.people.iter().filter(|(_, person)| is(person)).map(|(name, _)| name).collect()
+        };
+        let mut all = of(&|person| person.mail.iter().any(same) || person.git.iter().any(same));
+        let by_forge = of(&|person| person.forge.iter().any(theirs));
+        all.extend(by_forge.into_iter().filter(|name| !all.contains(name)).collect::<Vec<_>>());
+        all.into_iter()
+    }
+
+    /// The person whom a commit with this mail address is shown as the work of.
+    pub fn author(&self, email: &str) -> Option<&PersonName> {
+        self.authors(email).next()
     }
 
     /// The person who uses this account of the operating system.
@@ -501,6 +508,14 @@ mod tests {
         ] {
             assert_eq!(policy.author(theirs), Some(&name), "{theirs}");
         }
+        // Two of the same name at two forges: the address says it, and whoever may have written it approves nothing of it.
+        let mut two = policy.clone();
+        let lee = PersonName::new("lee").expect("a name");
+        let git = vec!["9to5@users.noreply.github.example".to_owned()];
+        two.people.insert(lee.clone(), Person { git, ..Person::default() });
+        let address = "9to5@users.noreply.github.example";
+        assert_eq!(two.authors(address).collect::<Vec<_>>(), [&lee, &name]);
+        assert_eq!(two.author(address), Some(&lee));
         for others in [
             "kim-l@example.org",
             "kim@users.noreply.github.example",

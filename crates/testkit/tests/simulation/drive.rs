@@ -314,11 +314,13 @@ impl Sim {
     }
 
     pub(crate) async fn submit(&mut self, release: ReleaseId, stimulus: Stimulus, by: &Actor) -> bool {
-        let aborts = matches!(stimulus, Stimulus::Abort { .. });
         let (desk, service) = (self.desk.clone(), named(SERVICE));
-        let under_way = match aborts {
-            true => desk.commands_under_way(&service, release).await.unwrap_or_default(),
-            false => Vec::new(),
+        let aborts = matches!(stimulus, Stimulus::Abort { .. });
+        let under_way = match &stimulus {
+            Stimulus::Abort { run, .. } => {
+                desk.commands_under_way(&service, release, *run).await.unwrap_or_default()
+            }
+            _ => Vec::new(),
         };
         let what = format!("{by}: {stimulus:?}");
         let result = desk.submit(&service, release, stimulus, by).await.map(|_| ());

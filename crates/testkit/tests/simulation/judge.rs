@@ -337,7 +337,8 @@ impl Judging<'_> {
             }
             _ => None,
         });
-        results.any(|authors| authors.iter().any(|email| in_force.author(email) == Some(person)))
+        results
+            .any(|authors| authors.iter().any(|email| in_force.authors(email).any(|author| author == person)))
     }
 }
 
