@@ -234,6 +234,25 @@ impl Windows {
         Fit::Never { because: because.unwrap_or(NotNow::EndsAt(limit)) }
     }
 
+    /// Whether they stay open from an instant on for so long; if not, why, and when to ask again. Unlike [`Self::fits`] it looks no
+    /// further ahead than that.
+    pub fn stay_open(
+        &self,
+        now: Timestamp,
+        takes: SignedDuration,
+        calendar: &Calendar,
+    ) -> Result<Option<Timestamp>, (NotNow, Option<Timestamp>)> {
+        let until = match self.at(now, calendar) {
+            Answer::Open { until } => earlier(until, self.day_ends(now)),
+            Answer::Closed { opens_at, because } => return Err((NotNow::Closed(because), opens_at)),
+        };
+        let end = now.saturating_add(takes).unwrap_or(Timestamp::MAX);
+        match until.filter(|until| *until < end) {
+            Some(until) => Err((NotNow::EndsAt(until), Some(until))),
+            None => Ok(until),
+        }
+    }
+
     /// The end of the day at an instant, where things may not go on over it.
     fn day_ends(&self, at: Timestamp) -> Option<Timestamp> {
         let zone = self.same_day.as_ref()?;

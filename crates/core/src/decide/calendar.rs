@@ -77,7 +77,7 @@ impl Entering<'_> {
     }
 
     /// When the promotion into the environment entered it, where its deployment has not ended.
-    fn entered(&self) -> Option<Timestamp> {
+    pub(super) fn entered(&self) -> Option<Timestamp> {
         let is_here = |step: &&PlannedStep| step.environment.as_ref() == Some(self.environment);
         let state = |step: &PlannedStep| self.run.steps.get(&step.id);
         let is_over = |step: &PlannedStep| state(step).is_some_and(|state| state.status.is_over());
@@ -98,7 +98,7 @@ impl Entering<'_> {
         entries.find_map(|step| state(step).filter(|state| state.status.is_over()).map(|state| state.since))
     }
 
-    fn calendar(&self) -> &Calendar {
+    pub(super) fn calendar(&self) -> &Calendar {
         self.view.calendar(self.plan)
     }
 
@@ -116,6 +116,9 @@ impl Entering<'_> {
             (Some(waiver), _) => waiver.until,
             (None, GateKind::Window { windows, fits, .. }) if self.applies(gate) == Some(true) => {
                 self.window_closes(windows, *fits)
+            }
+            (None, GateKind::TimeBudget(budget)) if self.applies(gate) == Some(true) => {
+                self.budget_closes(budget)
             }
             _ => None,
         });
@@ -176,6 +179,11 @@ impl Entering<'_> {
         hold.how.push(Action::Wait);
         hold.how.extend(self.waiving(name));
         hold
+    }
+
+    /// Whether something is exempt from a freeze by now, with all approvals that it needs for that.
+    pub(super) fn is_exempt(&self, state: &FreezeState, what: Exempt) -> bool {
+        matches!(self.exempt_with(state, what, "the freeze"), GateAnswer::Open(_))
     }
 
     /// What is exempt from a freeze once it has been approved for exactly this candidate.
@@ -250,7 +258,7 @@ impl Entering<'_> {
 }
 
 /// What is attempted, as a freeze asks.
-fn attempt<'a>(
+pub(super) fn attempt<'a>(
     view: &'a View,
     plan: &Plan,
     environment: &'a EnvironmentName,

@@ -325,6 +325,7 @@ impl<'a> Entering<'a> {
             GateKind::Fact(gate) => self.fact_gate(name, gate),
             GateKind::Pace(pace) => self.pace(name, pace),
             GateKind::LoadTest(gate) => self.load_gate(name, gate),
+            GateKind::TimeBudget(budget) => self.time_budget(name, budget, policy),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
                 Ok(false) => self.closed(name, leaves(that, &facts)),
@@ -501,6 +502,7 @@ fn asks_risk(gate: &Gate) -> bool {
     let own = match &gate.kind {
         GateKind::Require { that } => Some(that),
         GateKind::Fact(FactGate::Require(rule)) => Some(&rule.that),
+        GateKind::TimeBudget(budget) => budget.needs.expression(),
         _ => None,
     };
     let mut conditions = gate.condition.iter().chain(own);

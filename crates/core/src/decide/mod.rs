@@ -9,6 +9,7 @@ mod answers;
 mod approvals;
 mod artifacts;
 mod bringing;
+mod budget;
 mod calendar;
 mod checklists;
 mod effects;

@@ -134,6 +134,11 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
                         return refuse(format!("{what}: {error}"));
                     }
                 }
+                GateKind::TimeBudget(budget) => {
+                    if let Some(Err(error)) = budget.within.as_ref().map(|own| own.check(&policy.calendar)) {
+                        return refuse(format!("{what}: {error}"));
+                    }
+                }
                 GateKind::Ask { .. }
                 | GateKind::Checklist { .. }
                 | GateKind::Soak { .. }

@@ -3,6 +3,7 @@
 //!
 //! Both are made by the procedure crate and are stored as JSON, so every change here is a change of a stored format.
 
+mod budget;
 mod checklist;
 mod definition;
 mod facts;
@@ -20,6 +21,7 @@ mod timing;
 mod train;
 mod vote;
 
+pub use budget::*;
 pub use checklist::*;
 pub use definition::*;
 pub use facts::*;

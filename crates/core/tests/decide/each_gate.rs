@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tollgate_core::act::Report;
-use tollgate_core::calendar::{Freeze, Only, Scope};
+use tollgate_core::calendar::{Freeze, Only, Scope, Windows};
 use tollgate_core::decide::{ALWAYS, SEALED, Sight, release_environment};
 use tollgate_core::event::{ApprovalTarget, Ballot, Event, TickResult};
 use tollgate_core::explain::Holding;
@@ -39,6 +39,7 @@ fn kind(gate: &GateKind) -> &'static str {
         GateKind::Vote(_) => "vote",
         GateKind::Require { .. } => "require",
         GateKind::LoadTest(_) => "load-test",
+        GateKind::TimeBudget(_) => "time-budget",
         GateKind::Fact(gate) => fact_kind(gate),
     }
 }
@@ -55,7 +56,8 @@ fn fact_kind(gate: &FactGate) -> &'static str {
 }
 
 /// Every kind that a policy can have.
-const KINDS: [&str; 15] = [
+const KINDS: [&str; 16] = [
+    "time-budget",
     "approval",
     "question",
     "window",
@@ -251,6 +253,15 @@ fn told_by_time_and_world() -> Vec<Row> {
             window("Mon-Fri 12:00-13:00 UTC"),
             "window `it` of production",
             "next opened by `Mon-Fri 12:00-13:00 UTC`",
+        )
+        .time(180),
+        Row::of(
+            gate_of(GateKind::TimeBudget(Box::new(TimeBudget {
+                needs: Needs::Stated(mins(60)),
+                within: Windows::new(vec![n("Mon-Fri 12:00-13:00 UTC")], Vec::new()).ok(),
+            }))),
+            "time budget `it` of production",
+            "its own window is closed: next opened by `Mon-Fri 12:00-13:00 UTC`",
         )
         .time(180),
         Row::of(

@@ -1,6 +1,7 @@
 //! Deciding, seen from outside: scripted cases and random ones over a small world.
 
 mod artifacts;
+mod budgets;
 mod build;
 mod calendar;
 mod checklists;

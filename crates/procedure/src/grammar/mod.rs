@@ -11,6 +11,7 @@ macro_rules! map {
     };
 }
 
+mod budget;
 mod changelog;
 mod environments;
 mod facts;

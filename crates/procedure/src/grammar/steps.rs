@@ -1,5 +1,6 @@
 //! Steps and gates: exactly one kind, and modifiers from a closed set.
 
+use super::budget::{TIME_BUDGET, WITHIN};
 use super::facts::{
     ARTIFACT, ARTIFACTS, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN,
     PASSED, SIGNATURE_KEYS, SIGNED,
@@ -66,6 +67,7 @@ const GATE_KINDS: &[&str] = &[
     "soak",
     "window",
     "pace",
+    "time-budget",
     "load-test",
     "blockers",
     "metrics",
@@ -662,7 +664,7 @@ static GATE_APPROVAL: Mapping = mapping(
 const FITS_ABOUT: &str = "How long the promotion takes, which has to fit too: a length of time, or `usual` for as long as it took before.";
 
 /// A window.
-static WINDOW: Mapping = mapping(
+pub(super) static WINDOW: Mapping = mapping(
     "window",
     "`window`",
     "When an environment can be entered; what closes wins over what opens.",
@@ -733,6 +735,8 @@ pub(crate) static GATE: Mapping = mapping(
         )
         .with(&["soak", "blockers", "metrics"]),
         key("pace", Shape::Map(&PACE), "How many releases may go there in a time."),
+        TIME_BUDGET,
+        WITHIN,
         LOAD_GATE,
         BLOCKERS,
         NOT_IN,
@@ -767,7 +771,7 @@ pub(crate) static GATE: Mapping = mapping(
     elsewhere(&["metric"], "write `metrics`"),
     later(&["ticket", "schema"], "use `ask` with a question about it"),
     elsewhere(&["freeze"], "a freeze is made when it is needed, with `tollgate freeze`"),
-    later(&["time-budget", "pull-request", "manual"], "use `ask` with a question about it"),
+    later(&["pull-request", "manual"], "use `ask` with a question about it"),
     later(&["soft"], "a gate holds, or somebody waives it"),
     later(&["while", "at", "due", "keeps"], "use `valid` for how long a yes counts"),
 ]);

@@ -129,8 +129,8 @@ impl Lower<'_> {
         self.report.error(Code::BadValue, at, message).hint(hint);
     }
 
-    /// A window, and how long what is begun in it takes.
-    pub(super) fn window(&mut self, gate: &Node, node: &Node) -> Option<GateKind> {
+    /// Times that are open, and times that are closed.
+    pub(super) fn windows(&mut self, node: &Node) -> Option<Windows> {
         let (open, closed) = match node.text() {
             Some(_) => (self.rules(Some(node)), Vec::new()),
             None => (self.rules(node.get("open")), self.rules(node.get("closed"))),
@@ -143,6 +143,12 @@ impl Lower<'_> {
         // What the windows ask is there, or they would be closed for ever.
         let checked = windows.check(&self.declared.calendar);
         self.sound(checked, node)?;
+        Some(windows)
+    }
+
+    /// A window, and how long what is begun in it takes.
+    pub(super) fn window(&mut self, gate: &Node, node: &Node) -> Option<GateKind> {
+        let windows = self.windows(node)?;
         let fits = match gate.get("fits") {
             Some(fits) if fits.text() == Some("usual") => Some(Fits::Learned),
             Some(fits) => Some(Fits::Stated(self.duration(fits)?)),

@@ -67,6 +67,9 @@ impl Lower<'_> {
         if node.get("soak").is_some() {
             return self.soak(node, entered);
         }
+        if let Some(budget) = node.get("time-budget") {
+            return self.time_budget(node, budget, scope);
+        }
         if let Some(load) = node.get("load-test") {
             return self.load_gate(load, entered);
         }

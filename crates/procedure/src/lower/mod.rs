@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod budget;
 mod calendar;
 mod changelog;
 mod checklists;

@@ -10,7 +10,7 @@ use tollgate_core::risk::RISK;
 
 use super::{Declared, Lower};
 use crate::diagnostic::Code;
-use crate::expression::{ExpressionError, compile_condition};
+use crate::expression::{ExpressionError, compile};
 use crate::facts::{self, Fact, FactKind};
 use crate::template::{self, Use};
 use crate::tree::Node;
@@ -317,6 +317,11 @@ impl Lower<'_> {
 
     /// A condition.
     pub(super) fn condition(&mut self, node: &Node, scope: &Scope) -> Option<Expr> {
+        self.expression(node, scope, &Type::Bool)
+    }
+
+    /// An expression of a type.
+    pub(super) fn expression(&mut self, node: &Node, scope: &Scope, expected: &Type) -> Option<Expr> {
         let text = node.text()?;
         if text.contains("{{") {
             let hint = "a condition names values as they are: `answers.risk == 'high'`";
@@ -324,7 +329,7 @@ impl Lower<'_> {
             self.report.error(Code::TemplateHere, span, "nothing is filled into a condition").hint(hint);
             return None;
         }
-        let compiled = match compile_condition(text, &scope.expressions(&self.declared, text)) {
+        let compiled = match compile(text, &scope.expressions(&self.declared, text), expected) {
             Ok(compiled) => compiled,
             Err(mistakes) => {
                 for mistake in mistakes {

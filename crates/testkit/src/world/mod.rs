@@ -32,7 +32,7 @@ pub use faults::{Faults, Interloper, SimInject};
 pub use mailer::SimMailer;
 pub use prober::{ServiceInWorld, SimProber};
 pub use registry::{Registry, SimDepot, SimRegistries, Upload};
-pub use runner::{ChildInWorld, ChildKey, DEPLOY, REPEATABLE, SimRunner, Started};
+pub use runner::{ChildInWorld, ChildKey, DEPLOY, LOAD, REPEATABLE, SimRunner, Started};
 pub use source::{Files, Git, SimSource};
 pub use time::{SeededIds, VirtualClock};
 pub use watch::{Appended, Happened, WatchedStore};
@@ -65,6 +65,8 @@ pub struct State {
     pub mail: BTreeMap<String, u32>,
     /// The registry of packages, and what is on the way to it.
     pub registry: Registry,
+    /// How many requests a second a load test counts; any number where it is not set.
+    pub load: Option<u32>,
     /// How many looks at services were made.
     pub looks: u32,
     /// What must not happen, and did.
@@ -92,6 +94,7 @@ impl SimWorld {
             facts: BTreeMap::new(),
             mail: BTreeMap::new(),
             registry: Registry::default(),
+            load: None,
             looks: 0,
             violations: Vec::new(),
             log: Vec::new(),

@@ -19,6 +19,9 @@ pub const REPEATABLE: &str = "repeatable";
 /// What a command says that puts its version where its environment runs.
 pub const DEPLOY: &str = "deploy";
 
+/// What a command says that measures: it prints requests a second, as JSON.
+pub const LOAD: &str = "load";
+
 /// A command in the world.
 #[derive(Debug, Clone)]
 pub struct ChildInWorld {
@@ -123,12 +126,19 @@ impl State {
             self.chance.permille(self.faults.command_fails),
         );
         let json = request.command.contains("json");
-        let stdout = if json { "{\"result\": \"42\"}\n" } else { "result: 42\n" };
+        let stdout = match json {
+            _ if request.command.starts_with(LOAD) => {
+                let any = self.chance.between(600, 1_000);
+                format!("{{\"rps\": {}}}\n", self.load.map_or(any, i64::from))
+            }
+            true => "{\"result\": \"42\"}\n".to_owned(),
+            false => "result: 42\n".to_owned(),
+        };
         let mut exit = ChildExit {
             status: Some(0),
             signal: None,
             timed_out: false,
-            output: stdout.into(),
+            output: stdout.clone().into(),
             stdout: stdout.into(),
             took,
         };

@@ -6,6 +6,7 @@ mod calendars;
 mod conflicts;
 mod faults;
 mod labels;
+mod loads;
 mod loops;
 mod merges;
 mod packing;

@@ -14,7 +14,8 @@ use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId, StepId};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
-    ApprovalRule, Bound, Checklist, Closing, Gate, GateKind, LoadGate, Majority, Pace, Policy, VoteRule, Who,
+    ApprovalRule, Bound, Checklist, Closing, Gate, GateKind, LoadGate, Majority, Needs, Pace, Policy,
+    TimeBudget, VoteRule, Who,
 };
 use tollgate_core::plan::{Body, Plan};
 use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
@@ -84,6 +85,7 @@ impl Judging<'_> {
                 }
                 GateKind::Pace(pace) => self.paced(pace),
                 GateKind::LoadTest(gate) => self.measured(gate),
+                GateKind::TimeBudget(budget) => self.has_time(budget, policy, in_force),
                 GateKind::Checklist { list, .. } => self.checked(name, list),
                 GateKind::Vote(rule) => self.voted(name, rule, in_force),
                 GateKind::Fact(gate) => self.fact(gate),
@@ -138,6 +140,30 @@ impl Judging<'_> {
     }
 
     /// Whether few enough other releases began to go there lately.
+    /// Whether from the entry on nothing closes that closes the environment, as far as it was known.
+    fn has_time(&self, budget: &TimeBudget, policy: &Policy, in_force: &Policy) -> bool {
+        let Needs::Stated(needs) = &budget.needs else { return false };
+        let end = self.began().unwrap_or(self.at) + *needs;
+        let gates = [policy, in_force].into_iter().flat_map(|policy| {
+            let own = policy.environments.get(self.name).map(|environment| &environment.gates);
+            policy.gates.iter().chain(own.into_iter().flatten())
+        });
+        let waived = |name: &GateName| {
+            let target = WaiverTarget::Gate(self.name.clone(), name.clone());
+            self.release.waivers.iter().any(|waiver| waiver.target == target)
+        };
+        let windows: Vec<&Windows> = gates
+            .filter(|(name, gate)| !waived(name) && gate.condition.is_none())
+            .filter_map(|(_, gate)| match &gate.kind {
+                GateKind::Window { windows, .. } => Some(windows),
+                _ => None,
+            })
+            .collect();
+        let minutes = (0..).map(|minute| self.at + SignedDuration::from_mins(minute));
+        let mut minutes = minutes.take_while(|at| *at < end);
+        minutes.all(|at| windows.iter().all(|windows| between_hours(windows, at)))
+    }
+
     /// Whether exactly this candidate was measured, and is as fast as it has to be.
     fn measured(&self, gate: &LoadGate) -> bool {
         let runs = self.release.runs.iter().filter(|run| run.candidate == self.run.candidate);
