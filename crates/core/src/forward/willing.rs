@@ -19,10 +19,15 @@ use crate::view::Stimulus;
 /// What stands for a link that nobody has.
 const LINK: &str = "https://assumed.example";
 
+/// How often people are asked for one thing: where each yes has run out before the next is there, more of them do not help.
+const TIMES_MAX: u32 = 150;
+
 /// Those who were asked, since when, and who of them has acted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Willing {
     waits: BTreeMap<Point, Waiting>,
+    /// How often they were asked.
+    times: BTreeMap<Point, u32>,
     begun: bool,
 }
 
@@ -56,14 +61,23 @@ impl Willing {
             })
         });
         for (point, holding) in asked {
-            self.waits.entry(point).or_insert_with(|| Waiting {
+            if self.waits.contains_key(&point) {
+                continue;
+            }
+            let times = self.times.entry(point.clone()).or_default();
+            if *times == TIMES_MAX {
+                continue;
+            }
+            *times += 1;
+            let waiting = Waiting {
                 run: holding.run,
                 asked: holding.hold.since,
                 since: holding.hold.since.filter(|_| !begun).unwrap_or(stage.now),
                 takes: stated(stage, holding).unwrap_or_default(),
                 acted: BTreeSet::new(),
                 anybody: false,
-            });
+            };
+            self.waits.insert(point, waiting);
         }
     }
 
