@@ -187,7 +187,7 @@ pub(crate) fn beside(standings: &[TrainStanding], now: Timestamp) -> Vec<String>
                 let [start, skip] = answers(standing.name.as_str());
                 lines.push(format!("    {} or {}", styled(NAME, start), styled(NAME, skip)));
             }
-            None if let Some(untold) = needed(standing) => {
+            None if let Some(untold) = needed(standing, now) => {
                 let why = line(&untold.why.to_string());
                 lines.push(format!("{} {name} {why}", styled(WAITS, "●")));
                 if let Some(off) = &untold.off {
@@ -205,8 +205,8 @@ pub(crate) fn beside(standings: &[TrainStanding], now: Timestamp) -> Vec<String>
 }
 
 /// Why no day is known that it departs for, where somebody has to look at that.
-fn needed(standing: &TrainStanding) -> Option<&Untold> {
-    standing.state.untold.as_ref().filter(|untold| untold.needs_somebody())
+fn needed(standing: &TrainStanding, now: Timestamp) -> Option<&Untold> {
+    standing.state.untold.as_ref().filter(|untold| untold.needs_somebody(now))
 }
 
 /// The next departure of a train, and whether there is one.
@@ -304,10 +304,10 @@ pub(crate) struct AskedOfTrain {
 }
 
 impl AskedOfTrain {
-    fn of(service: &ServiceName, standing: &TrainStanding) -> Option<Self> {
+    fn of(service: &ServiceName, standing: &TrainStanding, now: Timestamp) -> Option<Self> {
         let train = standing.train.as_ref()?;
         let zone = train.departs.zone();
-        let (since, what, why, commands) = match (&standing.state.open, needed(standing)) {
+        let (since, what, why, commands) = match (&standing.state.open, needed(standing, now)) {
             (Some(open), _) => {
                 let Standing::Asked { since, .. } = open.standing else { return None };
                 let what = format!("departure of {}", departure(&open.slot, zone));
@@ -350,7 +350,8 @@ impl Opened {
     /// What is asked about trains, the oldest first.
     pub(crate) async fn asked_of_trains(&self) -> Result<Vec<AskedOfTrain>, CliError> {
         let standings = self.engine.trains(&self.service).await?;
-        let asked = standings.iter().filter_map(|standing| AskedOfTrain::of(&self.service, standing));
+        let now = self.engine.world.clock.now();
+        let asked = standings.iter().filter_map(|standing| AskedOfTrain::of(&self.service, standing, now));
         Ok(asked.collect())
     }
 

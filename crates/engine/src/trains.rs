@@ -22,8 +22,9 @@ use tollgate_core::journal::{StreamId, StreamVersion};
 use tollgate_core::model::{Departs, Policy, Train};
 use tollgate_core::state::STATE_VERSION;
 use tollgate_core::train::{
-    TrainEvent, TrainState, TrainView, announcement_due, awaited, day_due, follows, next_look,
+    Again, TrainEvent, TrainState, TrainView, announcement_due, awaited, day_due, follows, next_look,
 };
+use tollgate_core::view::later;
 
 use crate::load::{Loaded, SNAPSHOT_EVERY};
 use crate::store::{Commit, PollChange, Snapshot, StoreError, TaskChange, Timer, TimerChange};
@@ -241,10 +242,13 @@ impl Engine {
         let now = self.now();
         let (was, is) = (before.looks(now)?, after.looks(now)?);
         let gone = was.keys().filter(|key| !is.contains_key(*key));
+        // How often it is looked at can have changed: it is looked at now.
+        let other = before.state.timetable != after.state.timetable;
         let unsubscribe =
             |key: &String| PollChange::Unsubscribe { key: key.clone(), stream: before.stream() };
         let mut changes: Vec<PollChange> = gone.map(unsubscribe).collect();
-        changes.extend(is.into_iter().filter(|(key, _)| !was.contains_key(key)).map(|(_, look)| look));
+        changes
+            .extend(is.into_iter().filter(|(key, _)| other || !was.contains_key(key)).map(|(_, look)| look));
         Ok(changes)
     }
 
@@ -278,8 +282,8 @@ impl Engine {
             let wake = TimerChange::Set(Timer { stream, name: WAKE.into(), due });
             self.commit(Commit { timers: vec![clear, wake], ..Commit::default() }).await?;
         }
-        // The day that was asked for once more, by which rules.
-        let mut sure = None;
+        // The day that was asked for once more, by which rules; it is asked for but once.
+        let (mut sure, mut asked) = (None, false);
         for _ in 0..ROUNDS_MAX {
             let mut loaded = self.load_train(service, name).await?;
             loaded.sure = sure == Some((loaded.state.told, loaded.policy_version));
@@ -293,10 +297,16 @@ impl Engine {
                 let next = next_look(&view, now).map(|next| next.max(now + NOT_HERE));
                 return self.look_again(&loaded, next).await;
             }
-            if day_due(&view, now) {
+            if day_due(&view, now) && !asked {
+                asked = true;
                 match self.day_again(&loaded).await? {
-                    Some(event) => drop(self.write_train(&loaded, &[event], &Actor::Tollgate).await?),
-                    None => sure = Some((loaded.state.told, loaded.policy_version)),
+                    Again::Stands => sure = Some((loaded.state.told, loaded.policy_version)),
+                    Again::Follows(event) => {
+                        let after = self.write_train(&loaded, &[event], &Actor::Tollgate).await?;
+                        // What it told just now is what counts.
+                        sure = after.map(|after| (after.state.told, after.policy_version));
+                    }
+                    Again::Unclear => {}
                 }
                 continue;
             }
@@ -312,7 +322,9 @@ impl Engine {
             {
                 continue;
             }
-            return self.look_again(&loaded, next_look(&view, now)).await;
+            // What tells the day contradicts itself: it is left alone for a moment.
+            let unclear = day_due(&view, now).then(|| later(now, day::SOON));
+            return self.look_again(&loaded, unclear.or(next_look(&view, now))).await;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, FactSpec, Recipient};
+use super::{Connection, FactAsk, FactRead, FactSpec, Recipient};
 use crate::calendar::{Calendar, FixedTime, Moment, Zone};
 use crate::ids::{LineName, ProcedureName, TrainName};
 
@@ -93,6 +93,15 @@ impl Departs {
         match self {
             Self::Date { told_by, .. } => told_by.as_deref(),
             Self::Every(_) | Self::Push => None,
+        }
+    }
+
+    /// What the day rests on that something tells: what is asked, how it is read, and the moment that it is judged by.
+    /// While these stay the same, the day counts that was told; how often it is asked for changes nothing of it.
+    pub fn asked(&self) -> Option<(&FactAsk, &FactRead, &Moment)> {
+        match self {
+            Self::Date { moment, told_by: Some(fact) } => Some((&fact.ask, &fact.read, moment)),
+            Self::Date { told_by: None, .. } | Self::Every(_) | Self::Push => None,
         }
     }
 }

@@ -69,8 +69,8 @@ impl OfTrain<'_> {
         Some(match event {
             TrainEvent::Announced { slot, prospect, corrects, runs, .. } => {
                 let when = self.when(slot);
-                // A correction is news each time.
-                let cause = corrects.as_ref().map_or_else(|| slot.key(), |_| format!("{} {now}", slot.key()));
+                // Each heads-up is news: between two of the same departure people can have been told of another.
+                let cause = format!("{} {now}", slot.key());
                 let instead = corrects.as_ref().filter(|before| *before != slot);
                 let instead = instead
                     .map(|before| format!("This takes the place of its departure on {}.", self.when(before)));

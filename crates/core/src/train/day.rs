@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::TrainView;
 use super::event::{NoDay, Slot, Timetable, TrainEvent};
+use super::heads_up::wrong;
+use super::state::Standing;
 use crate::calendar::Zone;
 use crate::commits::{Lines, plain_text};
 use crate::facts::{FactLook, FactValue, LookAsk, Want, filled_with, percent_encoded, read};
 use crate::ids::{ObjectId, ServiceName, TrainName};
-use crate::model::{Departs, FactAsk, FactRead, FactSpec, Template};
+use crate::model::{Departs, FactAsk, FactRead, FactSpec, Template, Train};
 
 /// How far away from now a departure can be that is told from a day.
 pub const AWAY_MAX: SignedDuration = SignedDuration::from_hours(24 * 731);
@@ -152,13 +154,65 @@ pub fn day_seen(view: &TrainView<'_>, reading: &DayReading, now: Timestamp) -> O
     match reading {
         DayReading::Unreadable(_) if matches!(untold, Some(NoDay::Unreadable(_))) => None,
         DayReading::Unreadable(why) => unknown(NoDay::Unreadable(why.clone())),
-        DayReading::None if told.is_none() && untold.is_none() => None,
+        DayReading::None if told.is_none() && untold.is_none() && !rests_on_another(view, now) => None,
         DayReading::None => unknown(NoDay::None),
         DayReading::Day(day) if told == Some(*day) => None,
         DayReading::Day(day) => match implausible(view, &train.departs, *day, now) {
             Some(why) => unknown(NoDay::Implausible(why)),
             None => Some(TrainEvent::DayRead { day: *day, before: told }),
         },
+    }
+}
+
+/// Whether something still stands by a day that other rules asked for: people were told of it, or a departure waits.
+fn rests_on_another(view: &TrainView<'_>, now: Timestamp) -> bool {
+    let waits = |standing: &Standing| matches!(standing, Standing::Due { .. } | Standing::Queued { .. });
+    wrong(view, now).is_some() || view.state.open.as_ref().is_some_and(|open| waits(&open.standing))
+}
+
+/// What comes of asking once more for the day of a departure whose time has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Again {
+    /// The day still counts.
+    Stands,
+    /// This follows.
+    Follows(TrainEvent),
+    /// It tells something else with each question: it has to be asked again a little later.
+    Unclear,
+}
+
+/// Whether an answer would move the day that a departure is told from, or take it away.
+pub fn moves_day(view: &TrainView<'_>, reading: &DayReading) -> bool {
+    match reading {
+        DayReading::Day(day) => view.state.told.is_some_and(|told| told != *day),
+        DayReading::None => view.state.told.is_some(),
+        DayReading::Unreadable(_) => false,
+    }
+}
+
+/// What comes of the answers to asking once more. What moves the day has to be answered twice: `second` is the answer that
+/// came then. Where they stay different for longer than the train may be late, its day cannot be read.
+pub fn asked_again(
+    view: &TrainView<'_>,
+    first: &DayReading,
+    second: Option<&DayReading>,
+    now: Timestamp,
+) -> Again {
+    let follows = |reading: &DayReading| day_seen(view, reading, now).map_or(Again::Stands, Again::Follows);
+    let Some(second) = second.filter(|second| *second != first) else { return follows(first) };
+    let late = |(train, at): (&Train, Timestamp)| now.duration_since(at) > train.grace;
+    if !view.train.zip(view.to_come().next()).is_some_and(late) {
+        return Again::Unclear;
+    }
+    let why = format!("it told {}, and a moment later {}", in_short(first), in_short(second));
+    follows(&DayReading::Unreadable(why))
+}
+
+fn in_short(reading: &DayReading) -> String {
+    match reading {
+        DayReading::Day(day) => day.to_string(),
+        DayReading::None => "no day".to_owned(),
+        DayReading::Unreadable(_) => "what cannot be read".to_owned(),
     }
 }
 
@@ -178,9 +232,11 @@ fn implausible(view: &TrainView<'_>, departs: &Departs, day: Date, now: Timestam
         return far("ago");
     }
     let settled = view.state.settled.unwrap_or(view.since);
-    let departed = view.state.past.iter().any(|past| past.slot == Slot::At(at));
+    let slot = Slot::At(at);
+    let open = view.state.open.as_ref().is_some_and(|open| open.slot == slot);
+    let taken_up = open || view.state.past.iter().any(|past| past.slot == slot);
     // A day that was told before the rules is what somebody finds who puts them in force; later ones look like a mistake.
-    (at <= settled && !departed && !view.state.past.is_empty()).then(|| {
+    (at <= settled && !taken_up && !view.state.past.is_empty()).then(|| {
         format!("{day} is told, and its departure on {when} would be before one that was taken up already")
     })
 }

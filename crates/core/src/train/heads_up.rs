@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::decide::TrainView;
 use super::event::Slot;
-use super::state::Announcement;
+use super::state::{Announcement, SkipOrder};
+use crate::commits::{Lines, plain_text};
 use crate::ids::{ServiceName, TrainName};
 use crate::journal::Hash;
 use crate::model::Departs;
@@ -35,19 +36,24 @@ pub fn announcement_due(view: &TrainView<'_>, now: Timestamp) -> Option<Telling>
     if let Some(wrong) = wrong(view, now) {
         let slot = wrong.slot.clone();
         return match view.to_come().next() {
-            Some(at) if at > now => Some(Telling::Departs { at, corrects: Some(slot) }),
+            Some(at) if at > now => Some(match view.state.skipped(at) {
+                Some(order) => Telling::CalledOff { slot, why: why_left_out(order) },
+                None => Telling::Departs { at, corrects: Some(slot) },
+            }),
             // It is about to be taken up, or to be asked about.
             Some(_) => None,
+            // Other rules ask elsewhere now, and nobody has asked there yet.
+            None if is_unasked(view) => None,
             None => Some(Telling::CalledOff { slot, why: why_off(view) }),
         };
     }
     let at = view.next(now)?;
-    let corrects = called_off(view, at).map(|told| told.slot.clone());
+    let corrects = called_off(view, now).map(|told| told.slot.clone());
     (announced_at(view, at)? <= now).then_some(Telling::Departs { at, corrects })
 }
 
 /// What people were told of that is ahead, and not to be any more: the day that it is told from has changed.
-fn wrong<'a>(view: &'a TrainView<'_>, now: Timestamp) -> Option<&'a Announcement> {
+pub(super) fn wrong<'a>(view: &'a TrainView<'_>, now: Timestamp) -> Option<&'a Announcement> {
     if !matches!(view.train?.departs, Departs::Date { .. }) {
         return None;
     }
@@ -57,10 +63,21 @@ fn wrong<'a>(view: &'a TrainView<'_>, now: Timestamp) -> Option<&'a Announcement
     (!taken_up && view.to_come().next() != Some(at)).then_some(told)
 }
 
-/// A departure that people were told is off, and is on again.
-fn called_off<'a>(view: &'a TrainView<'_>, departure: Timestamp) -> Option<&'a Announcement> {
-    let told = view.state.announced.as_ref()?;
-    (told.off.is_some() && told.slot == Slot::At(departure)).then_some(told)
+/// The departure ahead that people were told last is off: what departs now is on again, or takes its place.
+fn called_off<'a>(view: &'a TrainView<'_>, now: Timestamp) -> Option<&'a Announcement> {
+    let told = view.state.announced.as_ref().filter(|told| told.off.is_some())?;
+    told.slot.at().is_some_and(|at| at > now).then_some(told)
+}
+
+/// Whether something tells the day and was not asked yet.
+fn is_unasked(view: &TrainView<'_>) -> bool {
+    let asks = view.train.is_some_and(|train| train.departs.told_by().is_some());
+    asks && view.state.told.is_none() && view.state.untold.is_none()
+}
+
+fn why_left_out(order: &SkipOrder) -> String {
+    let why = plain_text(&order.why, Lines::Join);
+    format!("its day has changed, and what departs for that is left out, as {} said: {why}", order.by)
 }
 
 fn why_off(view: &TrainView<'_>) -> String {
@@ -86,13 +103,11 @@ pub(super) fn correction_at(view: &TrainView<'_>, now: Timestamp) -> Option<Time
     announcement_due(view, now).map(|_| now)
 }
 
-/// The Message-ID of the mail of a heads-up. What puts an earlier one right is another mail each time.
+/// The Message-ID of the mail of a heads-up. Each is a mail of its own, also where an earlier one was of the same departure.
 pub fn message_id_of(service: &ServiceName, train: &TrainName, told: &Announcement) -> String {
-    let slot = told.slot.key();
-    let again = told.corrects.is_some() || told.off.is_some();
-    let again = if again { told.at.to_string() } else { String::new() };
-    let mut parts = vec!["heads-up", service.as_str(), train.as_str(), &slot];
-    parts.extend((!again.is_empty()).then_some(again.as_str()));
+    let (slot, at) = (told.slot.key(), told.at.to_string());
+    let kind = if told.off.is_some() { "off" } else { "departs" };
+    let parts = ["heads-up", service.as_str(), train.as_str(), &slot, kind, &at];
     let id = named_uuid(&Hash::of_parts(parts.iter().map(|part| part.as_bytes())));
     format!("{id}@{service}.tollgate.invalid")
 }

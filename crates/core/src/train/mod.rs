@@ -14,7 +14,9 @@ mod heads_up;
 mod people;
 mod state;
 
-pub use day::{AWAY_MAX, DayReading, day_due, day_seen, look_for_day, read_day};
+pub use day::{
+    AWAY_MAX, Again, DayReading, asked_again, day_due, day_seen, look_for_day, moves_day, read_day,
+};
 pub use decide::{TrainView, awaited, follows, next_look, pushed, tried};
 pub use event::{Because, Doubtful, MailEnd, NoDay, Prospect, Slot, Timetable, TrainEvent};
 pub use heads_up::{Telling, announcement_due, message_id_of};

@@ -60,9 +60,11 @@ pub struct Untold {
 }
 
 impl Untold {
-    /// Whether somebody has to look at it: nobody does where there is no day yet, or no more after its departure.
-    pub fn needs_somebody(&self) -> bool {
-        self.off.is_some() || self.why != NoDay::None
+    /// Whether somebody has to look at it: nobody does where there is no day yet, or no more after its departure. That a
+    /// day was taken away can be on purpose: it is shown until people were told of it, or its departure would be over.
+    pub fn needs_somebody(&self, now: Timestamp) -> bool {
+        let ahead = |slot: &Slot| slot.at().is_none_or(|at| at > now);
+        self.why != NoDay::None || self.off.as_ref().is_some_and(ahead)
     }
 }
 
@@ -210,9 +212,9 @@ impl TrainState {
     pub fn apply(&mut self, at: Timestamp, actor: &Actor, event: &TrainEvent) {
         match event {
             TrainEvent::Scheduled { timetable, since } => {
-                let told_by = |table: &Timetable| table.departs.told_by().cloned();
                 // A day counts by whoever told it.
-                if self.timetable.as_ref().map(told_by) != Some(told_by(timetable)) {
+                let before = self.timetable.as_ref().map(|before| before.departs.asked());
+                if before != Some(timetable.departs.asked()) {
                     (self.told, self.told_at, self.untold) = (None, None, None);
                 }
                 self.timetable = Some(timetable.clone());
@@ -236,6 +238,7 @@ impl TrainState {
                 let before = self.untold.take().and_then(|untold| untold.off);
                 self.untold = Some(Untold { why: why.clone(), since: at, off: off.clone().or(before) });
                 (self.told, self.told_at) = (None, None);
+                self.off_was_told();
             }
             TrainEvent::HeadSeen { commit, .. } => self.head = Some(commit.clone()),
             TrainEvent::SkipOrdered { until, why } => {
@@ -252,6 +255,7 @@ impl TrainState {
                 let (slot, mail, off) = (slot.clone(), Mailing::wanted(*mail, at), Some(why.clone()));
                 let prospect = Prospect::default();
                 self.announced = Some(Announcement { slot, at, prospect, mail, corrects: None, off });
+                self.off_was_told();
             }
             TrainEvent::MailBegun { slot } => self.mail(slot, Mailing::Begun),
             TrainEvent::MailTried { slot, again_at, .. } => self.mail(slot, Mailing::Wanted(*again_at)),
@@ -279,6 +283,17 @@ impl TrainState {
             TrainEvent::Skipped { slot, because } => {
                 self.end(slot, at, actor, Fate::Skipped(because.clone()));
             }
+        }
+    }
+
+    /// Where people were told that a departure is off whose day was taken away, nobody has to look at it any more.
+    fn off_was_told(&mut self) {
+        let told = self.announced.as_ref().filter(|told| told.off.is_some()).map(|told| &told.slot);
+        if let Some(untold) = self.untold.as_mut().filter(|untold| untold.why == NoDay::None)
+            && told.is_some()
+            && untold.off.as_ref() == told
+        {
+            untold.off = None;
         }
     }
 

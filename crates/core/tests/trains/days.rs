@@ -14,7 +14,7 @@ use tollgate_core::train::{
 
 use crate::{Line, World, at, check, person, run, train};
 
-fn fact() -> FactSpec {
+pub(crate) fn fact() -> FactSpec {
     let ask = FactAsk::Http {
         url: Template("https://milestones.example.org/{{ service }}".into()),
         query: None,
@@ -34,23 +34,23 @@ fn fact() -> FactSpec {
 }
 
 /// On the Monday after the milestone closes.
-fn milestone() -> Train {
+pub(crate) fn milestone() -> Train {
     let moment = "+next Mon 10:00 Europe/London".parse().expect("a moment");
     train(Departs::Date { moment, told_by: Some(Box::new(fact())) })
 }
 
-fn day(text: &str) -> DayReading {
+pub(crate) fn day(text: &str) -> DayReading {
     DayReading::Day(text.parse().expect("a date"))
 }
 
 /// A train on whose source something stands from a moment on.
-struct Told {
-    line: Line,
-    now: Timestamp,
+pub(crate) struct Told {
+    pub(crate) line: Line,
+    pub(crate) now: Timestamp,
 }
 
 impl Told {
-    fn new(train: Train) -> Self {
+    pub(crate) fn new(train: Train) -> Self {
         let now = at("2026-03-02 13:00 UTC");
         let mut line = Line::new(train, now);
         line.wake(now, World::Works);
@@ -58,7 +58,7 @@ impl Told {
     }
 
     /// Goes on to a moment, and looks then.
-    fn tells(&mut self, when: &str, reading: DayReading) -> &mut Self {
+    pub(crate) fn tells(&mut self, when: &str, reading: DayReading) -> &mut Self {
         self.goes_on(when);
         self.line.source = reading;
         self.line.ask(self.now);
@@ -66,13 +66,13 @@ impl Told {
         self
     }
 
-    fn goes_on(&mut self, when: &str) -> &mut Self {
+    pub(crate) fn goes_on(&mut self, when: &str) -> &mut Self {
         run(&mut self.line, self.now, at(when));
         self.now = at(when);
         self
     }
 
-    fn untold(&self) -> Option<&NoDay> {
+    pub(crate) fn untold(&self) -> Option<&NoDay> {
         self.line.state.untold.as_ref().map(|untold| &untold.why)
     }
 }
@@ -171,7 +171,7 @@ fn a_day_is_asked_for_once_more_when_its_time_has_come() {
     told.line.source = DayReading::Unreadable("it answered 500".into());
     told.goes_on("2026-04-27 12:00 UTC");
     check(&told.line, &["03-30 10:00 departed"]);
-    assert!(told.line.state.untold.as_ref().is_some_and(|untold| untold.needs_somebody()));
+    assert!(told.line.state.untold.as_ref().is_some_and(|untold| untold.needs_somebody(told.now)));
     // It can be read again when the time is over: somebody is asked.
     told.tells("2026-04-27 12:00 UTC", day("2026-04-24"));
     check(&told.line, &["03-30 10:00 departed", "04-27 10:00 told late"]);

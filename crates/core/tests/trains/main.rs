@@ -2,6 +2,7 @@
 
 mod days;
 mod laws;
+mod mended_days;
 mod people;
 
 use jiff::{SignedDuration, Timestamp};

@@ -10,7 +10,9 @@ use tollgate_core::calendar::Zone;
 use tollgate_core::ids::{ServiceName, TrainName};
 use tollgate_core::journal::{Hash, StreamId};
 use tollgate_core::model::{Departs, FactAsk, FactSpec, Train};
-use tollgate_core::train::{DayReading, TrainEvent, day_seen, follows, look_for_day, read_day};
+use tollgate_core::train::{
+    Again, DayReading, NoDay, asked_again, day_seen, follows, look_for_day, moves_day, read_day,
+};
 use tollgate_core::view::later;
 
 use super::{LoadedTrain, ROUNDS_MAX};
@@ -21,7 +23,7 @@ use crate::{Engine, EngineError};
 /// What the keys of looks at the days of trains begin with.
 pub(crate) const DAY_POLL: &str = "day ";
 /// The longest pause before a day that is another one is asked for again: it counts when it was told twice.
-const SOON: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const SOON: SignedDuration = SignedDuration::from_mins(1);
 /// How many looks are gone through for one of them.
 const LOOKS_MAX: usize = 10_000;
 
@@ -50,7 +52,7 @@ impl Memo {
 }
 
 fn asked(departs: &Departs) -> Option<Hash> {
-    departs.told_by().map(|_| Hash::of(serde_json::to_string(departs).unwrap_or_default()))
+    departs.asked().map(|asked| Hash::of(serde_json::to_string(&asked).unwrap_or_default()))
 }
 
 /// The key of the look for the day of a train, if something tells it.
@@ -92,10 +94,13 @@ impl Engine {
         let (before, now) = (Memo::of(poll), self.now());
         let unreadable = matches!(reading, DayReading::Unreadable(_));
         let read = if unreadable { before.read } else { Some(now) };
-        // What was read counts for a while; and a day that comes and goes with each look moves nothing.
+        // What was read counts for a while; and a day that comes and goes with each look moves nothing, nor does it count
+        // again before it stays the same.
+        let untold = loaded.state.untold.as_ref().map(|untold| &untold.why);
+        let at_once = loaded.state.told.is_none() && !matches!(untold, Some(NoDay::Unreadable(_)));
         let counts = match &reading {
             DayReading::Unreadable(_) => read.is_none_or(|read| later(read, fact.valid) <= now),
-            other => loaded.state.told.is_none() || before.last.as_ref() == Some(other),
+            other => at_once || before.last.as_ref() == Some(other),
         };
         if counts {
             let written = self.saw_day(&spec, &reading).await;
@@ -125,24 +130,29 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks once more for the day of a departure whose time has come. `None`: it still counts.
-    pub(super) async fn day_again(&self, loaded: &LoadedTrain) -> Result<Option<TrainEvent>, EngineError> {
+    /// Asks once more for the day of a departure whose time has come, and again where the answer is another one.
+    pub(super) async fn day_again(&self, loaded: &LoadedTrain) -> Result<Again, EngineError> {
         let Some((train, fact)) = loaded.train().and_then(|train| Some((train, train.departs.told_by()?)))
         else {
-            return Ok(None);
+            return Ok(Again::Stands);
         };
         let key = key(&loaded.service, &loaded.name, &train.departs).unwrap_or_default();
         // The usual look can be under way at the same time, with a command of its own.
-        let reading = self.ask_for_day(loaded, train, fact, &format!("{key} again")).await?;
-        let now = self.now();
-        if matches!(reading, DayReading::Unreadable(_)) {
+        let look = format!("{key} again");
+        let first = self.ask_for_day(loaded, train, fact, &look).await?;
+        if matches!(first, DayReading::Unreadable(_)) {
             let all = self.store.due_polls(latest_storable(), LOOKS_MAX).await?;
             let read = all.iter().find(|poll| poll.key == key).and_then(|poll| Memo::of(poll).read);
-            if read.is_some_and(|read| later(read, fact.valid) > now) {
-                return Ok(None);
+            if read.is_some_and(|read| later(read, fact.valid) > self.now()) {
+                return Ok(Again::Stands);
             }
         }
-        Ok(day_seen(&loaded.view(), &reading, now))
+        let view = loaded.view();
+        let second = match moves_day(&view, &first) {
+            true => Some(self.ask_for_day(loaded, train, fact, &look).await?),
+            false => None,
+        };
+        Ok(asked_again(&view, &first, second.as_ref(), self.now()))
     }
 
     async fn ask_for_day(

@@ -1,5 +1,7 @@
 //! Facts of the world, as services and commands tell them.
 
+use std::collections::VecDeque;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tollgate_engine::ports::{ChildExit, FactQuestion, Facts};
@@ -11,6 +13,8 @@ use super::{SimWorld, State};
 pub struct FactInWorld {
     /// The stretches, the newest last.
     pub stretches: Vec<Stretch>,
+    /// What is answered over HTTP instead, one after the other and from the start again, by a service that contradicts itself.
+    pub in_turn: VecDeque<String>,
 }
 
 /// A stretch of time in which the same was answered.
@@ -30,6 +34,16 @@ impl FactInWorld {
         self.stretches.last().and_then(|stretch| stretch.answer.as_deref())
     }
 
+    fn asked(&mut self) -> Option<String> {
+        match self.in_turn.pop_front() {
+            Some(answer) => {
+                self.in_turn.push_back(answer.clone());
+                Some(answer)
+            }
+            None => self.now().map(ToOwned::to_owned),
+        }
+    }
+
     fn ends(&mut self, at: Timestamp) {
         if let Some(last) = self.stretches.last_mut().filter(|last| last.until.is_none()) {
             last.until = Some(at);
@@ -44,7 +58,13 @@ impl State {
         self.note(|| format!("fact {name}: {answer:?}"));
         let fact = self.facts.entry(name.to_owned()).or_default();
         fact.ends(now);
+        fact.in_turn.clear();
         fact.stretches.push(Stretch { from: now, until: None, answer: answer.map(ToOwned::to_owned) });
+    }
+
+    /// From now on a service answers one of these after the other, until [`State::fact`] says what is so.
+    pub fn fact_in_turn(&mut self, name: &str, answers: impl IntoIterator<Item = String>) {
+        self.facts.entry(name.to_owned()).or_default().in_turn = answers.into_iter().collect();
     }
 
     /// The clock goes back: what is so goes on from there.
@@ -77,7 +97,7 @@ impl Facts for SimFacts {
         self.0.state().looks += 1;
         self.0.outside("ask for a fact").await.map_err(|error| error.why)?;
         let mut state = self.0.state();
-        let answer = state.facts.get(&question.url).and_then(FactInWorld::now).map(ToOwned::to_owned);
+        let answer = state.facts.get_mut(&question.url).and_then(FactInWorld::asked);
         state.note(|| format!("asked {}: {answer:?}", question.url));
         answer.map(String::into_bytes).ok_or_else(|| "it answered 500 Internal Server Error".to_owned())
     }

@@ -79,6 +79,20 @@ impl Yard {
     }
 }
 
+/// A day far away, another one for each number.
+fn some_day(n: i64) -> String {
+    (jiff::civil::Date::constant(2026, 6, 1) + jiff::Span::new().days(n)).to_string()
+}
+
+/// How many times a day was written down that counts, and how many times that there is none.
+fn told_and_not(events: &[TrainEvent]) -> (usize, usize) {
+    let told = events.iter().filter(|event| matches!(event, TrainEvent::DayRead { .. })).count();
+    // It is asked before it says anything, too.
+    let since_told = events.iter().skip_while(|event| !matches!(event, TrainEvent::DayRead { .. }));
+    let unknown = since_told.filter(|event| matches!(event, TrainEvent::DayUnknown { .. })).count();
+    (told, unknown)
+}
+
 /// A day that is told, moved after the heads-up, and departed for, with one fault at every point there is.
 async fn at_every_point(fault: Fault, command: bool) -> u64 {
     for at in 1.. {
@@ -163,8 +177,8 @@ async fn a_day_that_cannot_be_read_counts_for_a_while_and_then_starts_nothing() 
     yard.says(None);
     yard.until("2026-03-03T13:00:00Z", || engine.clone()).await;
     assert_eq!(yard.versions().await.len(), 1);
-    let untold = yard.state().await.untold.unwrap();
-    assert!(matches!(untold.why, NoDay::Unreadable(_)) && untold.needs_somebody(), "{untold:?}");
+    let (untold, now) = (yard.state().await.untold.unwrap(), yard.bench.world.now());
+    assert!(matches!(untold.why, NoDay::Unreadable(_)) && untold.needs_somebody(now), "{untold:?}");
     assert_eq!(untold.off, None, "it has departed");
     let down = yard.mails();
     // The next one is announced, taken back when nothing can be read for too long, and asked about in the end.
@@ -219,4 +233,123 @@ async fn rules_that_ask_elsewhere_take_the_look_away() {
     assert!(matches!(looks.as_slice(), [one] if one.starts_with("branch ")), "{looks:?}");
     assert_eq!(yard.state().await.told, None);
     assert!(yard.bench.engine.reconcile().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_source_that_contradicts_itself_at_the_departure_moves_nothing() {
+    // One wrong answer among right ones, wherever it falls: the train departs, a little later at most.
+    for at in 0..6 {
+        let yard = Yard::new(train(false), cut()).await;
+        let engine = yard.sound();
+        yard.says(Some("2026-03-02"));
+        yard.until("2026-03-03T11:59:00Z", || engine.clone()).await;
+        let answers = (0..60).map(|n| due_on(if n == at { "2026-03-05" } else { "2026-03-02" }));
+        yard.bench.world.state().fact_in_turn(URL, answers);
+        yard.until("2026-03-03T12:05:00Z", || engine.clone()).await;
+        assert_eq!(yard.versions().await.len(), 1, "wrong answer {at}");
+        assert_eq!(told_and_not(&yard.events().await), (1, 0), "wrong answer {at}");
+    }
+    // Another answer each time, until it settles in time.
+    let yard = Yard::new(train(false), cut()).await;
+    let engine = yard.sound();
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T11:59:00Z", || engine.clone()).await;
+    let before = yard.bench.world.state().looks;
+    yard.bench.world.state().fact_in_turn(URL, (0..97).map(|n| due_on(&some_day(n))));
+    yard.until("2026-03-03T12:10:00Z", || engine.clone()).await;
+    let looks = yard.bench.world.state().looks - before;
+    assert!(looks < 60, "{looks} looks in eleven minutes");
+    assert_eq!(told_and_not(&yard.events().await), (1, 0));
+    assert!(yard.versions().await.is_empty());
+    assert!(yard.bench.engine.reconcile().await.unwrap().is_empty());
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T12:14:00Z", || engine.clone()).await;
+    assert_eq!(yard.versions().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_source_that_never_settles_is_told_of_once_and_asked_about_when_it_does() {
+    let yard = Yard::new(train(false), cut()).await;
+    let engine = yard.sound();
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T11:59:00Z", || engine.clone()).await;
+    yard.bench.world.state().fact_in_turn(URL, (0..97).map(|n| due_on(&some_day(n))));
+    yard.until("2026-03-03T15:00:00Z", || engine.clone()).await;
+    assert_eq!(told_and_not(&yard.events().await), (1, 1));
+    let (untold, now) = (yard.state().await.untold.unwrap(), yard.bench.world.now());
+    assert!(
+        matches!(&untold.why, NoDay::Unreadable(why) if why.contains("a moment later"))
+            && untold.needs_somebody(now),
+        "{untold:?}"
+    );
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T15:30:00Z", || engine.clone()).await;
+    let standing = yard.state().await.open.unwrap().standing;
+    assert!(matches!(standing, Standing::Asked { doubt: Doubtful::ToldLate, .. }), "{standing:?}");
+    assert!(yard.versions().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_day_that_was_changed_just_before_its_departure_moves_it() {
+    let yard = Yard::new(hourly(false), cut()).await;
+    let engine = yard.sound();
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T11:59:59Z", || engine.clone()).await;
+    yard.says(Some("2026-03-03"));
+    yard.until("2026-03-03T12:30:00Z", || engine.clone()).await;
+    assert!(yard.versions().await.is_empty());
+    yard.until("2026-03-04T12:10:00Z", || engine.clone()).await;
+    let past = yard.state().await.past;
+    assert_eq!((yard.versions().await.len(), past.len()), (1, 1), "{past:?}");
+    assert_eq!(past[0].slot.at().unwrap().to_string(), "2026-03-04T12:00:00Z");
+}
+
+#[tokio::test]
+async fn a_departure_that_is_on_again_is_mailed_again() {
+    let yard = Yard::new(train(false), cut()).await;
+    let engine = yard.sound();
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T11:05:00Z", || engine.clone()).await;
+    assert_eq!(yard.mails(), 1);
+    // A day later, taken away, and as it was.
+    yard.says(Some("2026-03-03"));
+    yard.until("2026-03-03T11:20:00Z", || engine.clone()).await;
+    assert_eq!(yard.mails(), 2);
+    yard.bench.world.state().fact(URL, Some(r#"{"due_on":null}"#));
+    yard.until("2026-03-03T11:35:00Z", || engine.clone()).await;
+    assert_eq!(yard.mails(), 3);
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T11:55:00Z", || engine.clone()).await;
+    assert_eq!(yard.mails(), 4);
+    assert!(yard.bench.world.state().mail.values().all(|count| *count == 1));
+    yard.until("2026-03-03T12:10:00Z", || engine.clone()).await;
+    assert_eq!(yard.versions().await.len(), 1);
+}
+
+#[tokio::test]
+async fn rules_that_only_ask_more_often_keep_what_was_told() {
+    let yard = Yard::new(hourly(false), cut()).await;
+    let engine = yard.sound();
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T11:05:00Z", || engine.clone()).await;
+    let stream = StreamId::Train(named("svc"), yard.name());
+    let looks = yard.bench.store.subscriptions(&stream).await.unwrap();
+    let mut policy = yard.bench.policy.clone();
+    let mut often = hourly(false);
+    if let Departs::Date { told_by: Some(fact), .. } = &mut often.departs {
+        fact.every = SignedDuration::from_mins(10);
+    }
+    policy.trains.insert(yard.name(), often);
+    assert!(engine.adopt(&policy, &person("bob")).await.unwrap().adopted);
+    // What was read counts for a while by the new rules as well; and it is asked for as often as they say.
+    yard.says(None);
+    let before = yard.bench.world.state().looks;
+    yard.until("2026-03-03T11:10:00Z", || engine.clone()).await;
+    assert!(yard.bench.world.state().looks > before);
+    assert_eq!(yard.bench.store.subscriptions(&stream).await.unwrap(), looks);
+    assert_eq!((yard.mails(), told_and_not(&yard.events().await)), (1, (1, 0)));
+    assert!(yard.bench.engine.reconcile().await.unwrap().is_empty());
+    yard.says(Some("2026-03-02"));
+    yard.until("2026-03-03T12:10:00Z", || engine.clone()).await;
+    assert_eq!((yard.versions().await.len(), yard.mails()), (1, 1));
 }
