@@ -81,10 +81,8 @@ fn what_changes_between_the_gate_and_the_deployment_is_seen() {
         assert_eq!(world.is(V, ENTER), "done");
         world.pass(mins(passes) + secs(1));
         world.done(V, "anna", "promote-stage/tell").unwrap();
-        let told = format!(
-            "artifacts `images` of stage: `shop` is still what was found for candidate 1, seen at \
-             2026-03-02 09:00:10 UTC: it is being looked at again"
-        );
+        let told = "artifacts `images` of stage: `shop` is still what was found for candidate 1, seen at \
+                    2026-03-02 09:00:10 UTC: it is being looked at again";
         assert_eq!(world.why(V), told, "{passes} minutes");
         assert!(world.agenda(V).at_once.contains(&key(&world, "/v1.9.0")), "at once");
         assert_eq!(world.is(V, DEPLOY), "open");
