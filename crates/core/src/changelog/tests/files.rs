@@ -237,7 +237,10 @@ proptest! {
         for line in ["- add", "- mend"] {
             prop_assert!(found.text.lines().any(|one| one.starts_with(line)), "{line} in {}", found.text);
         }
-        let is_reference = |line: &&[u8]| line.starts_with(b"[unreleased]:") || line.starts_with(b"[1.2.0]:");
+        let is_reference = |line: &&[u8]| {
+            let line = line.trim_ascii_start();
+            line.starts_with(b"[unreleased]:") || line.starts_with(b"[1.2.0]:")
+        };
         let mut left: Vec<_> = lines_of(&new);
         for line in lines_of(old.as_bytes()).into_iter().filter(|line| !is_reference(line)) {
             let at = left.iter().position(|one| *one == line);
