@@ -49,6 +49,9 @@ pub struct Against {
     pub at: Option<Timestamp>,
     /// Its numbers; empty where it has none.
     pub numbers: Numbers,
+    /// Whether it is the candidate itself that runs there: there is no other release to compare with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub itself: bool,
 }
 
 /// Numbers that a release had in a load test before it came to an environment.
@@ -213,6 +216,12 @@ impl Against {
     /// With what numbers are compared, or why there is nothing.
     pub fn words(&self) -> String {
         match (&self.version, self.at) {
+            (Some(version), _) if self.itself => {
+                let environment = &self.environment;
+                format!(
+                    "{version} itself runs in {environment}, so there is no other release to compare with"
+                )
+            }
             (Some(version), Some(at)) => {
                 let at = crate::decide::second(at);
                 format!("compared with {version} in {}, measured at {at}", self.environment)
@@ -266,7 +275,8 @@ mod tests {
     fn against(then: &str) -> Against {
         let numbers = numbers(then);
         let at = Some(Timestamp::UNIX_EPOCH);
-        Against { environment: "production".parse().unwrap(), version: Some("1.8.0".into()), at, numbers }
+        let (version, itself) = (Some("1.8.0".into()), false);
+        Against { environment: "production".parse().unwrap(), version, at, numbers, itself }
     }
 
     fn check(then: &str, text: &str, now: &str, standing: Standing, told: &str) {

@@ -2,12 +2,14 @@
 //!
 //! A run is pinned to its plan: what `plan` shows, what `start` stores and what the run carries out are one value.
 
+mod order;
 mod respin;
 mod rollback;
 mod unfold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use order::{measured_in, steps_before};
 pub use respin::{Keep, Respin, kept_steps};
 pub use rollback::{GoneCommits, Rollback, is_ad_hoc};
 pub use unfold::{Items, unfold, unfold_promotion, unfold_rollback};

@@ -441,8 +441,12 @@ impl Reading<'_> {
             };
             let fails = node.get("fails").and_then(Node::integer).unwrap_or(0);
             let why = node.get("why").and_then(Node::text).unwrap_or("it failed").to_owned();
+            let step = self.step(step)?;
+            if let Some(outputs) = node.get("outputs") {
+                self.measures_of(&step, outputs);
+            }
             return Some(Fault::Step {
-                step: self.step(step)?,
+                step,
                 takes,
                 fails: u32::try_from(fails).unwrap_or(0),
                 why,

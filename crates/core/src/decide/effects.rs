@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Deciding;
 use super::acts::permanent;
 use super::gates::{Entering, clipped, gates_of_step, recorded};
-use super::load::had;
+use super::load::{had, strayed};
 use super::timing::not_yet;
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::candidate::Fingerprint;
@@ -61,8 +61,9 @@ impl Deciding {
             _ if !active => return Err(stale("the run does not go on")),
             _ => true,
         };
-        if begins && not_yet(&self.view, &plan, planned, Some(state), self.now).is_some() {
-            // A window that it begins in has closed meanwhile.
+        let strays = || strayed(&self.view, run, &plan, planned, None).is_some();
+        if begins && (not_yet(&self.view, &plan, planned, Some(state), self.now).is_some() || strays()) {
+            // A window that it begins in has closed meanwhile, or what it measures runs something else.
             self.by_rule(ReleaseEvent::StepOpened { run: id, step });
             return Ok(());
         }

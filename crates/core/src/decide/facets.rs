@@ -57,6 +57,16 @@ fn makes(body: &Body, facet: &Facet) -> bool {
     }
 }
 
+/// Whether a step makes another candidate of what is measured: other content, or a digest that was not known.
+pub fn makes_content(body: &Body) -> bool {
+    let Body::Step(kind) = body else { return false };
+    match kind {
+        StepKind::Publish(spec) => spec.target.component().is_some(),
+        StepKind::Wait(FactWait::Artifact { .. }) => true,
+        kind => changes_source(kind),
+    }
+}
+
 /// Whether a step makes other content of the candidate.
 pub(super) fn changes_source(kind: &StepKind) -> bool {
     match kind {

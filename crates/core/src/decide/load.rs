@@ -1,33 +1,46 @@
 //! Load tests: their numbers taken in and judged, and the gate that asks for them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 
 use super::Deciding;
 use super::acts::permanent;
 use super::approvals::Counting;
 use super::effects::fitting;
 use super::gates::{Entering, approval_actions, clipped, second};
-use super::look::{APPROVERS_MAX, Looking, Move, nowhere};
+use super::look::{APPROVERS_MAX, Looking, Move, nowhere, runs_instead};
 use super::roles::of_role;
 use crate::act::{Failure, Outcome};
 use crate::candidate::Facet;
-use crate::event::{ApprovalTarget, ReleaseEvent, StepResult};
+use crate::event::{ApprovalTarget, Deployed, ReleaseEvent, Skipped, StepResult};
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
-use crate::ids::{EnvironmentName, GateName, PersonName, RunId, StepId};
+use crate::ids::{CandidateNumber, EnvironmentName, GateName, PersonName, RunId, StepId};
 use crate::load::{Against, Had, Measurement, Standing, Verdict, judge, own_id, read, told};
 use crate::model::{LoadGate, LoadRule, LoadTest};
-use crate::plan::{Plan, PlannedStep, list};
+use crate::plan::{Body, Plan, PlannedStep, list, measured_in, steps_before};
 use crate::state::{Run, RunStatus, StepState, StepStatus};
 use crate::view::View;
+
+/// What to do where another release came between.
+const STRAYED_HINT: &str = "bring the release there again with `tollgate promote`, then try it again";
 
 /// The longest account of the numbers of a load test, in characters.
 const TOLD_MAX_CHARS: usize = 2_000;
 
-/// What the numbers of a load test are compared with now; nothing where no other release is asked about.
-pub(crate) fn against(view: &View, baseline: Option<&EnvironmentName>, load: &StepId) -> Option<Against> {
+/// What the numbers of a load test are compared with now; nothing where no other release is asked about. A candidate is never
+/// compared with itself.
+pub(crate) fn against(
+    view: &View,
+    of: Option<CandidateNumber>,
+    baseline: Option<&EnvironmentName>,
+    load: &StepId,
+) -> Option<Against> {
     let environment = baseline?.clone();
     let state = view.environments.get(&environment);
     let mut versions: Vec<&str> = Vec::new();
+    let mut itself = false;
     // After a deployment that was given up it is not known what runs.
     for running in
         state.filter(|state| state.uncertain.is_none()).into_iter().flat_map(|state| state.deployed.values())
@@ -35,37 +48,92 @@ pub(crate) fn against(view: &View, baseline: Option<&EnvironmentName>, load: &St
         if !versions.contains(&running.what.version.as_str()) {
             versions.push(&running.what.version);
         }
+        itself |= is_candidate(view, of, &running.what);
     }
     let version = (!versions.is_empty()).then(|| versions.join(" and "));
-    let had = state.and_then(|state| state.measured.get(load)).filter(|_| version.is_some());
+    let had = state.and_then(|state| state.measured.get(load)).filter(|_| version.is_some() && !itself);
     let numbers = had.map(|had| had.numbers.clone()).unwrap_or_default();
-    Some(Against { environment, version, at: had.map(|had| had.at), numbers })
+    Some(Against { environment, version, at: had.map(|had| had.at), numbers, itself })
 }
 
-/// The numbers that the candidate of a run has by now, by the ids of the steps as they stand in the file.
+/// Whether what runs somewhere is a candidate of the release of the view; by its version where somebody only told it.
+fn is_candidate(view: &View, number: Option<CandidateNumber>, running: &Deployed) -> bool {
+    let Some(candidate) = number.and_then(|number| view.release.candidate(number)) else { return false };
+    match running.release {
+        Some(release) => release == view.release_id && running.candidate == Some(candidate.number),
+        None => running.version == candidate.version,
+    }
+}
+
+/// Why a load test did not measure its candidate, or would not: the place that it measures has to run exactly that, and nothing else
+/// since its command began.
+pub(super) fn strayed(
+    view: &View,
+    run: &Run,
+    plan: &Plan,
+    planned: &PlannedStep,
+    since: Option<Timestamp>,
+) -> Option<String> {
+    planned.load_test()?;
+    let went = |live: &PlannedStep| {
+        let status = run.steps.get(&live.id).map(|state| &state.status);
+        !matches!(status, Some(StepStatus::Skipped(Skipped::Condition { .. })))
+    };
+    let environment = measured_in(&plan.steps, &plan.policy, planned, went)?;
+    let state = view.environments.get(environment).cloned().unwrap_or_default();
+    let sealed = view.candidate(run).and_then(|candidate| candidate.sealed);
+    if !sealed.is_some_and(|hash| state.runs(&hash, plan.definition.components.keys())) {
+        return Some(format!(
+            "{environment} does not run this candidate for certain: {}",
+            runs_instead(&state)
+        ));
+    }
+    let anew = state.deployed.values().map(|running| running.since).max();
+    let anew = anew.filter(|at| since.is_some_and(|since| *at > since))?;
+    Some(format!("what runs in {environment} was put there at {}, while it was measured", second(anew)))
+}
+
+/// The newest numbers that the candidate of a run has by now, by the ids of the steps as they stand in the file.
 pub(super) fn had(view: &View, run: &Run) -> BTreeMap<StepId, Had> {
-    let mut found = BTreeMap::new();
+    let mut found: BTreeMap<StepId, Had> = BTreeMap::new();
     for (_, step, state) in reached(view, run) {
         // Also those that somebody let pass: they are what the next release is compared with.
-        if let Some(measured) = state.measured.as_ref().filter(|measured| is_of(view, run, measured)) {
-            let had = Had { at: measured.at, numbers: measured.numbers.clone() };
-            found.entry(own_id(step)).or_insert(had);
+        let Some(measured) = state.measured.as_ref().filter(|measured| is_of(view, run, measured)) else {
+            continue;
+        };
+        let id = own_id(step);
+        if found.get(&id).is_none_or(|had| had.at < measured.at) {
+            found.insert(id, Had { at: measured.at, numbers: measured.numbers.clone() });
         }
     }
     found
 }
 
+/// A load test that was reached, in whichever run.
+type Reached<'a> = (&'a Run, &'a StepId, &'a StepState);
+
+/// Since when the numbers of a load test decide, or that they are measured again.
+fn decides_since(state: &StepState) -> Option<Timestamp> {
+    let numbers = state.measured.as_ref().map(|measured| measured.at);
+    numbers.or_else(|| state.remeasures.then_some(state.opened_at))
+}
+
 /// The steps of all runs of a run's candidate that were reached, those of the newest run first.
-fn reached<'a>(view: &'a View, run: &'a Run) -> impl Iterator<Item = (&'a Run, &'a StepId, &'a StepState)> {
+fn reached<'a>(view: &'a View, run: &'a Run) -> impl Iterator<Item = Reached<'a>> {
     let same = view.release.runs.iter().rev().filter(|other| other.candidate == run.candidate);
     same.flat_map(|other| other.steps.iter().map(move |(step, state)| (other, step, state)))
 }
 
 /// Whether numbers were measured with exactly the content that a candidate has now.
 fn is_of(view: &View, run: &Run, measured: &Measurement) -> bool {
-    let Some(candidate) = view.candidate(run) else { return false };
-    let runs = |facet: &Facet| matches!(facet, Facet::Source | Facet::Digest(_));
-    !measured.covers.differing(&candidate.fingerprint()).iter().any(runs)
+    changed_since(view, run, measured).is_some_and(|changed| changed.is_empty())
+}
+
+/// What of a candidate changed since its numbers were measured, as far as that is what runs.
+fn changed_since(view: &View, run: &Run, measured: &Measurement) -> Option<Vec<Facet>> {
+    let mut changed = measured.covers.differing(&view.candidate(run)?.fingerprint());
+    changed.retain(|facet| matches!(facet, Facet::Source | Facet::Digest(_)));
+    Some(changed)
 }
 
 fn verdicts(rule: &LoadRule, measured: &Measurement) -> Vec<Verdict> {
@@ -91,6 +159,16 @@ impl Deciding {
         test: &LoadTest,
         outcome: &Outcome,
     ) -> Result<(), Failure> {
+        let began = self.view.release.run(&run).zip(self.view.plans.get(&run));
+        let strays = began.and_then(|(run, plan)| {
+            let begun = run.steps.get(&planned.id).and_then(|state| state.begun);
+            strayed(&self.view, run, plan, planned, begun)
+        });
+        if let Some(why) = strays {
+            let why = format!("it is not known what was measured: {why}");
+            return Err(permanent(why, Some(STRAYED_HINT)));
+        }
+        let of = self.view.release.run(&run).map(|run| run.candidate);
         let (outputs, output) = match outcome {
             Outcome::Ran { outputs, output, .. } => (outputs.clone(), *output),
             _ => (BTreeMap::new(), None),
@@ -102,7 +180,7 @@ impl Deciding {
             Failure { output, ..permanent(why, Some(hint)) }
         })?;
         let outcome = fitting(planned, outcome)?;
-        let against = against(&self.view, test.rule.baseline.as_ref(), &own_id(&planned.id));
+        let against = against(&self.view, of, test.rule.baseline.as_ref(), &own_id(&planned.id));
         let (at, covers, step) = (self.now, self.covers(run, planned), planned.id.clone());
         let measurement = Box::new(Measurement { at, numbers, against, covers, outcome });
         self.by_rule(ReleaseEvent::Measured { run, step, measurement });
@@ -111,10 +189,20 @@ impl Deciding {
 }
 
 impl Looking<'_> {
+    /// Whether a load test has given its numbers.
+    pub(super) fn has_numbers(&self) -> bool {
+        self.state().is_some_and(|state| state.measured.is_some())
+    }
+
     /// Begins a load test; with its numbers there, what follows from them.
     pub(super) fn load(&self, test: &LoadTest) -> Move {
         let Some(measured) = self.state().and_then(|state| state.measured.as_deref()) else {
-            return self.begin();
+            return match strayed(self.view, self.run, self.plan, self.planned, None) {
+                Some(why) => {
+                    Move::Fail(permanent(format!("there is nothing to measure: {why}"), Some(STRAYED_HINT)))
+                }
+                None => self.begin(),
+            };
         };
         let verdicts = verdicts(&test.rule, measured);
         if any(&verdicts, Standing::Broken) || any(&verdicts, Standing::Missing) {
@@ -174,45 +262,71 @@ pub(crate) fn accepting(
 }
 
 impl Entering<'_> {
-    /// Whether a load test of exactly this candidate was good.
+    /// Whether the newest load test of exactly this candidate was good.
     pub(super) fn load_gate(&self, name: &GateName, gate: &LoadGate) -> GateAnswer {
-        let is_it = |(_, step, _): &(&Run, &StepId, &StepState)| own_id(step) == gate.step;
-        let all: Vec<(&Run, &StepId, &StepState)> = reached(self.view, self.run).filter(is_it).collect();
-        let done = all.iter().find_map(|(_, _, state)| match (&state.status, state.measured.as_deref()) {
-            (StepStatus::Done { result: StepResult::Measured { accepted, .. }, .. }, Some(measured)) => {
-                Some((measured, accepted))
-            }
-            _ => None,
-        });
-        if let Some((measured, accepted)) = done {
-            return self.load_done(name, gate, measured, accepted);
+        let is_it = |(_, step, _): &Reached<'_>| own_id(step) == gate.step;
+        let all: Vec<Reached<'_>> = reached(self.view, self.run).filter(is_it).collect();
+        let newest = all.iter().filter_map(|one| Some((decides_since(one.2)?, *one)));
+        let newest = newest.min_by_key(|(at, _)| Reverse(*at)).map(|(_, newest)| newest);
+        let answer = newest.and_then(|newest| self.measured(name, gate, newest));
+        if let Some(open @ GateAnswer::Open(_)) = answer {
+            return open;
         }
-        let over = |run: &Run| matches!(run.status, RunStatus::Finished { .. });
-        let active = |run: &Run| self.view.plans.get(&run.id).filter(|_| !over(run));
         for (run, step, state) in &all {
-            let planned = active(run).and_then(|plan| Some((plan, plan.step(step)?)));
-            if let Some((plan, planned)) = planned {
+            let planned = self.under_way(run).and_then(|plan| Some((plan, plan.step(step)?)));
+            if let (Some((plan, planned)), false) = (planned, state.status.is_over()) {
                 let hold = self.load_under_way(name, gate, run, plan, planned, state);
                 return GateAnswer::Closed(hold);
             }
         }
-        let comes = |(run, plan): (&Run, &std::sync::Arc<Plan>)| {
-            let is_it = |step: &PlannedStep| step.load_test().is_some() && own_id(&step.id) == gate.step;
-            run.candidate == self.run.candidate && plan.steps.iter().any(is_it)
-        };
         let skipped = all.iter().any(|(_, _, state)| matches!(state.status, StepStatus::Skipped(_)));
-        let why = match skipped {
-            true => format!("the load test `{}` was skipped", gate.step),
-            false => {
+        let why = match (skipped, newest) {
+            (true, _) => format!("the load test `{}` was skipped", gate.step),
+            (_, Some(_)) => format!("the load test `{}` gave no numbers when it was tried again", gate.step),
+            _ => {
                 format!("candidate {} was not measured by the load test `{}`", self.run.candidate, gate.step)
             }
         };
-        if skipped || !self.view.active().any(comes) {
-            return self.not_good(name, format!("{why}, and no run under way will do it"));
+        if self.view.active().any(|(run, plan)| self.comes(gate, run, plan)) {
+            let mut hold = self.waits(format!("load test `{name}` of {}", self.environment), why);
+            hold.how.extend(self.waiving(name));
+            return GateAnswer::Closed(hold);
         }
-        let mut hold = self.waits(format!("load test `{name}` of {}", self.environment), why);
-        hold.how.extend(self.waiving(name));
-        GateAnswer::Closed(hold)
+        answer.unwrap_or_else(|| self.not_good(name, format!("{why}, and no run under way will do it")))
+    }
+
+    fn under_way(&self, run: &Run) -> Option<&Plan> {
+        let over = matches!(run.status, RunStatus::Finished { .. });
+        self.view.plans.get(&run.id).filter(|_| !over).map(|plan| &**plan)
+    }
+
+    /// Whether a run under way comes to the load test: not where that stands behind what waits for this gate.
+    fn comes(&self, gate: &LoadGate, run: &Run, plan: &Plan) -> bool {
+        let over = |step: &StepId| run.steps.get(step).is_some_and(|state| state.status.is_over());
+        let waits_here = |step: &PlannedStep| {
+            let enters = matches!(step.body, Body::Enter | Body::Deploy(_));
+            enters && step.environment.as_ref() == Some(self.environment) && !over(&step.id)
+        };
+        let behind = |load: &PlannedStep| {
+            let before = steps_before(&plan.steps, load);
+            plan.steps.iter().any(|step| before.contains(&step.id) && waits_here(step))
+        };
+        let is_it = |step: &PlannedStep| step.load_test().is_some() && own_id(&step.id) == gate.step;
+        run.candidate == self.run.candidate
+            && plan.steps.iter().any(|step| is_it(step) && !over(&step.id) && !behind(step))
+    }
+
+    /// What the numbers of a load test come to; nothing where it is tried again, was let pass, or is still to be decided.
+    fn measured(&self, name: &GateName, gate: &LoadGate, reached: Reached<'_>) -> Option<GateAnswer> {
+        let (run, _, state) = reached;
+        let measured = state.measured.as_deref()?;
+        match state.status {
+            StepStatus::Done { .. } => {}
+            StepStatus::Skipped(_) => return None,
+            _ if self.under_way(run).is_some() => return None,
+            _ => {}
+        }
+        Some(self.load_done(name, gate, measured, reached))
     }
 
     /// Closed as long as nobody measures again or lets it pass.
@@ -229,12 +343,18 @@ impl Entering<'_> {
         name: &GateName,
         gate: &LoadGate,
         measured: &Measurement,
-        accepted: &[PersonName],
+        (run, step, _): Reached<'_>,
     ) -> GateAnswer {
         let verdicts = verdicts(&gate.rule, measured);
         let at = second(measured.at);
-        if !is_of(self.view, self.run, measured) {
-            let why = format!("`{}` measured at {at} what the candidate is no longer", gate.step);
+        let changed = changed_since(self.view, self.run, measured);
+        if changed.as_ref().is_none_or(|changed| !changed.is_empty()) {
+            let facets = changed.filter(|changed| !changed.is_empty()).map(|changed| list(&changed));
+            let facets = facets.unwrap_or_else(|| "its content".into());
+            let why = format!(
+                "`{}` measured at {at} what the candidate is no longer: {facets} changed after it",
+                gate.step
+            );
             return self.not_good(name, why);
         }
         if any(&verdicts, Standing::Broken) || any(&verdicts, Standing::Missing) {
@@ -245,10 +365,28 @@ impl Entering<'_> {
         if !any(&verdicts, Standing::Unknown) {
             return GateAnswer::Open(format!("good at {at}: {numbers}"));
         }
-        match accepted {
-            [] => self.not_good(name, format!("nobody accepted the numbers of {at}: {numbers}")),
-            people => GateAnswer::Open(format!("accepted by {}: {numbers}", list(people))),
+        let Some(rule) = &gate.accept else {
+            return self.not_good(name, format!("nobody may accept the numbers of {at}: {numbers}"));
+        };
+        // Whoever accepted them may have taken that back, or left, since the load test was done.
+        let plan = self.under_way(run);
+        let target = ApprovalTarget::Step(run.id, step.clone());
+        let entering = Entering { run, plan: plan.unwrap_or(self.plan), ..*self };
+        let count = Counting { entering, rule, target: &target }.count();
+        if count.open(rule).is_some() {
+            return GateAnswer::Open(format!("accepted by {}: {numbers}", list(&count.yes)));
         }
+        let why = format!("somebody has to accept the numbers of {at}: {}: {numbers}", count.why(rule));
+        let same = |plan: &&Plan| plan.step(step).and_then(PlannedStep::approved_by) == Some(rule);
+        if plan.filter(same).is_none() {
+            return self.not_good(name, why);
+        }
+        let what = format!("load test `{name}` of {}", self.environment);
+        let mut how = approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0);
+        how.extend(self.waiving(name));
+        let hold = Hold { who: count.who(rule), how, ..self.hold(what, why, WaitsOn::Person) };
+        let hold = of_role(self.view, self.plan, Some(&rule.by), hold);
+        GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
     /// The gate while the load test is not done.
@@ -263,15 +401,14 @@ impl Entering<'_> {
     ) -> Hold {
         let what = format!("load test `{name}` of {}", self.environment);
         let mut hold = match &state.status {
-            StepStatus::Stuck { failure, .. } => {
+            status @ (StepStatus::Stuck { .. } | StepStatus::Expired) => {
+                let why = match status {
+                    StepStatus::Stuck { failure, .. } => failure.why.clone(),
+                    _ => format!("the load test `{}` did not begin in its time", gate.step),
+                };
                 let how = vec![Action::Retry(run.id, planned.id.clone())];
-                let hold = self.hold(what, failure.why.clone(), WaitsOn::Person);
-                Hold { anybody: true, how, since: Some(state.since), ..hold }
-            }
-            StepStatus::Skipped(_) => {
-                let why = format!("the load test `{}` was skipped", gate.step);
                 let hold = self.hold(what, why, WaitsOn::Person);
-                Hold { who: self.waivers(), since: Some(state.since), ..hold }
+                Hold { anybody: true, how, since: Some(state.since), ..hold }
             }
             _ => {
                 let entering = Entering { run, plan, ..*self };

@@ -19,7 +19,7 @@ use crate::ids::{EffectId, EnvironmentName, RunId};
 use crate::journal::Hash;
 use crate::model::{ApprovalRule, Checklist, Deploy, FactWait, Probe, StepKind, VoteRule};
 use crate::plan::{Body, Plan, PlannedStep};
-use crate::state::{Run, StepState, StepStatus};
+use crate::state::{EnvironmentState, Run, StepState, StepStatus};
 use crate::view::{View, effect_id, later};
 
 /// The most people who are written down as those who approved a step; each of them stands in the journal anyway.
@@ -99,6 +99,8 @@ impl<'a> Looking<'a> {
                     false => self.votes().unwrap_or_else(|| self.wait()),
                 }
             }
+            // Numbers that are there are judged whatever the hour: only the command keeps to its time.
+            Body::Step(StepKind::LoadTest(test)) if self.has_numbers() => self.load(test),
             _ if waits => self.wait(),
             Body::Deploy(deploy) => self.deploy(deploy),
             Body::Live(probe) => self.live(probe.as_ref()),
@@ -133,7 +135,9 @@ impl<'a> Looking<'a> {
     fn wait(&self) -> Move {
         let Some(state) = self.state() else { return Move::Open };
         let begun = || begun(self.view, self.plan, self.planned, state);
-        let until = self.planned.timeout.map(|timeout| later(begun(), timeout));
+        // The time of a load test is over when its numbers are there; whoever is to accept them has theirs.
+        let timeout = self.planned.timeout.filter(|_| state.measured.is_none());
+        let until = timeout.map(|timeout| later(begun(), timeout));
         match until.is_some_and(|until| until <= self.now) {
             true => Move::Expire,
             false => Move::Nothing,
@@ -310,19 +314,7 @@ impl<'a> Looking<'a> {
         if let Some(fingerprint) = sealed.filter(|hash| state.runs(hash, components())) {
             return Move::Verified(environment.clone(), fingerprint);
         }
-        let deploying = state.held.as_ref().and_then(|held| held.deploying.values().next());
-        let runs = match (deploying, state.uncertain) {
-            (Some(other), _) => format!("{} is being deployed there", other.version),
-            (None, Some(at)) => {
-                format!("a deployment was given up at {}, so what it runs is not known", second(at))
-            }
-            (None, None) => {
-                let runs: Vec<&str> =
-                    state.deployed.values().map(|running| running.what.version.as_str()).collect();
-                format!("it runs {}", crate::plan::list(runs))
-            }
-        };
-        let why = format!("{environment} may no longer run what was verified: {runs}");
+        let why = format!("{environment} may no longer run what was verified: {}", runs_instead(&state));
         let hint = "abort this run and promote the release there again";
         Move::Fail(permanent(why, Some(hint)))
     }
@@ -347,6 +339,22 @@ impl<'a> Looking<'a> {
 /// Stands for an environment where there is none: an approval of a step does not look at it.
 pub(crate) fn nowhere() -> Option<EnvironmentName> {
     EnvironmentName::new("none").ok()
+}
+
+/// What an environment is known to run, where that is not what it should.
+pub(super) fn runs_instead(state: &EnvironmentState) -> String {
+    let deploying = state.held.as_ref().and_then(|held| held.deploying.values().next());
+    match (deploying, state.uncertain) {
+        (Some(other), _) => format!("{} is being deployed there", other.version),
+        (None, Some(at)) => {
+            format!("a deployment was given up at {}, so what it runs is not known", second(at))
+        }
+        (None, None) => {
+            let runs: Vec<&str> =
+                state.deployed.values().map(|running| running.what.version.as_str()).collect();
+            format!("it runs {}", crate::plan::list(runs))
+        }
+    }
 }
 
 /// The conditions of a step that are still to be asked. Whether a promotion takes place is decided once, when it enters: no

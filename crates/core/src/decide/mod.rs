@@ -40,6 +40,7 @@ mod waive;
 
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
 pub use checklists::{Line, LineStanding, checklist};
+pub use facets::makes_content;
 pub use facts::Sight;
 pub use freeze::{FreezeDecision, freeze, thaw};
 pub use gates::{

@@ -145,7 +145,9 @@ impl Deciding {
                 let measured = reached.is_some_and(|reached| reached.measured.is_some());
                 // Numbers are accepted by whoever has seen them.
                 let too_early = planned.is_some_and(|planned| planned.load_test().is_some()) && !measured;
-                if !self.is_open(*run, step) || too_early {
+                // The deployment counts who accepts them again, so that can be made good until then.
+                let done = reached.is_some_and(|reached| matches!(reached.status, StepStatus::Done { .. }));
+                if !(self.is_open(*run, step) || measured && done) || too_early {
                     return Err(Refusal::new("not-open", format!("`{step}` is not waiting for approval")));
                 }
                 let environment = planned.and_then(|planned| planned.environment.clone());

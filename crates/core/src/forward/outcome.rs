@@ -76,7 +76,8 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
 pub(super) fn played(view: &View, plan: &Plan, step: &PlannedStep, act: &Act) -> Outcome {
     let mut outcome = plausible(plan, act);
     if let (Some(test), Outcome::Ran { outputs, .. }) = (step.load_test(), &mut outcome) {
-        let against = against(view, test.rule.baseline.as_ref(), &own_id(&step.id));
+        let of = view.active().find(|(_, other)| std::ptr::eq(&***other, plan)).map(|(run, _)| run.candidate);
+        let against = against(view, of, test.rule.baseline.as_ref(), &own_id(&step.id));
         let then = against.map(|against| against.numbers).unwrap_or_default();
         *outputs = suiting(&test.rule, &then);
     }

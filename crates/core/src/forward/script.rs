@@ -62,7 +62,9 @@ pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
 
 /// What went to the environments before, as far as their state tells of it.
 fn went_before(view: &mut View, plan: &Plan, scenario: &Scenario) {
-    for went in &scenario.before {
+    let mut before: Vec<&Went> = scenario.before.iter().collect();
+    before.sort_by_key(|went| went.at);
+    for went in before {
         let state = view.environments.entry(went.environment.clone()).or_default();
         state.begun.push(Begun {
             release: release_id(&view.service, &went.version),
@@ -70,7 +72,8 @@ fn went_before(view: &mut View, plan: &Plan, scenario: &Scenario) {
             bump: went.bump.to_string(),
             at: went.at,
         });
-        if !went.measured.is_empty() {
+        // What came later without numbers replaces what had some.
+        if !went.measured.is_empty() || !state.deployed.is_empty() {
             runs_there(state, plan, &view.service, went);
         }
     }

@@ -71,4 +71,7 @@ pub struct LoadGate {
     pub step: StepId,
     /// What has to hold of its numbers: a copy that only a change of the policy changes, whatever the released commit says.
     pub rule: LoadRule,
+    /// Who accepts numbers that there is nothing to compare with: their yes is counted again here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept: Option<ApprovalRule>,
 }

@@ -107,13 +107,16 @@ impl EnvironmentState {
     pub fn apply(&mut self, at: Timestamp, actor: &Actor, event: &EnvironmentEvent) {
         match event {
             EnvironmentEvent::Recorded { deployed } => {
+                // The numbers stay those of what runs where somebody tells what is known anyway.
+                if !deployed.iter().all(|(component, what)| self.is_known_to_run(component, what)) {
+                    self.measured = BTreeMap::new();
+                }
                 for (component, what) in deployed {
                     let (what, by, rolled_back) = (what.clone(), actor.clone(), None);
                     let running = Running { what, since: at, by, recorded: true, rolled_back };
                     self.deployed.insert(component.clone(), running);
                 }
                 self.uncertain = None;
-                self.measured = BTreeMap::new();
                 self.ends_soak(at);
             }
             EnvironmentEvent::DeploymentStarted { by, deploying, bump, measured, .. } => {
@@ -169,6 +172,15 @@ impl EnvironmentState {
                 }
             }
         }
+    }
+
+    /// Whether what is told of a component is what was there before: the same version, and the same commit where that is told.
+    fn is_known_to_run(&self, component: &ComponentName, told: &Deployed) -> bool {
+        self.deployed.get(component).is_some_and(|running| {
+            let before = &running.what;
+            let same_commit = told.commit.is_none() || told.commit == before.commit;
+            told.version == before.version && same_commit
+        })
     }
 
     fn begins(

@@ -161,6 +161,12 @@ pub struct StepState {
     /// The newest numbers of a load test.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Box<Measurement>>,
+    /// Whether somebody tried a load test again that had its numbers: those before them decide nothing meanwhile.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remeasures: bool,
+    /// When the newest command of it began; that somebody took it over does not change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Timestamp>,
     /// The last failures of its act, at most five.
     pub failures: Vec<(Timestamp, Failure)>,
     /// How many tries failed since somebody last asked for one.

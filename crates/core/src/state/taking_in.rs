@@ -50,6 +50,8 @@ impl ReleaseState {
             ended: 0,
             kept: None,
             measured: None,
+            remeasures: false,
+            begun: None,
             status: StepStatus::Open { seen: None, right: 0 },
             failures: Vec::new(),
             failed_tries: 0,
@@ -310,6 +312,9 @@ impl ReleaseState {
             }
             ReleaseEvent::EffectLeased { run, step, effect, epoch } => {
                 let Some(state) = self.step_mut(run, step) else { return };
+                if let StepStatus::Wanted { .. } = &state.status {
+                    state.begun = Some(at);
+                }
                 if let StepStatus::Wanted { act, .. } | StepStatus::Leased { act, .. } = &state.status {
                     let (effect, act, epoch) = (*effect, act.clone(), *epoch);
                     state.epoch = epoch;
@@ -345,6 +350,7 @@ impl ReleaseState {
                 self.set(run, step, at, StepStatus::Open { seen: None, right: 0 });
                 if let Some(state) = self.step_mut(run, step) {
                     state.measured = Some(measurement.clone());
+                    state.remeasures = false;
                 }
                 // What people said to other numbers says nothing to these.
                 let target = ApprovalTarget::Step(*run, step.clone());
@@ -382,7 +388,7 @@ impl ReleaseState {
                     state.attempt += 1;
                     state.failed_tries = 0;
                     state.opened_at = at;
-                    state.measured = None;
+                    state.remeasures |= state.measured.take().is_some();
                 }
             }
             _ => {}

@@ -20,6 +20,12 @@ pub(super) const LOAD_BASELINE: Key = key(
     "The environment whose release percentages are of: the numbers that it had in this load test.",
 )
 .with(&["load-test"]);
+pub(super) const LOAD_SELF: Key = key(
+    "allow-self",
+    Shape::Bool,
+    "Whether who started the run or wrote a commit may accept the numbers of a load test; `false` if not given.",
+)
+.with(&["load-test"]);
 pub(super) const LOAD_GATE: Key =
     key("load-test", Shape::Name(WORD), "The load test of this id was good, for exactly this candidate.");
 

@@ -5,7 +5,7 @@ use super::facts::{
     ARTIFACT, ARTIFACTS, AT_LEAST, AT_MOST, BASELINE, BLOCKERS, CI, COMPONENT, FAILED, FOR, METRICS, NOT_IN,
     PASSED, SIGNATURE_KEYS, SIGNED,
 };
-use super::load::{LOAD_BASELINE, LOAD_GATE, LOAD_TEST, MEASURES};
+use super::load::{LOAD_BASELINE, LOAD_GATE, LOAD_SELF, LOAD_TEST, MEASURES};
 use super::notify::{ESCALATE, REMIND};
 use super::pack::PACK;
 use super::publish::PUBLISH;
@@ -150,6 +150,7 @@ pub(crate) static STEP: Mapping = mapping(
         LOAD_TEST,
         MEASURES,
         LOAD_BASELINE,
+        LOAD_SELF,
         key("pack", Shape::Map(&PACK), "Packs files of the release, and tells of them."),
         key("publish", Shape::Map(&PUBLISH), "Publishes a package or an image in a registry."),
         MANUAL_KEY,
@@ -219,6 +220,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
         LOAD_TEST,
         MEASURES,
         LOAD_BASELINE,
+        LOAD_SELF,
         MANUAL_KEY,
         ASK_KEY,
         APPROVAL_KEY,

@@ -6,6 +6,7 @@
 mod artifacts;
 mod conditions;
 mod environments;
+mod loads;
 mod people;
 mod questions;
 mod signatures;
@@ -49,6 +50,7 @@ type Findings = Vec<Finding>;
 pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut Report) {
     let mut found = Findings::new();
     people::together(subject, &mut found);
+    loads::never(subject, &mut found);
     if let Some(now) = now {
         windows::look(subject, now, &mut found);
         people::look(subject, now, &mut found);
@@ -58,6 +60,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
         questions::look(subject, &mut found);
         signatures::look(subject, &mut found);
         artifacts::look(subject, &mut found);
+        loads::look(subject, &mut found);
         texts::look(subject, &mut found);
     }
     for finding in found {

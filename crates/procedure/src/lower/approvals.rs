@@ -126,7 +126,7 @@ impl Lower<'_> {
     }
 
     /// Warns when everybody of a group is needed: whoever started the run, or wrote a commit, may not approve.
-    fn tight(&mut self, by: &Who, exclude: &[Who], count: u32, at: Span) {
+    pub(super) fn tight(&mut self, by: &Who, exclude: &[Who], count: u32, at: Span) {
         // Another one can be named for a role.
         let people = match by {
             Who::Role(_) => self.people_named(by).len(),

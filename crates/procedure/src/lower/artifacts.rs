@@ -41,6 +41,8 @@ impl Lower<'_> {
     /// reported when the procedure is read.
     pub(super) fn declare_artifacts(&mut self, root: &Node) {
         let before = self.report.len();
+        // Which answers are used is told where the steps are read; what facts use was noted before.
+        let used = std::mem::take(&mut self.answers_used);
         for procedure in root.get("procedures").map(Node::entries).unwrap_or_default() {
             let Some(steps) = procedure.value.get("steps") else { continue };
             let mut outputs = BTreeSet::new();
@@ -48,7 +50,7 @@ impl Lower<'_> {
             self.artifacts_in(steps, &Scope { outputs, ..Scope::default() });
         }
         self.report.truncate(before);
-        self.answers_used.clear();
+        self.answers_used = used;
     }
 
     fn artifacts_in(&mut self, steps: &Node, scope: &Scope) {

@@ -19,6 +19,8 @@ use crate::words::{name_hint, shown};
 #[derive(Debug)]
 pub(super) struct DeclaredLoad {
     rule: LoadRule,
+    /// Who accepts its numbers.
+    accept: Option<ApprovalRule>,
     /// Where steps of its id stand: in the environments, or `None` for a procedure.
     places: Vec<Option<EnvironmentName>>,
 }
@@ -28,29 +30,32 @@ impl Lower<'_> {
     pub(super) fn declare_load_tests(&mut self, root: &Node) {
         for entry in root.get("procedures").map(Node::entries).unwrap_or_default() {
             if let Some(steps) = entry.value.get("steps") {
-                self.declare_loads_of(steps, None);
+                self.declare_loads_of(steps, None, None);
             }
         }
         for entry in root.get("environments").map(Node::entries).unwrap_or_default() {
             let Ok(name) = EnvironmentName::new(entry.key.as_str()) else { continue };
             for steps in ["before", "verify", "after"].iter().filter_map(|key| entry.value.get(key)) {
-                self.declare_loads_of(steps, Some(&name));
+                self.declare_loads_of(steps, Some(&name), None);
             }
         }
     }
 
-    fn declare_loads_of(&mut self, steps: &Node, place: Option<&EnvironmentName>) {
+    fn declare_loads_of(&mut self, steps: &Node, place: Option<&EnvironmentName>, by: Option<&Who>) {
         for step in steps.items() {
             if let Some(load) = step.entry("load-test") {
-                self.declare_load(step, load.key_span, place);
+                self.declare_load(step, load.key_span, place, by);
             }
             for group in groups(step) {
-                self.declare_loads_of(group, place);
+                let before = self.report.len();
+                let inner = self.by(step);
+                self.report.truncate(before);
+                self.declare_loads_of(group, place, inner.as_ref().or(by));
             }
         }
     }
 
-    fn declare_load(&mut self, step: &Node, at: Span, place: Option<&EnvironmentName>) {
+    fn declare_load(&mut self, step: &Node, at: Span, place: Option<&EnvironmentName>, by: Option<&Who>) {
         let id = step.get("id").and_then(Node::text);
         if id.is_none() {
             let message = "a load test without an `id` cannot be compared with the one of another release";
@@ -64,17 +69,20 @@ impl Lower<'_> {
             self.declared.broken.insert(id.to_owned());
             return;
         };
+        // What is wrong with those who accept is reported when the step itself is read.
+        let before = self.report.len();
+        let accept = self.load_accept(step, &rule, by);
+        self.report.truncate(before);
         match self.declared.loads.get_mut(&name) {
-            Some(other) if other.rule != rule => {
-                let message =
-                    format!("another load test is called `{}`, and measures something else", shown(id));
-                let hint = "what has one `id` has the same `measures` and `baseline`: a gate asks for it by that name";
+            Some(other) if other.rule != rule || other.accept != accept => {
+                let message = format!("another load test is called `{}`, and is not the same", shown(id));
+                let hint = "what has one `id` has the same `measures`, `baseline` and `by`: a gate asks for it by that name";
                 self.report.error(Code::DoubledId, at, message).hint(hint);
             }
             Some(other) => other.places.push(place.cloned()),
             None => {
                 let places = vec![place.cloned()];
-                self.declared.loads.insert(name, DeclaredLoad { rule, places });
+                self.declared.loads.insert(name, DeclaredLoad { rule, accept, places });
             }
         }
     }
@@ -163,25 +171,26 @@ impl Lower<'_> {
         by: Option<&Who>,
     ) -> Option<StepKind> {
         let shell = self.shell(value.get("command").unwrap_or(value), value, scope);
-        let who = self.binding(step, by);
         let id = StepId::new(step.get("id").and_then(Node::text)?).ok()?;
         let rule = self.declared.loads.get(&id)?.rule.clone();
-        if rule.is_relative() && who.is_none() && step.get("by").is_none() {
+        let accept = self.load_accept(step, &rule, by);
+        if rule.is_relative() && accept.is_none() && step.get("by").is_none() {
             let at = step.entry("load-test").map_or(step.span, |entry| entry.key_span);
             let message = "nobody can accept the numbers while there is nothing to compare them with";
             let hint = "write `by` with a group, a role or a person beside `load-test`: the first release has no baseline";
             self.report.error(Code::MissingKey, at, message).hint(hint);
         }
-        let accept = who.filter(|_| rule.is_relative()).map(|by| ApprovalRule {
-            by,
-            exclude: Vec::new(),
-            count: 1,
-            // Whether numbers are plausible is no vote on one's own work; the gates of the environments still ask others.
-            allow_self: true,
-            covers: None,
-            valid: None,
-        });
+        if let Some(rule) = accept.as_ref().filter(|rule| !rule.allow_self) {
+            self.tight(&rule.by, &[], 1, step.get("by").map_or(step.span, |by| by.span));
+        }
         Some(StepKind::LoadTest(Box::new(LoadTest { shell: shell?, rule, accept })))
+    }
+
+    /// Who accepts numbers that there is nothing to compare with.
+    fn load_accept(&mut self, step: &Node, rule: &LoadRule, by: Option<&Who>) -> Option<ApprovalRule> {
+        let by = self.binding(step, by).filter(|_| rule.is_relative())?;
+        let allow_self = step.get("allow-self").and_then(Node::boolean).unwrap_or(false);
+        Some(ApprovalRule { by, exclude: Vec::new(), count: 1, allow_self, covers: None, valid: None })
     }
 
     /// A gate that asks for a load test.
@@ -209,7 +218,7 @@ impl Lower<'_> {
             self.report.error(Code::StepOrder, node.span, message).hint(hint);
             return None;
         }
-        let gate = LoadGate { step: id.clone(), rule: load.rule.clone() };
+        let gate = LoadGate { step: id.clone(), rule: load.rule.clone(), accept: load.accept.clone() };
         Some(GateKind::LoadTest(Box::new(gate)))
     }
 }
