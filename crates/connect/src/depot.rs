@@ -36,6 +36,58 @@ enum DepotError {
     Io { act: &'static str, path: PathBuf, source: io::Error },
     #[error("{0}")]
     Refused(String),
+    #[error("`{0}` was packed, and is not kept any more")]
+    Gone(String),
+    #[error("`{0}` is not as it was packed any more")]
+    Changed(String),
+}
+
+/// What helps when files are not as they were packed.
+const LOST: &str = "put it back as it was, if there is a copy of the state; or make another candidate with `tollgate respin`, for which everything is packed anew; or end the release with `tollgate abort`";
+/// What helps when the disk is full.
+const FULL: &str = "make room on the disk that the state is on: it is tried again";
+
+impl DepotError {
+    /// How to meet it, and what somebody can do.
+    fn advice(&self) -> (FailureClass, Option<&'static str>) {
+        match self {
+            Self::Io { source, .. } => advice_on(source.kind()),
+            Self::Refused(_) => (FailureClass::Permanent, None),
+            Self::Gone(_) | Self::Changed(_) => (FailureClass::Permanent, Some(LOST)),
+        }
+    }
+}
+
+/// What somebody has to change does not pass; a disk that is full, busy or away may.
+fn advice_on(kind: io::ErrorKind) -> (FailureClass, Option<&'static str>) {
+    use io::ErrorKind as Kind;
+    match kind {
+        Kind::StorageFull | Kind::QuotaExceeded => (FailureClass::Transient, Some(FULL)),
+        Kind::NotFound
+        | Kind::PermissionDenied
+        | Kind::AlreadyExists
+        | Kind::NotADirectory
+        | Kind::IsADirectory
+        | Kind::ReadOnlyFilesystem
+        | Kind::InvalidFilename
+        | Kind::InvalidInput
+        | Kind::FileTooLarge
+        | Kind::Unsupported => (FailureClass::Permanent, None),
+        _ => (FailureClass::Transient, None),
+    }
+}
+
+fn gone(name: &str) -> DepotError {
+    DepotError::Gone(name.to_owned())
+}
+
+/// What it means that a file that is kept cannot be opened.
+fn missing(name: &str, path: &Path) -> impl FnOnce(io::Error) -> DepotError {
+    let (name, path) = (name.to_owned(), path.to_owned());
+    move |source| match source.kind() {
+        io::ErrorKind::NotFound => DepotError::Gone(name),
+        _ => DepotError::Io { act: "read", path, source },
+    }
 }
 
 fn failed(act: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DepotError {
@@ -97,18 +149,17 @@ impl FolderDepot {
     }
 
     fn content(&self, key: &str, name: &str, max_bytes: u64) -> Result<Vec<u8>, DepotError> {
-        let damaged = || DepotError::Refused(format!("`{name}` is not as it was packed any more"));
-        let expected = self.read(key)?.unwrap_or_default().remove(name).ok_or_else(damaged)?;
+        let expected = self.read(key)?.unwrap_or_default().remove(name).ok_or_else(|| gone(name))?;
         if expected.bytes > max_bytes {
             return Err(DepotError::Refused(format!("`{name}` is larger than {max_bytes} bytes")));
         }
         let path = self.root.join(key).join("files").join(name);
         let mut bytes = Vec::new();
-        let file = File::open(&path).map_err(failed("read", &path))?;
+        let file = File::open(&path).map_err(missing(name, &path))?;
         // One byte more shows that it has grown.
         file.take(expected.bytes + 1).read_to_end(&mut bytes).map_err(failed("read", &path))?;
         if expected.sha256 != Digest::sha256(&Hash::of(&bytes)) {
-            return Err(damaged());
+            return Err(DepotError::Changed(name.to_owned()));
         }
         Ok(bytes)
     }
@@ -117,11 +168,11 @@ impl FolderDepot {
         let kept = self.read(key)?.unwrap_or_default();
         clear(folder)?;
         for name in names {
-            let damaged = || DepotError::Refused(format!("`{name}` is not as it was packed any more"));
-            let expected = kept.get(name).ok_or_else(damaged)?;
+            let expected = kept.get(name).ok_or_else(|| gone(name))?;
             let from = self.root.join(key).join("files").join(name);
+            from.symlink_metadata().map_err(missing(name, &from))?;
             if copy(&from, &folder.join(name), TOTAL_MAX_BYTES)? != *expected {
-                return Err(damaged());
+                return Err(DepotError::Changed(name.clone()));
             }
         }
         Ok(())
@@ -179,16 +230,16 @@ async fn blocking<T: Send + 'static>(
     what: &str,
     act: impl FnOnce() -> Result<T, DepotError> + Send + 'static,
 ) -> Result<T, PortError> {
-    let failure = |why: String| PortError {
-        class: FailureClass::Permanent,
+    let failure = |why: String, (class, hint): (FailureClass, Option<&str>)| PortError {
+        class,
         what: what.to_owned(),
         why,
-        hint: None,
+        hint: hint.map(ToOwned::to_owned),
         retry_at: None,
     };
     match tokio::task::spawn_blocking(act).await {
-        Ok(outcome) => outcome.map_err(|error| failure(error.to_string())),
-        Err(error) => Err(failure(error.to_string())),
+        Ok(outcome) => outcome.map_err(|error| failure(error.to_string(), error.advice())),
+        Err(error) => Err(failure(error.to_string(), (FailureClass::Permanent, None))),
     }
 }
 
@@ -309,5 +360,29 @@ impl Search {
             return Err(DepotError::Refused(format!("the patterns find more than {FILES_MAX} files")));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_passes_and_a_closed_folder_does_not() {
+        // As the system gives them: full, over quota, an error of the disk, too many open files; then those that stay.
+        let check = |code: i32, expected: FailureClass, hinted: bool| {
+            let error = failed("write", Path::new("/there"))(io::Error::from_raw_os_error(code));
+            let (class, hint) = error.advice();
+            assert_eq!((class, hint.is_some()), (expected, hinted), "{error}");
+        };
+        let [enospc, edquot, eio, emfile] = [28, 122, 5, 24];
+        let [enoent, eacces, erofs] = [2, 13, 30];
+        check(enospc, FailureClass::Transient, true);
+        check(edquot, FailureClass::Transient, true);
+        check(eio, FailureClass::Transient, false);
+        check(emfile, FailureClass::Transient, false);
+        check(enoent, FailureClass::Permanent, false);
+        check(eacces, FailureClass::Permanent, false);
+        check(erofs, FailureClass::Permanent, false);
     }
 }

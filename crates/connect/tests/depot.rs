@@ -77,8 +77,29 @@ async fn what_was_changed_is_not_given_out() {
     fs::write(kept, "content of A.whl").unwrap();
     let error = place.depot.lay_out(&key(), &["a.whl".to_owned()], &place.path("out")).await.unwrap_err();
     assert!(error.why.contains("not as it was packed"), "{error}");
+    assert!(error.hint.unwrap().contains("tollgate respin"));
     let error = place.depot.read(&key(), "a.whl", 100).await.unwrap_err();
     assert!(error.why.contains("not as it was packed"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_gone_is_said_to_be_gone() {
+    let place = Place::new(&["a.whl", "b.whl"]);
+    place.keep(&["*.whl"]).await.unwrap();
+    let check = async |name: &str| {
+        let laid = place.depot.lay_out(&key(), &[name.to_owned()], &place.path("out")).await.unwrap_err();
+        let read = place.depot.read(&key(), name, 100).await.unwrap_err();
+        for error in [laid, read] {
+            assert!(error.why.contains(&format!("`{name}` was packed, and is not kept any more")), "{error}");
+            assert!(error.hint.as_ref().unwrap().contains("tollgate abort"), "{error}");
+            assert_eq!(error.class, tollgate_engine::ports::FailureClass::Permanent);
+        }
+    };
+    let kept = place.path("state/publications").join(key().to_string());
+    fs::remove_file(kept.join("files/a.whl")).unwrap();
+    check("a.whl").await;
+    fs::remove_dir_all(&kept).unwrap();
+    check("b.whl").await;
 }
 
 #[tokio::test]

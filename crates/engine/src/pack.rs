@@ -61,6 +61,8 @@ impl Execution<'_> {
         // With nothing to build, the files are laid out as long as the SBOM is not being written.
         let first = if pack.spec.build.is_some() { build } else { sbom };
         if self.has_to_start(first).await? {
+            // What a try before left, also beside the source, is not of this one.
+            self.engine.world.depot.clear(&self.folder("")).await?;
             let source = &self.engine.world.source;
             source.lay_out(&self.repository(), &pack.content, &self.folder("source")).await?;
             self.engine.world.depot.clear(&self.folder("out")).await?;

@@ -130,6 +130,8 @@ impl Execution<'_> {
         let packing = publish.packing();
         self.point(Point::BeforeAct("pack")).await?;
         if self.has_to_start(pack).await? {
+            // What a try before left, also beside the source, is not of this one.
+            depot.clear(&self.folder("")).await?;
             let source = &self.engine.world.source;
             source.lay_out(&self.repository(), &publish.content, &self.folder("source")).await?;
             depot.clear(&self.folder("out")).await?;

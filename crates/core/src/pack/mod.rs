@@ -26,9 +26,13 @@ use crate::state::{Run, StepState};
 pub use provenance::{BUILD_TYPE, source_uri};
 pub use sbom::SBOM_MAX_BYTES;
 pub use sums::checksums;
+use sums::subjects;
 
 /// The most files of one step, those that were published before included: an event tells them all.
 pub const FILES_MAX: usize = 100;
+
+/// The most that a command gets told of files, as it stands in an event: what an act can be, with room for the rest of it.
+const TOLD_MAX_BYTES: usize = 54 * 1024;
 
 /// The variable that says where the SBOM is written to.
 pub const SBOM_VARIABLE: &str = "TOLLGATE_SBOM";
@@ -76,7 +80,7 @@ pub struct Packed {
     /// What earlier steps published, as far as it is told of here.
     #[serde(default, skip_serializing_if = "Artifacts::is_empty")]
     pub published: Artifacts,
-    /// The SHA-256 of the checksums of all of it: it stands for every file.
+    /// The SHA-256 of the list of all of it, in the form of checksums: it stands for every file and every image.
     pub digest: Digest,
     /// How many parts the SBOM lists, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,19 +171,38 @@ impl Pack {
         if let Some((name, _)) = files.iter().find(other) {
             return Err(format!("`{name}` was packed here, and another file of that name was published"));
         }
+        let told = self.told_bytes(files);
+        if told > TOLD_MAX_BYTES {
+            let (told, most) = (told.div_ceil(1024), TOLD_MAX_BYTES / 1024);
+            return Err(format!(
+                "the names and checksums of {} come to {told} KiB, and a command can get {most} KiB: pack fewer files, or give them shorter names",
+                crate::plan::list(files.keys().chain(self.published.keys()).take(3)),
+            ));
+        }
         Ok(())
+    }
+
+    /// How much a command would get told of these files, without what stands around it.
+    fn told_bytes(&self, files: &Artifacts) -> usize {
+        let packed = self.packed(files.clone(), None);
+        let sums = self.spec.checksums.iter();
+        let mut texts: Vec<String> =
+            sums.map(|algorithm| checksums(*algorithm, files, &self.published)).collect();
+        texts.extend(self.spec.provenance.iter().map(|_| provenance::subjects_text(&packed)));
+        let names: Vec<&String> = files.keys().collect();
+        serde_json::to_string(&(names, texts)).map_or(usize::MAX, |text| text.len())
     }
 
     /// What came of it, with the number of parts that the SBOM lists.
     pub fn packed(&self, files: Artifacts, parts: Option<u32>) -> Packed {
-        let sums = checksums(Algorithm::Sha256, &files, &self.published);
+        let all = subjects(&files, &self.published);
         Packed {
             key: self.keeps().then(|| self.key()),
             content: self.content.clone(),
             tag: self.tag.clone(),
             files,
             published: self.published.clone(),
-            digest: Digest::sha256(&Hash::of(sums)),
+            digest: Digest::sha256(&Hash::of(all)),
             parts,
             component: self.spec.component.clone(),
         }
@@ -197,7 +220,7 @@ fn provenance_file(service: &ServiceName, version: &str) -> String {
     format!("{}.provenance.json", stem(service, version))
 }
 
-/// The names of the files that follow from what is known.
+/// The names of the files that follow from what is known. Those that would tell of nothing are not made.
 pub fn made_names(spec: &PackSpec, service: &ServiceName, version: &str) -> Vec<String> {
     let sums = spec.checksums.iter().map(|algorithm| algorithm.file().to_owned());
     sums.chain(spec.provenance.iter().map(|_| provenance_file(service, version))).collect()
@@ -229,10 +252,12 @@ impl Told<'_> {
         let sums = self.spec.checksums.iter();
         let mut texts: BTreeMap<String, String> = sums
             .map(|algorithm| (algorithm.file().to_owned(), checksums(*algorithm, files, published)))
+            .filter(|(_, text)| !text.is_empty())
             .collect();
-        if let Some(of) = &self.spec.provenance {
+        let told = self.spec.provenance.as_ref();
+        if let Some(text) = told.and_then(|of| provenance::statement(self, of)) {
             let name = provenance_file(&self.plan.definition.service, &self.candidate.version);
-            texts.insert(name, provenance::statement(self, of));
+            texts.insert(name, text);
         }
         texts
     }

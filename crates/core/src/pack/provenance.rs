@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::sums::is_file;
 use super::{Packed, Told};
 use crate::model::ProvenanceSpec;
 
@@ -52,7 +53,8 @@ struct BuildDefinition<'a> {
 struct ExternalParameters<'a> {
     service: &'a str,
     version: &'a str,
-    tag: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<&'a str>,
     candidate: u32,
     procedure: &'a str,
     step: &'a str,
@@ -85,9 +87,13 @@ struct Metadata {
     finished_on: String,
 }
 
-/// The statement of what a step packed, as a file.
-pub(super) fn statement(told: &Told<'_>, spec: &ProvenanceSpec) -> String {
+/// The statement of what a step packed, as a file; none where there is nothing that Tollgate packed.
+pub(super) fn statement(told: &Told<'_>, spec: &ProvenanceSpec) -> Option<String> {
     let Told { plan, run, candidate, step, state, packed, .. } = *told;
+    let subject = subjects(packed);
+    if subject.is_empty() {
+        return None;
+    }
     let mut uri = source_uri(&plan.url);
     if let (Some(uri), Some(tag)) = (&mut uri, &packed.tag) {
         uri.push_str("@refs/tags/");
@@ -96,7 +102,7 @@ pub(super) fn statement(told: &Told<'_>, spec: &ProvenanceSpec) -> String {
     let digest = BTreeMap::from([("gitCommit", packed.content.0.as_str())]);
     let statement = Statement {
         kind: STATEMENT,
-        subject: subjects(packed),
+        subject,
         predicate_type: PREDICATE,
         predicate: Predicate {
             build_definition: BuildDefinition {
@@ -104,7 +110,7 @@ pub(super) fn statement(told: &Told<'_>, spec: &ProvenanceSpec) -> String {
                 external_parameters: ExternalParameters {
                     service: plan.definition.service.as_str(),
                     version: &candidate.version,
-                    tag: &candidate.tag_name,
+                    tag: packed.tag.as_deref(),
                     candidate: candidate.number.0,
                     procedure: run.procedure.as_str(),
                     step: step.id.as_str(),
@@ -123,13 +129,23 @@ pub(super) fn statement(told: &Told<'_>, spec: &ProvenanceSpec) -> String {
     };
     let mut text = serde_json::to_string_pretty(&statement).unwrap_or_default();
     text.push('\n');
+    Some(text)
+}
+
+/// The part of a statement that grows with the files.
+pub(super) fn subjects_text(packed: &Packed) -> String {
+    let mut text = serde_json::to_string_pretty(&subjects(packed)).unwrap_or_default();
+    // In the statement each line stands one level deeper.
+    text.push_str(&"  ".repeat(text.lines().count()));
     text
 }
 
-/// Everything that was packed or published, sorted by name.
+/// Every file that was packed here, by this step or for a registry, sorted by name. An image was built elsewhere and only
+/// copied: nothing is known of how.
 fn subjects(packed: &Packed) -> Vec<Subject<'_>> {
     let all: BTreeMap<_, _> = packed.published.iter().chain(&packed.files).collect();
     all.into_iter()
+        .filter(|(name, _)| is_file(name))
         .map(|(name, file)| Subject { name, digest: BTreeMap::from([("sha256", file.sha256.digits())]) })
         .collect()
 }

@@ -2,8 +2,11 @@
 //!
 //! Only what is looked at is read of it; the rest is passed over.
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{Pack, SBOM_VARIABLE};
 use crate::commits::{Lines, plain_text};
@@ -11,6 +14,8 @@ use crate::model::{SbomFormat, SbomSpec};
 
 /// The largest list.
 pub const SBOM_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// The most parts that a list can say it describes: one of them is the release.
+const DESCRIBED_MAX: usize = 1_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,12 +45,12 @@ struct Described {
 #[serde(rename_all = "camelCase")]
 struct Spdx {
     spdx_version: Option<String>,
-    #[serde(default)]
-    document_describes: Vec<String>,
+    #[serde(default, deserialize_with = "named")]
+    document_describes: Ids,
     #[serde(default)]
     packages: Vec<Package>,
-    #[serde(default)]
-    relationships: Vec<Relationship>,
+    #[serde(default, deserialize_with = "related")]
+    relationships: Ids,
 }
 
 #[derive(Deserialize)]
@@ -63,6 +68,63 @@ struct Relationship {
     spdx_element_id: Option<String>,
     relationship_type: Option<String>,
     related_spdx_element: Option<String>,
+}
+
+impl Relationship {
+    /// The part that the list is said to describe.
+    fn described(self) -> Option<String> {
+        let (one, other) = (self.spdx_element_id?, self.related_spdx_element?);
+        match self.relationship_type?.as_str() {
+            "DESCRIBES" if one == DOCUMENT => Some(other),
+            "DESCRIBED_BY" if other == DOCUMENT => Some(one),
+            _ => None,
+        }
+    }
+}
+
+/// The ids of the parts that a list describes. Nothing else is kept of the lists that they stand in, which can be long.
+#[derive(Debug, Default)]
+struct Ids {
+    ids: HashSet<String>,
+    too_many: bool,
+}
+
+impl Ids {
+    fn take(&mut self, id: String) {
+        self.too_many |= self.ids.len() == DESCRIBED_MAX && !self.ids.contains(&id);
+        if !self.too_many {
+            self.ids.insert(id);
+        }
+    }
+}
+
+/// Reads a list of items, and takes the ids from those that have one.
+struct Each<T>(fn(T) -> Option<String>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<T> {
+    type Value = Ids;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Ids, A::Error> {
+        let mut ids = Ids::default();
+        while let Some(item) = items.next_element()? {
+            if let Some(id) = self.0(item) {
+                ids.take(id);
+            }
+        }
+        Ok(ids)
+    }
+}
+
+fn named<'de, D: Deserializer<'de>>(list: D) -> Result<Ids, D::Error> {
+    list.deserialize_seq(Each(Some::<String>))
+}
+
+fn related<'de, D: Deserializer<'de>>(list: D) -> Result<Ids, D::Error> {
+    list.deserialize_seq(Each(Relationship::described))
 }
 
 /// The id of the list itself.
@@ -127,20 +189,14 @@ fn spdx(bytes: &[u8]) -> Result<(Vec<Described>, usize), String> {
         return Err("the SBOM is no SPDX 2: it has no `spdxVersion` of it".into());
     }
     let mut ids = list.document_describes;
-    for relationship in list.relationships {
-        let (Some(one), Some(kind), Some(other)) =
-            (relationship.spdx_element_id, relationship.relationship_type, relationship.related_spdx_element)
-        else {
-            continue;
-        };
-        match kind.as_str() {
-            "DESCRIBES" if one == DOCUMENT => ids.push(other),
-            "DESCRIBED_BY" if other == DOCUMENT => ids.push(one),
-            _ => {}
-        }
+    let related = list.relationships;
+    ids.too_many |= related.too_many;
+    related.ids.into_iter().for_each(|id| ids.take(id));
+    if ids.too_many {
+        return Err(format!("the SBOM says of more than {DESCRIBED_MAX} parts that it describes them"));
     }
     let all = list.packages.len();
-    let is_described = |package: &Package| package.id.as_ref().is_some_and(|id| ids.contains(id));
+    let is_described = |package: &Package| package.id.as_ref().is_some_and(|id| ids.ids.contains(id));
     let described = list.packages.into_iter().filter(is_described);
     let described: Vec<Described> = described
         .map(|package| Described { group: None, name: package.name, version: package.version })

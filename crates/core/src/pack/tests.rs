@@ -90,6 +90,43 @@ trait Parted: Iterator<Item = (usize, (String, Artifact))> + Sized {
 impl<I: Iterator<Item = (usize, (String, Artifact))>> Parted for I {}
 
 #[test]
+fn the_digest_stands_for_images_too() {
+    let image = |content: &str| Artifacts::from([("r.example.org/shop:1".to_owned(), artifact(content))]);
+    let digest = |files: &[&str], published: Artifacts| {
+        Pack { published, ..pack(None) }.packed(artifacts(files), None).digest
+    };
+    assert_ne!(digest(&[], image("one")), digest(&[], image("other")));
+    assert_ne!(digest(&["a.whl"], image("one")), digest(&["a.whl"], image("other")));
+    assert_ne!(digest(&["a.whl"], image("one")), digest(&["a.whl"], Artifacts::new()));
+    assert_eq!(digest(&["a.whl"], image("one")), digest(&["a.whl"], image("one")));
+    // Of files alone, it is that of the file with the checksums.
+    let sums = checksums(Algorithm::Sha256, &artifacts(&["a.whl"]), &Artifacts::new());
+    assert_eq!(digest(&["a.whl"], Artifacts::new()), Digest::sha256(&Hash::of(sums)));
+}
+
+#[test]
+fn more_than_a_command_can_get_is_not_packed() {
+    let names = |length: usize| -> Artifacts {
+        (0..FILES_MAX)
+            .map(|number| format!("{number:0length$}"))
+            .map(|name| (name.clone(), artifact(&name)))
+            .collect()
+    };
+    let mut all = pack(None);
+    all.spec.checksums = vec![Algorithm::Sha256, Algorithm::Sha512];
+    all.spec.provenance = Some(crate::model::ProvenanceSpec { builder: "https://example.org/b".into() });
+    assert_eq!(all.fits(&names(30)), Ok(()));
+    let why = all.fits(&names(100)).unwrap_err();
+    assert!(why.contains("a command can get 54 KiB"), "{why}");
+    // What is published besides counts as well, and what is not told of does not.
+    let (one, other): (Artifacts, Artifacts) =
+        names(100).into_iter().partition(|(name, _)| name.ends_with('7'));
+    let why = Pack { published: other, ..all.clone() }.fits(&one).unwrap_err();
+    assert!(why.contains("KiB"), "{why}");
+    assert_eq!(pack(None).fits(&names(100)), Ok(()));
+}
+
+#[test]
 fn names_of_made_files_are_plain() {
     let one = pack(Some(sbom(SbomFormat::Cyclonedx, None)));
     assert_eq!(one.sbom_file().unwrap(), "shop-1-2.0+a.cdx.json");
@@ -184,6 +221,24 @@ fn lists_of_parts_have_to_be_of_this_release() {
     let related = r#""relationships":[{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"DESCRIBES","relatedSpdxElement":"SPDXRef-1"}]"#;
     check(SbomFormat::Spdx, None, &spdx(related, &both), Ok(1));
     check(SbomFormat::Spdx, None, &spdx(related, theirs), Err("does not say what it describes"));
+    let relation = |kind: &str, number: usize| {
+        format!(
+            r#"{{"spdxElementId":"SPDXRef-DOCUMENT","relationshipType":"{kind}","relatedSpdxElement":"SPDXRef-{number}"}}"#
+        )
+    };
+    let many = |kind: &str, numbers: &mut dyn Iterator<Item = usize>| {
+        let relations: Vec<String> = numbers.map(|number| relation(kind, number)).collect();
+        spdx(&format!(r#""relationships":[{}]"#, relations.join(",")), &both)
+    };
+    check(SbomFormat::Spdx, None, &many("DESCRIBES", &mut (1..=1_000)), Ok(0));
+    check(SbomFormat::Spdx, None, &many("DESCRIBES", &mut (1..=1_001)), Err("more than 1000 parts"));
+    // One that is said again is no other, and what is no description is not kept at all.
+    check(SbomFormat::Spdx, None, &many("DESCRIBES", &mut (0..5_000).map(|_| 1)), Ok(1));
+    check(SbomFormat::Spdx, None, &many("CONTAINS", &mut (1..5_000)), Err("does not say what it describes"));
+    let named: Vec<String> = (1..=1_001).map(|number| format!("\"SPDXRef-{number}\"")).collect();
+    let named = spdx(&format!(r#""documentDescribes":[{}]"#, named.join(",")), &both);
+    check(SbomFormat::Spdx, None, &named, Err("more than 1000 parts"));
+    check(SbomFormat::Spdx, None, &spdx(r#""relationships":7"#, &both), Err("not of the declared format"));
     let wrong = spdx(r#""documentDescribes":["SPDXRef-2"]"#, &both);
     check(SbomFormat::Spdx, None, &wrong, Err("describes `left-pad`, not `shop`"));
     check(

@@ -80,6 +80,7 @@ fn a_command_gets_what_was_packed_and_what_is_told_of_it() {
     let commit = at(&format!("{definition}/resolvedDependencies/0/digest/gitCommit"));
     assert_eq!(commit, candidate.commit.to_string());
     assert_eq!(at(&format!("{definition}/externalParameters/version")), "1.9.0");
+    assert_eq!(at(&format!("{definition}/externalParameters/tag")), "v1.9.0");
     let run = &world.releases["1.9.0"].state.runs[0];
     let (state, metadata) = (&run.steps[&n("dist")], "/predicate/runDetails/metadata");
     assert_eq!(at(&format!("{metadata}/invocationId")), run.id.to_string());
@@ -106,18 +107,42 @@ fn packed_files_of_a_component_are_a_part_of_what_is_approved() {
     assert!(candidate(&world).sealed.is_some());
 }
 
-#[test]
-fn what_was_published_is_told_of_as_well() {
-    let of = PackSpec { files: Vec::new(), build: None, published: vec![n("image")], ..spec() };
+/// The texts that a command gets, where an image was published.
+fn told_of_an_image(of: PackSpec) -> std::collections::BTreeMap<String, String> {
+    let of = PackSpec { published: vec![n("image")], ..of };
     let mut world = started([publishes("image"), packs(of), uses("last")]);
     world.act_on("1.9.0", "image");
     world.act_on("1.9.0", "dist");
-    let Act::Run(command) = world.act("1.9.0", "last") else { panic!() };
-    let laid = command.packed.unwrap();
-    // An image is no file.
-    assert_eq!(laid.texts["SHA256SUMS"], sums_of_outcome());
-    let provenance = laid.texts.values().find(|text| text.contains("predicate")).unwrap();
-    assert!(provenance.contains("\"r.example.org/shop:1.9.0\""), "{provenance}");
+    laid(&mut world, "last").texts
+}
+
+#[test]
+fn nothing_is_stated_of_an_image_that_was_only_copied() {
+    let texts = told_of_an_image(spec());
+    // An image is no file, and was built elsewhere.
+    assert_eq!(texts["SHA256SUMS"], sums_of_outcome());
+    let provenance = texts.values().find(|text| text.contains("predicate")).unwrap();
+    assert!(!provenance.contains("r.example.org"), "{provenance}");
+    assert!(provenance.contains("shop.tar.gz"), "{provenance}");
+}
+
+#[test]
+fn what_would_tell_of_nothing_is_not_made() {
+    let none = PackSpec { files: Vec::new(), build: None, ..spec() };
+    assert_eq!(told_of_an_image(none).keys().collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn a_statement_names_the_tag_where_it_was_made() {
+    let policy = policy();
+    let mut world = World::new(&policy);
+    world.start(&plan("1.9.0", vec![packs(spec()), uses("last")], &policy), "anna");
+    world.act_on("1.9.0", "dist");
+    let texts = laid(&mut world, "last").texts;
+    let text = texts.values().find(|text| text.contains("predicate")).unwrap();
+    let statement: serde_json::Value = serde_json::from_str(text).unwrap();
+    let parameters = &statement["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!((parameters["version"].as_str(), parameters.get("tag")), (Some("1.9.0"), None));
 }
 
 /// What the world packs for every step, as a line of checksums.

@@ -514,6 +514,7 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
         },
         Act::Pack(pack) => {
             let files = BTreeMap::from([("shop.tar.gz".into(), artifact(&pack.version))]);
+            let files = if pack.keeps() { files } else { Default::default() };
             Outcome::Packed(Box::new(pack.packed(files, None)))
         }
         Act::Publish(publish) => Outcome::Published {

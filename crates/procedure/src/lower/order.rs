@@ -1,8 +1,8 @@
 //! The order in which a release is made: edit, commit, tag, push.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tollgate_core::ids::{EnvironmentName, QuestionName};
+use tollgate_core::ids::{ComponentName, EnvironmentName, QuestionName};
 
 use crate::diagnostic::{Code, Report, Span};
 use crate::tree::{Entry, Node};
@@ -26,6 +26,8 @@ pub(super) struct Order {
     published: Option<Span>,
     /// What was packed of the commit as it was then.
     packed: Option<Span>,
+    /// The components whose digest a step gives, and where.
+    digests: BTreeMap<ComponentName, Span>,
     /// The promotions, each with what was asked before it.
     pub(super) promotions: Vec<(EnvironmentName, Span, BTreeSet<QuestionName>)>,
 }
@@ -117,6 +119,17 @@ impl Order {
         self.packed.get_or_insert(at);
         let is_part = step.value.get("component").is_some();
         self.before_promotion(is_part, "the files are", "they are packed", at, report);
+    }
+
+    /// A step gives a component its digest. A second one would replace what people may have approved already.
+    pub(super) fn gives_digest(&mut self, component: &ComponentName, at: Span, report: &mut Report) {
+        if let Some(before) = self.digests.get(component) {
+            let message = format!("line {} gives `{component}` its digest already", before.line);
+            let hint = "a component has one digest in a release: leave `component` out of one of the steps, or remove that step";
+            report.error(Code::StepOrder, at, message).hint(hint);
+            return;
+        }
+        self.digests.insert(component.clone(), at);
     }
 
     /// What is a part of the candidate is there before that goes anywhere.

@@ -1,13 +1,26 @@
 //! Packing: which files, and what is told of them.
 
-use tollgate_core::ids::StepId;
-use tollgate_core::model::{Algorithm, PackSpec, ProvenanceSpec, SbomFormat, SbomSpec, StepKind};
+use tollgate_core::ids::{ComponentName, StepId};
+use tollgate_core::model::{Algorithm, FactWait, PackSpec, ProvenanceSpec, SbomFormat, SbomSpec, StepKind};
 
 use super::Lower;
 use super::steps::Flow;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Span};
 use crate::tree::{Entry, Node};
 use crate::words::{name_hint, shown};
+
+/// The component that a step gives its digest, and where that stands.
+pub(super) fn digest_given(step: &Node, kind: &Entry, lowered: &StepKind) -> Option<(ComponentName, Span)> {
+    let (component, named) = match lowered {
+        StepKind::Pack(spec) => (spec.component.as_ref()?, kind.value.get("component")),
+        StepKind::Publish(spec) => {
+            (spec.target.component()?, kind.value.get("oci").and_then(|oci| oci.get("component")))
+        }
+        StepKind::Wait(FactWait::Artifact { component, .. }) => (component, step.get("component")),
+        _ => return None,
+    };
+    Some((component.clone(), named.map_or(kind.key_span, |node| node.span)))
+}
 
 impl Lower<'_> {
     pub(super) fn pack(&mut self, kind: &Entry, flow: &Flow) -> Option<StepKind> {

@@ -345,6 +345,10 @@ impl Lower<'_> {
         let lowered = self.kind(node, kind, scope, inherited.as_ref(), flow);
         flow.open.pop();
         flow.by = outer;
+        let given = lowered.as_ref().and_then(|lowered| super::pack::digest_given(node, kind, lowered));
+        if let Some((component, at)) = given {
+            flow.order.gives_digest(&component, at, self.report);
+        }
         match &lowered {
             Some(StepKind::Ask { questions }) => flow.past.asked.extend(questions.iter().cloned()),
             Some(StepKind::Pack(_)) => drop(flow.past.packed.insert(id.to_owned())),

@@ -94,7 +94,12 @@ impl State {
         if !request.command.contains("cargo publish") {
             self.registry.packed += 1;
             let content = format!("{name} packed for the {}. time", self.registry.packed);
-            self.registry.fresh.entry(variable("TOLLGATE_OUT")).or_default().insert(name, content);
+            // Some tools write above the source.
+            let out = variable("TOLLGATE_OUT");
+            let above = out.strip_suffix("/out").unwrap_or_default().to_owned();
+            let half = format!("above-{}.deb", self.registry.packed);
+            self.registry.fresh.entry(above).or_default().insert(half, content.clone());
+            self.registry.fresh.entry(out).or_default().insert(name, content);
             return;
         }
         let files = self.registry.laid_out.get(&variable("TOLLGATE_FILES"));
@@ -174,13 +179,18 @@ impl Depot for SimDepot {
         Ok(self.0.state().registry.kept.get(key).map(artifacts))
     }
 
-    async fn keep(&self, key: &Hash, folder: &Path, _: &[String]) -> Result<Artifacts, PortError> {
+    async fn keep(&self, key: &Hash, folder: &Path, patterns: &[String]) -> Result<Artifacts, PortError> {
         let mut state = self.0.state();
         if let Some(kept) = state.registry.kept.get(key) {
             return Ok(artifacts(kept));
         }
         let out = folder.join("out").display().to_string();
-        let made = state.registry.fresh.get(&out).cloned().unwrap_or_default();
+        let mut made = state.registry.fresh.get(&out).cloned().unwrap_or_default();
+        if patterns.iter().any(|pattern| !pattern.contains('/')) {
+            let above = folder.display().to_string();
+            let above = state.registry.fresh.get(above.trim_end_matches('/')).cloned();
+            made.extend(above.unwrap_or_default());
+        }
         state.registry.kept.insert(*key, made.clone());
         Ok(artifacts(&made))
     }
@@ -208,9 +218,9 @@ impl Depot for SimDepot {
 
     async fn clear(&self, folder: &Path) -> Result<(), PortError> {
         // What a command left there is gone.
-        let (mut state, folder) = (self.0.state(), folder.display().to_string());
-        state.registry.fresh.remove(&folder);
-        state.registry.laid_out.remove(&folder);
+        let mut state = self.0.state();
+        state.registry.fresh.retain(|path, _| !Path::new(path).starts_with(folder));
+        state.registry.laid_out.retain(|path, _| !Path::new(path).starts_with(folder));
         Ok(())
     }
 

@@ -107,6 +107,23 @@ async fn a_crash_at_any_point_packs_once() {
 }
 
 #[tokio::test]
+async fn what_a_lost_build_left_is_not_packed() {
+    let mut steps = steps(Some("make"));
+    let StepKind::Pack(spec) = &mut steps[0].kind else { panic!() };
+    spec.files.push("../*.deb".into());
+    let bench = Bench::new(definition(steps), policy(vec![])).await;
+    bench.world.state().registry.sbom = SBOM.into();
+    let release = bench.start("1.0.0").await;
+    bench.settle_until_started().await;
+    bench.world.state().reboot();
+    bench.settle_with(|| bench.other(Nth::new(0, Fault::None))).await;
+    assert_eq!(bench.world.state().registry.packed, 2, "it was lost, and built again");
+    let packed = packed(&bench, release, "lost").await;
+    let names: Vec<&str> = packed.files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["above-2.deb", "files-1.0.0.tar.gz", "svc-1.0.0.cdx.json"]);
+}
+
+#[tokio::test]
 async fn an_sbom_of_something_else_is_kept_by_nobody() {
     for (sbom, why) in [
         ("not json", "is not JSON"),
