@@ -168,6 +168,7 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
             say("↩", WAITS, format!("{who} took back their word on {}", approval(target)))
         }
         ReleaseEvent::RoleFilled { role, person, .. } => say("●", NAME, format!("`{role}` is {person}")),
+        ReleaseEvent::RoleVacant { role, why } => say("○", WAITS, format!("nobody is `{role}`: {why}")),
         ReleaseEvent::Ticked { target, items, result, evidence, .. } => {
             let items: Vec<&str> = items.iter().map(ItemName::as_str).collect();
             let what = format!("{} of {}", items.join(", "), approval(target));

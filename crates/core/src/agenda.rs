@@ -72,6 +72,7 @@ pub fn agenda(view: &View, now: Timestamp) -> Agenda {
         }
     }
     agenda.wake_at(next_nudge(view, now));
+    agenda.wake_at(view.next_hand_over(now));
     // Whatever becomes of its run: people are told all the same.
     agenda.notices(&view.release.notices);
     agenda

@@ -512,6 +512,13 @@ pub enum ReleaseEvent {
         /// As one of whom.
         of: Who,
     },
+    /// Nobody fills a role any more: by its calendar, nobody who can is on.
+    RoleVacant {
+        /// Which.
+        role: RoleName,
+        /// What the calendar says.
+        why: String,
+    },
     /// Somebody answered items of a checklist.
     Ticked {
         /// Whose.

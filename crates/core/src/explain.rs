@@ -38,6 +38,7 @@ pub struct Holding {
 /// Everything that holds the runs of a release, in the order in which it binds: that of their plans. Never empty while a run
 /// is not finished.
 pub fn explain(view: &View, now: Timestamp) -> Vec<Holding> {
+    let view = &*view.with_hand_overs(now);
     let mut found = holdings(view, now);
     for wait in waits(view, now) {
         let same = |holding: &&mut Holding| **holding == wait.holding;

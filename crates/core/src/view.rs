@@ -188,7 +188,8 @@ impl View {
     /// Whether somebody may at a moment do what a rule of a run speaks of, by themselves or for somebody who is away.
     pub fn may_at(&self, plan: &Plan, who: Option<&Who>, person: Option<&PersonName>, at: Timestamp) -> bool {
         let for_others = |who: &Who, person| !self.stands_in(plan, who, person, at).is_empty();
-        self.may(plan, who, person) || who.zip(person).is_some_and(|(who, person)| for_others(who, person))
+        let then = |who: &Who, person| for_others(who, person) || self.was_on(plan, who, person, at);
+        self.may(plan, who, person) || who.zip(person).is_some_and(|(who, person)| then(who, person))
     }
 
     /// Whether somebody may do what a rule of a run speaks of. Without people in the policy everybody may do what is for

@@ -126,6 +126,8 @@ codes! {
     TrainsAtOnce = "trains-at-once",
     /// Too many people are away at once.
     PeopleAway = "people-away",
+    /// A calendar that fills a role and names nobody who can.
+    NobodyOn = "nobody-on",
     /// Nobody who has to act has an account.
     NoLogin = "no-login",
     /// An environment that is reached from one in which nothing is verified.

@@ -38,9 +38,22 @@ pub struct Titled {
 }
 
 /// What an outside calendar holds. What overlaps or follows at once is one stretch, with the titles of all of it.
+///
+/// Where it is asked who is on, it also holds the shifts: every event by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Vec<Titled>", into = "Vec<Titled>")]
-pub struct Busy(Vec<Titled>);
+#[serde(try_from = "Written", into = "Written")]
+pub struct Busy {
+    joined: Vec<Titled>,
+    shifts: Vec<Titled>,
+}
+
+/// As data: a list, and two of them where there are shifts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Written {
+    Joined(Vec<Titled>),
+    WithShifts { busy: Vec<Titled>, shifts: Vec<Titled> },
+}
 
 /// The longest title of joined stretches, in characters.
 const TITLE_MAX: usize = 200;
@@ -52,10 +65,7 @@ impl Busy {
     ///
     /// There are more than [`STRETCHES_MAX`].
     pub fn new(mut all: Vec<Titled>) -> Result<Self, CalendarError> {
-        if all.len() > STRETCHES_MAX {
-            let why = format!("{} stretches are more than {STRETCHES_MAX}; take a shorter time", all.len());
-            return Err(CalendarError::new("an outside calendar", "", why));
-        }
+        not_too_many(&all)?;
         all.retain(|one| one.when.start < one.when.end);
         all.sort_by_key(|one| one.when);
         let mut joined: Vec<Titled> = Vec::new();
@@ -74,40 +84,89 @@ impl Busy {
                 None => joined.push(Titled { when: one.when, title }),
             }
         }
-        Ok(Self(joined))
+        Ok(Self { joined, shifts: Vec::new() })
+    }
+
+    /// The same, with shifts: what overlaps or follows at once stays apart, and the same one twice is one.
+    ///
+    /// # Errors
+    ///
+    /// There are more than [`STRETCHES_MAX`].
+    pub fn with_shifts(self, mut shifts: Vec<Titled>) -> Result<Self, CalendarError> {
+        not_too_many(&shifts)?;
+        shifts.retain(|one| one.when.start < one.when.end);
+        for one in &mut shifts {
+            one.title = plain_text(&one.title, Lines::Join).chars().take(TITLE_MAX).collect();
+        }
+        shifts.sort_by(|one, other| (one.when, &one.title).cmp(&(other.when, &other.title)));
+        shifts.dedup();
+        Ok(Self { shifts, ..self })
+    }
+
+    /// The shifts, in order; they can overlap. None where nobody asks who is on.
+    pub fn shifts(&self) -> &[Titled] {
+        &self.shifts
+    }
+
+    /// The shifts that are running at an instant.
+    pub(crate) fn shifts_at(&self, at: Timestamp) -> impl Iterator<Item = &Titled> {
+        self.shifts
+            .iter()
+            .take_while(move |one| one.when.start <= at)
+            .filter(move |one| one.when.contains(at))
+    }
+
+    /// The first instant after another one at which a shift begins or ends.
+    pub(crate) fn next_hand_over(&self, after: Timestamp) -> Option<Timestamp> {
+        let edges = self.shifts.iter().flat_map(|one| [one.when.start, one.when.end]);
+        edges.filter(|edge| *edge > after).min()
     }
 
     /// The stretches, in order; none touches the next.
     pub fn stretches(&self) -> &[Titled] {
-        &self.0
+        &self.joined
     }
 
     /// What goes on at an instant.
     pub fn at(&self, at: Timestamp) -> Option<&Titled> {
-        let after = self.0.partition_point(|one| one.when.start <= at);
-        self.0.get(after.checked_sub(1)?).filter(|one| one.when.contains(at))
+        let after = self.joined.partition_point(|one| one.when.start <= at);
+        self.joined.get(after.checked_sub(1)?).filter(|one| one.when.contains(at))
     }
 
     pub(crate) fn cover(&self, at: Timestamp) -> Cover {
         match self.at(at) {
             Some(one) => Cover::Inside { until: one.when.end },
             None => {
-                let after = self.0.partition_point(|one| one.when.start <= at);
-                Cover::Outside { until: self.0.get(after).map(|one| one.when.start) }
+                let after = self.joined.partition_point(|one| one.when.start <= at);
+                Cover::Outside { until: self.joined.get(after).map(|one| one.when.start) }
             }
         }
     }
 }
 
-impl TryFrom<Vec<Titled>> for Busy {
+fn not_too_many(all: &[Titled]) -> Result<(), CalendarError> {
+    if all.len() <= STRETCHES_MAX {
+        return Ok(());
+    }
+    let why = format!("{} stretches are more than {STRETCHES_MAX}; take a shorter time", all.len());
+    Err(CalendarError::new("an outside calendar", "", why))
+}
+
+impl TryFrom<Written> for Busy {
     type Error = CalendarError;
-    fn try_from(all: Vec<Titled>) -> Result<Self, CalendarError> {
-        Self::new(all)
+    fn try_from(written: Written) -> Result<Self, CalendarError> {
+        match written {
+            Written::Joined(all) => Self::new(all),
+            Written::WithShifts { busy, shifts } => Self::new(busy)?.with_shifts(shifts),
+        }
     }
 }
 
-impl From<Busy> for Vec<Titled> {
+impl From<Busy> for Written {
     fn from(busy: Busy) -> Self {
-        busy.0
+        match busy.shifts.is_empty() {
+            true => Self::Joined(busy.joined),
+            false => Self::WithShifts { busy: busy.joined, shifts: busy.shifts },
+        }
     }
 }

@@ -33,6 +33,8 @@ pub enum Asked {
     Holidays,
     /// When something is going on.
     Events,
+    /// The same, and who is on: every event by itself, with its title.
+    Shifts,
 }
 
 /// What a calendar from elsewhere holds.
@@ -55,20 +57,23 @@ impl Content {
         let feed = Feed::read(bytes, zone)?;
         let (first, last) = FILE_YEARS;
         let mut days = Vec::new();
-        let mut events: Vec<Titled> = Vec::new();
+        let (mut events, mut shifts): (Vec<Titled>, Vec<Titled>) = (Vec::new(), Vec::new());
         for year in (first..=last).step_by(usize::from(YEARS_AT_ONCE.unsigned_abs())) {
             let (from, to) = (new_year(year), new_year(year + YEARS_AT_ONCE));
             match asked {
                 Asked::Holidays => days.extend(feed.days(from, to.yesterday().unwrap_or(to))?),
-                Asked::Events => {
+                Asked::Events | Asked::Shifts => {
                     let within = Stretch { start: zone.day_start(from), end: zone.day_start(to) };
                     events.extend(feed.busy(within)?.stretches().iter().cloned());
+                    if asked == Asked::Shifts {
+                        shifts.extend(feed.shifts(within)?);
+                    }
                 }
             }
         }
         let content = match asked {
             Asked::Holidays => Self::Holidays(days),
-            Asked::Events => Self::Events(busy(events)?),
+            Asked::Events | Asked::Shifts => Self::Events(busy(events, shifts)?),
         };
         match &content {
             Self::Holidays(days) if days.is_empty() => {
@@ -77,7 +82,7 @@ impl Content {
                 );
                 Err(FeedError::new(1, why))
             }
-            Self::Events(busy) if busy.stretches().len() > FILE_STRETCHES_MAX => {
+            Self::Events(busy) if is_too_much(busy) => {
                 let why = format!(
                     "from {first} to {last} it holds more than {FILE_STRETCHES_MAX} stretches of time; end its rules with `UNTIL`"
                 );
@@ -99,10 +104,11 @@ impl Content {
         let to = months_after(today, MONTHS - 1);
         match asked {
             Asked::Holidays => feed.days(from, to.yesterday().unwrap_or(to)).map(Self::Holidays),
-            Asked::Events => {
+            Asked::Events | Asked::Shifts => {
                 let within = Stretch { start: zone.day_start(from), end: zone.day_start(to) };
-                let busy = feed.busy(within)?;
-                if busy.stretches().len() > FILE_STRETCHES_MAX {
+                let shifts = if asked == Asked::Shifts { feed.shifts(within)? } else { Vec::new() };
+                let busy = busy(feed.busy(within)?.stretches().to_vec(), shifts)?;
+                if is_too_much(&busy) {
                     let why = format!(
                         "in two years it holds more than {FILE_STRETCHES_MAX} stretches of time; end its rules with `UNTIL`"
                     );
@@ -117,14 +123,22 @@ impl Content {
     pub fn count(&self) -> String {
         let (count, one, more) = match self {
             Self::Holidays(days) => (days.len(), "holiday", "holidays"),
-            Self::Events(busy) => (busy.stretches().len(), "stretch of time", "stretches of time"),
+            Self::Events(busy) if busy.shifts().is_empty() => {
+                (busy.stretches().len(), "stretch of time", "stretches of time")
+            }
+            Self::Events(busy) => (busy.shifts().len(), "shift", "shifts"),
         };
         format!("{count} {}", if count == 1 { one } else { more })
     }
 }
 
-fn busy(all: Vec<Titled>) -> Result<Busy, FeedError> {
-    Busy::new(all).map_err(|error| FeedError::new(1, error.to_string()))
+fn busy(all: Vec<Titled>, shifts: Vec<Titled>) -> Result<Busy, FeedError> {
+    let busy = Busy::new(all).and_then(|busy| busy.with_shifts(shifts));
+    busy.map_err(|error| FeedError::new(1, error.to_string()))
+}
+
+fn is_too_much(busy: &Busy) -> bool {
+    busy.stretches().len().max(busy.shifts().len()) > FILE_STRETCHES_MAX
 }
 
 fn new_year(year: i16) -> Date {

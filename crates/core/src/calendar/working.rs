@@ -167,9 +167,28 @@ impl Calendar {
     /// It is not; the error says why.
     pub(crate) fn has_events(&self, name: &CalendarName, now: Timestamp) -> Result<(), CalendarError> {
         match self.outside.lapses.get(name) {
-            Some(lapse) if lapse.asked == Asked::Events && lapse.at <= now => Err(lapsed(name, lapse)),
+            Some(lapse) if lapse.asked != Asked::Holidays && lapse.at <= now => Err(lapsed(name, lapse)),
             _ => Ok(()),
         }
+    }
+
+    /// The titles of the shifts that are running at a moment by an outside calendar.
+    ///
+    /// # Errors
+    ///
+    /// What it holds is not known at that moment, or there is no such calendar.
+    pub(crate) fn on_shift(&self, name: &CalendarName, at: Timestamp) -> Result<Vec<&str>, CalendarError> {
+        self.knows_feed(name)?;
+        self.has_events(name, at)?;
+        let running = self.feed(name).into_iter().flat_map(|feed| feed.shifts_at(at));
+        Ok(running.map(|one| one.title.as_str()).collect())
+    }
+
+    /// The first moment after another one at which that can be another answer.
+    pub(crate) fn next_hand_over(&self, name: &CalendarName, after: Timestamp) -> Option<Timestamp> {
+        let shift = self.feed(name).and_then(|feed| feed.next_hand_over(after));
+        let lapse = self.outside.lapses.get(name).map(|lapse| lapse.at).filter(|at| *at > after);
+        [shift, lapse].into_iter().flatten().min()
     }
 
     /// The lists of holidays, as they are known.

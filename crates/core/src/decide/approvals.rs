@@ -117,7 +117,9 @@ impl Counting<'_> {
     /// Counts.
     pub fn count(&self) -> Count {
         let mut count = Count::default();
-        let members = self.entering.view.members(self.entering.plan, &self.by());
+        let mut members = self.entering.view.members(self.entering.plan, &self.by());
+        let kept = self.kept(&members);
+        members.extend(kept);
         for person in &members {
             let opinion = self.opinion(person);
             if let Some((_, Says::No { why })) = opinion.map(|(place, opinion)| (place, &opinion.says)) {
@@ -152,6 +154,25 @@ impl Counting<'_> {
         self.others(&members, &mut count);
         self.absent(&members, &mut count);
         count
+    }
+
+    /// Who said yes while they were on by a calendar, and no longer are: it stays theirs while it counts. A no of theirs does not:
+    /// whoever is on now says what they think.
+    fn kept(&self, members: &[PersonName]) -> Vec<PersonName> {
+        let Entering { view, plan, .. } = self.entering;
+        let by = self.by();
+        let mut kept: Vec<PersonName> = Vec::new();
+        for (_, opinion) in self.opinions().filter(|(_, one)| matches!(one.says, Says::Yes { .. })) {
+            if let Some(person) = opinion.by.person()
+                && !members.contains(person)
+                && !kept.contains(person)
+                && view.was_on(plan, &by, person, opinion.at)
+                && self.void(opinion).is_none()
+            {
+                kept.push(person.clone());
+            }
+        }
+        kept
     }
 
     /// Whose yes was for an earlier candidate, and what is another one in this one.

@@ -31,6 +31,7 @@ mod respin;
 mod risk;
 mod roles;
 mod rollback;
+mod shifts;
 mod signed;
 mod soak;
 mod start;
@@ -79,6 +80,7 @@ use crate::view::{Decision, Refusal, Stimulus, View};
 /// Takes in a stimulus. A refusal changes nothing.
 pub fn decide(view: View, stimulus: &Stimulus, actor: &Actor, now: Timestamp) -> Result<Decision, Refusal> {
     let mut deciding = Deciding { view, entries: Vec::new(), actor: actor.clone(), now };
+    deciding.hand_roles_over();
     deciding.take_in(stimulus)?;
     deciding.advance();
     if deciding.remind() {

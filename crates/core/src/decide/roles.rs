@@ -50,8 +50,15 @@ pub(crate) fn of_role_that(
     let Some(Who::Role(role)) = by else { return hold };
     let filled = view.fills(plan, role);
     hold.why = match filled {
-        Some(person) => format!("{}; `{role}` is {person}", hold.why),
-        None => format!("{}; nobody fills the role `{role}`", hold.why),
+        Some(person) => {
+            let by = view.filled_by_calendar(role);
+            let by = by.map(|calendar| format!(", by the calendar `{calendar}`")).unwrap_or_default();
+            format!("{}; `{role}` is {person}{by}", hold.why)
+        }
+        None => {
+            let says = view.release.vacant.get(role).map(|says| format!(": {says}")).unwrap_or_default();
+            format!("{}; nobody fills the role `{role}`{says}", hold.why)
+        }
     };
     if hold.on == WaitsOn::Person && hold.who.is_empty() && !hold.anybody {
         hold.who = view.assigners(plan, role, acts);
@@ -76,13 +83,15 @@ impl Deciding {
             let can = self.view.members(&plan, &role.of);
             let person = match &role.filled {
                 Filled::Starter => self.actor.person().filter(|person| can.contains(person)),
-                Filled::Ask => None,
+                // Who is on is told below.
+                Filled::Ask | Filled::Calendar(_) => None,
                 turn @ Filled::Turn { .. } => turn.turn(&can, self.now),
             };
             if let Some(person) = person.cloned() {
                 self.by_rule(ReleaseEvent::RoleFilled { role: name, person, of: role.of });
             }
         }
+        self.hand_roles_over();
     }
 
     pub(super) fn assign(&mut self, name: &RoleName, person: &PersonName) -> Result<(), Refusal> {

@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Who;
-use crate::ids::PersonName;
+use super::{Person, Policy, Who};
+use crate::ids::{CalendarName, PersonName};
 
 /// A part that one person plays in a release, until somebody else does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum Filled {
         /// The day on which the first of the group has a turn, at 00:00 UTC.
         from: Date,
     },
+    /// Whoever is on by a calendar, at each moment: the person that the title of its running event names.
+    Calendar(CalendarName),
 }
 
 impl Filled {
@@ -43,5 +45,24 @@ impl Filled {
         let (since, every) = (at.duration_since(begin).as_secs(), every.as_secs().max(1));
         let count = i64::try_from(people.len()).ok().filter(|count| *count > 0)?;
         people.get(usize::try_from(since.div_euclid(every).rem_euclid(count)).ok()?)
+    }
+}
+
+impl Policy {
+    /// Those of some people whom a text names: it is nothing but their name, address or account, in capitals or not.
+    pub fn called<'p>(&self, text: &str, among: &'p [PersonName]) -> Vec<&'p PersonName> {
+        let text = text.trim().to_lowercase();
+        let is = |name: &str| name.trim().to_lowercase() == text;
+        let accounts = |person: &Person| {
+            let Person { login, forge, tracker, chat, .. } = person;
+            [login, forge, tracker, chat].into_iter().flatten().any(|account| is(account))
+        };
+        let named = |name: &&PersonName| {
+            is(name.as_str())
+                || self.people.get(*name).is_some_and(|person| {
+                    person.name.iter().chain(&person.mail).any(|name| is(name)) || accounts(person)
+                })
+        };
+        if text.is_empty() { Vec::new() } else { among.iter().filter(named).collect() }
     }
 }

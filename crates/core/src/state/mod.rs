@@ -4,6 +4,7 @@ mod environment;
 mod policy;
 mod release;
 mod rolled_back;
+mod shifts;
 mod taking_in;
 
 pub use environment::*;
@@ -12,4 +13,4 @@ pub use release::*;
 pub use rolled_back::*;
 
 /// The version of the shape of the states, for snapshots: raised with every change of them.
-pub const STATE_VERSION: u16 = 5;
+pub const STATE_VERSION: u16 = 6;

@@ -43,6 +43,12 @@ pub struct ReleaseState {
     /// Who fills the roles.
     #[serde(default)]
     pub roles: BTreeMap<RoleName, HeldRole>,
+    /// The roles that a calendar says nobody fills, and what it says.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vacant: BTreeMap<RoleName, String>,
+    /// Who filled roles by the rules, and no longer does: the newest ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shifts: Vec<Shift>,
     /// The newest answers to items of checklists.
     #[serde(default)]
     pub ticks: Vec<Tick>,
@@ -309,6 +315,20 @@ pub struct HeldRole {
     pub since: Timestamp,
     /// Who said so.
     pub by: Actor,
+}
+
+/// A time in which somebody filled a role by the rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Shift {
+    /// Which role.
+    pub role: RoleName,
+    /// Who.
+    pub person: PersonName,
+    /// Since when.
+    pub from: Timestamp,
+    /// The first instant at which they no longer did.
+    pub until: Timestamp,
 }
 
 /// An answer to an item of a checklist.

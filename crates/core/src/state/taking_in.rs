@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Answer, HeldRole, Nudge, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState,
-    StepStatus, Tick, Vote, VoteRound, Waiver,
+    Answer, Nudge, OpenedRelease, Opinion, ReleaseState, Run, RunStatus, Says, StepState, StepStatus, Tick,
+    Vote, VoteRound, Waiver,
 };
 use crate::act::{Failure, FailureClass, Outcome};
 use crate::actor::Actor;
@@ -166,9 +166,8 @@ impl ReleaseState {
                 });
                 self.answers.push((question.clone(), answer));
             }
-            ReleaseEvent::RoleFilled { role, person, of } => {
-                let (person, of, by) = (person.clone(), of.clone(), actor.clone());
-                self.roles.insert(role.clone(), HeldRole { person, of, since: at, by });
+            ReleaseEvent::RoleFilled { .. } | ReleaseEvent::RoleVacant { .. } => {
+                self.apply_role(at, actor, event);
             }
             ReleaseEvent::Ticked { .. } => self.apply_tick(at, actor, event),
             ReleaseEvent::VoteOpened { .. }

@@ -29,6 +29,7 @@ mod respins;
 mod risks;
 mod roles;
 mod rollbacks;
+mod shifts;
 mod signed;
 mod soak;
 mod timing;

@@ -54,6 +54,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
                     }
                 });
             }
+            policy.calendar = crate::shifts::on_call();
             for (role, filled) in [("owner", Filled::Starter), ("keeper", turn(role_of))] {
                 policy = with_role(policy, role, if role_of == 0 { "ops" } else { "releng" }, filled);
             }
@@ -76,6 +77,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
 
 fn turn(days: u8) -> Filled {
     match days {
+        1 => Filled::Calendar(n("on-call")),
         2 => Filled::Ask,
         days => Filled::Turn {
             every: hours(24),

@@ -264,6 +264,11 @@ static ROLE: Mapping = mapping(
             Shape::Line,
             "Whose turn it is: how long a turn is, and since when: `7d from 2026-01-05`.",
         ),
+        key(
+            "calendar",
+            Shape::Name(NAME),
+            "Whoever is on by this calendar, one of `calendar: events`: the title of its event names them.",
+        ),
     ],
 );
 

@@ -9,6 +9,7 @@ mod environments;
 mod loads;
 mod people;
 mod questions;
+mod roles;
 mod signatures;
 mod texts;
 mod trains;
@@ -54,6 +55,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
     if let Some(now) = now {
         windows::look(subject, now, &mut found);
         people::look(subject, now, &mut found);
+        roles::look(subject, &mut found);
         trains::look(subject, now, &mut found);
         environments::look(subject, &mut found);
         conditions::look(subject, &mut found);

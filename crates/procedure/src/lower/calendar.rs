@@ -9,7 +9,7 @@ use tollgate_core::calendar::{
 };
 use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::ids::CalendarName;
-use tollgate_core::model::{Closing, FeedSpec, Feeds, Fits, GateKind};
+use tollgate_core::model::{Closing, FeedSpec, Feeds, Filled, Fits, GateKind, Role};
 
 use super::{Loader, Lower};
 use crate::diagnostic::Code;
@@ -58,7 +58,9 @@ impl Lower<'_> {
                     .error(Code::Ambiguous, entry.key_span, message)
                     .hint("give one of them another name");
             }
-            let busy = match self.elsewhere(entry, Asked::Events, loader, &mut feeds) {
+            let fills = |role: &Role| matches!(&role.filled, Filled::Calendar(calendar) if *calendar == name);
+            let asked = if self.declared.roles.values().any(fills) { Asked::Shifts } else { Asked::Events };
+            let busy = match self.elsewhere(entry, asked, loader, &mut feeds) {
                 Some(Content::Events(busy)) => busy,
                 _ => Busy::default(),
             };

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use tollgate_core::ids::{PersonName, RoleName};
+use tollgate_core::ids::{CalendarName, PersonName, RoleName};
 use tollgate_core::model::{Away, Filled, Role, StepKind, Who};
 
 use super::Lower;
@@ -28,7 +28,7 @@ impl Lower<'_> {
                     .hint("give one of them another name, so that `by` can only mean one");
             }
             let of = self.fixed(&entry.value, "of");
-            let filled = self.filled(&entry.value);
+            let filled = self.filled(root, &entry.value);
             match of {
                 Some(of) => drop(self.declared.roles.insert(name, Role { of, filled })),
                 None => drop(self.declared.broken.insert(entry.key.clone())),
@@ -36,7 +36,10 @@ impl Lower<'_> {
         }
     }
 
-    fn filled(&mut self, node: &Node) -> Filled {
+    fn filled(&mut self, root: &Node, node: &Node) -> Filled {
+        if let Some(entry) = node.entry("calendar") {
+            return self.by_calendar(root, node, entry);
+        }
         let ask = node.get("filled-by").and_then(Node::text) == Some("ask");
         let Some(entry) = node.entry("rotate") else {
             return if ask { Filled::Ask } else { Filled::Starter };
@@ -50,6 +53,31 @@ impl Lower<'_> {
         match self.rotation(entry) {
             Some((every, from)) => Filled::Turn { every, from },
             None => Filled::Ask,
+        }
+    }
+
+    /// Whoever is on by a calendar. It is declared further down, so that only its name is looked up here.
+    fn by_calendar(&mut self, root: &Node, node: &Node, entry: &Entry) -> Filled {
+        for other in ["filled-by", "rotate"] {
+            if node.get(other).is_some() {
+                let message = "who is on by the calendar fills the role";
+                self.report
+                    .error(Code::KeyConflict, entry.key_span, message)
+                    .hint(format!("remove `calendar` or `{other}`"));
+            }
+        }
+        let Some(name) = entry.value.text() else { return Filled::Ask };
+        let events = root.get("calendar").and_then(|calendar| calendar.get("events"));
+        let events = events.map(Node::entries).unwrap_or_default();
+        match CalendarName::new(name) {
+            Ok(calendar) if events.iter().any(|event| event.key == name) => Filled::Calendar(calendar),
+            _ => {
+                let names = events.iter().map(|event| event.key.as_str());
+                let hint = name_hint(name, names, "declare it under `calendar: { events: … }`");
+                let message = format!("there is no calendar of events `{}`", shown(name));
+                self.report.error(Code::Unknown, entry.value.span, message).hint(hint);
+                Filled::Ask
+            }
         }
     }
 

@@ -40,20 +40,34 @@ impl Feed {
     ///
     /// The time is longer than ten years, or there is more than [`OCCURRENCES_MAX`] or [`WORK_MAX`].
     pub fn busy(&self, within: Stretch) -> Result<Busy, FeedError> {
+        let mut all = self.events_in(within, |event| event.busy)?;
+        all.extend(self.busy.iter().filter(|one| touch(one.when, within)).cloned());
+        Busy::new(all).map_err(|error| FeedError::new(1, error.to_string()))
+    }
+
+    /// Every event within a time by itself: also those that are transparent, since whoever is on call is not busy by that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Feed::busy`].
+    pub fn shifts(&self, within: Stretch) -> Result<Vec<Titled>, FeedError> {
+        self.events_in(within, |_| true)
+    }
+
+    fn events_in(&self, within: Stretch, wanted: impl Fn(&Event) -> bool) -> Result<Vec<Titled>, FeedError> {
         if within.end.duration_since(within.start).as_hours() / 24 > WITHIN_MAX_DAYS {
             return Err(FeedError::new(1, "a calendar is unfolded for ten years at the most"));
         }
-        let touches = |when: Stretch| when.start < within.end && within.start < when.end;
-        let mut all: Vec<Titled> = self.busy.iter().filter(|one| touches(one.when)).cloned().collect();
+        let mut all = Vec::new();
         // A day on either side for what is told in other zones.
         let (from, to) = (self.zone.date(within.start), self.zone.date(within.end));
         self.unfold(plus_days(from, -2), plus_days(to, 2), |event, start, lasts| {
             let when = stretch(start, lasts, &self.zone);
-            if event.busy && touches(when) {
+            if wanted(event) && touch(when, within) {
                 all.push(Titled { when, title: event.title.clone() });
             }
         })?;
-        Busy::new(all).map_err(|error| FeedError::new(1, error.to_string()))
+        Ok(all)
     }
 
     /// The whole days in it, from one date to another (both included), as holidays: one for each day.
@@ -123,6 +137,10 @@ impl Feed {
         }
         Ok(())
     }
+}
+
+fn touch(one: Stretch, other: Stretch) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// How many occurrences may still come.
