@@ -82,6 +82,8 @@ pub fn decide(view: View, stimulus: &Stimulus, actor: &Actor, now: Timestamp) ->
     let mut deciding = Deciding { view, entries: Vec::new(), actor: actor.clone(), now };
     deciding.hand_roles_over();
     deciding.take_in(stimulus)?;
+    // Who took a role over can be somebody who does not fill it, such as a stand-in: then the calendar still counts.
+    deciding.hand_roles_over();
     deciding.advance();
     if deciding.remind() {
         // Who may act now can have acted already.
