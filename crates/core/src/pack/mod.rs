@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Candidate;
 use crate::ids::{ComponentName, EffectId, ObjectId, RunId, ServiceName};
 use crate::journal::Hash;
-use crate::model::{Algorithm, PackSpec};
+use crate::model::PackSpec;
 use crate::plan::{Plan, PlannedStep};
 use crate::publish::{Artifacts, Digest};
 use crate::state::{Run, StepState};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{SbomFormat, SbomSpec};
+use crate::model::{Algorithm, SbomFormat, SbomSpec};
 use crate::publish::Artifact;
 
 fn artifact(content: &str) -> Artifact {
