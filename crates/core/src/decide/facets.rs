@@ -62,6 +62,7 @@ pub fn makes_content(body: &Body) -> bool {
     let Body::Step(kind) = body else { return false };
     match kind {
         StepKind::Publish(spec) => spec.target.component().is_some(),
+        StepKind::Pack(spec) => spec.component.is_some(),
         StepKind::Wait(FactWait::Artifact { .. }) => true,
         kind => changes_source(kind),
     }
