@@ -171,6 +171,7 @@ fn rests_on_another(view: &TrainView<'_>, now: Timestamp) -> bool {
 }
 
 /// What comes of asking once more for the day of a departure whose time has come.
+#[expect(clippy::large_enum_variant, reason = "one is made for each departure, and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Again {
     /// The day still counts.

@@ -133,11 +133,11 @@ impl Lower<'_> {
     fn measure(&mut self, node: &Node, at: Span, baseline: bool) -> Option<Measure> {
         let json = node.get("json").and_then(|json| self.pointer(json));
         let mut bounds = Vec::new();
-        let sides: [(&str, fn(_) -> Bound); 2] = [("at-least", Bound::AtLeast), ("at-most", Bound::AtMost)];
-        for (key, side) in sides {
+        for key in ["at-least", "at-most"] {
             if let Some(bound) = node.get(key) {
                 let (number, percent) = self.load_bound(bound, baseline)?;
-                bounds.push(LoadBound { bound: side(number), percent });
+                let bound = if key == "at-least" { Bound::AtLeast(number) } else { Bound::AtMost(number) };
+                bounds.push(LoadBound { bound, percent });
             }
         }
         if bounds.is_empty() && node.get("json").is_some() {
