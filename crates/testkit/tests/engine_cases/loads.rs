@@ -19,18 +19,20 @@ fn rule() -> LoadRule {
     LoadRule { measures: IndexMap::from([(named("rps"), measure)]), baseline: Some(named("production")) }
 }
 
-fn load() -> Step {
+fn accept() -> Option<ApprovalRule> {
     let by = Who::Group(named("all"));
-    let accept =
-        ApprovalRule { by, exclude: Vec::new(), count: 1, allow_self: true, covers: None, valid: None };
-    let test = LoadTest { shell: shell("load once"), rule: rule(), accept: Some(accept) };
+    Some(ApprovalRule { by, exclude: Vec::new(), count: 1, allow_self: true, covers: None, valid: None })
+}
+
+fn load() -> Step {
+    let test = LoadTest { shell: shell("load once"), rule: rule(), accept: accept() };
     Step { outputs: rule().outputs(), ..step("load", StepKind::LoadTest(Box::new(test))) }
 }
 
 async fn bench() -> Bench {
     let timeout = SignedDuration::from_mins(20);
     let mut production = environment(Deploy::Command { shell: shell("deploy once"), timeout });
-    let gate = LoadGate { step: named("load"), rule: rule() };
+    let gate = LoadGate { step: named("load"), rule: rule(), accept: accept() };
     production.gates.insert(named("fast"), Gate::new(GateKind::LoadTest(Box::new(gate))));
     let environments = vec![("production", production)];
     Bench::new(definition(vec![load(), promote("production")]), policy(environments)).await
