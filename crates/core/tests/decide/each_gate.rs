@@ -109,8 +109,8 @@ impl Row {
 
     /// A gate that always holds.
     fn always(is: &'static str, what: &'static str, why: &'static str) -> Self {
-        let (before, closes, opens): (fn(&mut World), fn(&mut World), fn(&mut World)) =
-            (|_| {}, |_| {}, |_| {});
+        let nothing: fn(&mut World) = |_| {};
+        let (before, closes, opens) = (nothing, nothing, nothing);
         let first: fn(&Action) -> bool = |action| *action == Action::Wait;
         Self {
             is,

@@ -37,7 +37,7 @@ fn rules(closed: &str, asked: Asked) -> Policy {
     let empty = HolidayCalendar::new(Weekdays::SATURDAY_AND_SUNDAY, Vec::new()).unwrap();
     let (lists, feeds) = match asked {
         Asked::Holidays => ([(named("ops"), empty)].into(), Default::default()),
-        Asked::Events => (Default::default(), [(named("ops"), Busy::default())].into()),
+        Asked::Events | Asked::Shifts => (Default::default(), [(named("ops"), Busy::default())].into()),
     };
     let calendar = Calendar::new(Weekdays::SATURDAY_AND_SUNDAY, lists, Off::Any).unwrap();
     policy.calendar = calendar.with_feeds(feeds);
