@@ -94,10 +94,11 @@ impl Engine {
         let (before, now) = (Memo::of(poll), self.now());
         let unreadable = matches!(reading, DayReading::Unreadable(_));
         let read = if unreadable { before.read } else { Some(now) };
-        // What was read counts for a while; and a day that comes and goes with each look moves nothing, nor does it count
-        // again before it stays the same.
-        let untold = loaded.state.untold.as_ref().map(|untold| &untold.why);
-        let at_once = loaded.state.told.is_none() && !matches!(untold, Some(NoDay::Unreadable(_)));
+        // What was read counts for a while; and a day that comes and goes with each look moves nothing. Where it was taken
+        // away for that, it does not count again before it stays the same.
+        let contradicts = matches!(before.last, Some(DayReading::Day(_) | DayReading::None))
+            && matches!(loaded.state.untold.as_ref().map(|untold| &untold.why), Some(NoDay::Unreadable(_)));
+        let at_once = loaded.state.told.is_none() && !contradicts;
         let counts = match &reading {
             DayReading::Unreadable(_) => read.is_none_or(|read| later(read, fact.valid) <= now),
             other => at_once || before.last.as_ref() == Some(other),
