@@ -103,6 +103,7 @@ impl Sim {
             checked: (0, start),
         };
         sim.facts_change(100);
+        sim.another_key();
         sim.desk = sim.engine();
         sim.worker = sim.engine();
         sim
@@ -199,6 +200,7 @@ impl Sim {
             92 if self.chance.percent(50) => self.facts_change(40),
             92 => self.others_commit(),
             93 => self.trouble().await,
+            94 if self.chance.percent(40) => self.another_key(),
             94 => self.world.state().reboot(),
             95 if self.chance.percent(50) => self.facts_change(60),
             95 => self.crash(),
@@ -360,6 +362,7 @@ impl Sim {
     /// The oracle hears what happened.
     pub(crate) fn catch_up(&mut self) {
         let facts = self.world.state().facts.clone();
+        self.oracle.signatures = self.world.state().git.signatures().clone();
         self.oracle.facts = facts.into_iter().map(|(name, fact)| (name, fact.stretches)).collect();
         self.oracle.take_in(self.world.take_log());
         for violation in std::mem::take(&mut self.oracle.violations) {

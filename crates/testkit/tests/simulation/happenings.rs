@@ -156,7 +156,9 @@ impl Sim {
         let mut policy = (*self.oracle.in_force()?).clone();
         let names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
         let name = self.chance.pick(&names)?.clone();
-        match self.chance.below(10) {
+        match self.chance.below(13) {
+            10 => policy.risk = Some(crate::risks::rules(&mut self.chance)),
+            11 | 12 => crate::signed::revoke(&mut policy, &mut self.chance),
             0..4 => {
                 let rules = Team::by(&mut self.chance).policy;
                 let new = rules.environments.values().flat_map(|environment| environment.gates.clone());

@@ -14,8 +14,8 @@ use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId, StepId};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
-    ApprovalRule, Bound, Checklist, Closing, Gate, GateKind, LoadGate, Majority, Needs, Pace, Policy,
-    TimeBudget, VoteRule, Who,
+    ApprovalRule, Bound, Checklist, Closing, FactGate, Gate, GateKind, LoadGate, Majority, Needs, Pace,
+    Policy, TimeBudget, VoteRule, Who,
 };
 use tollgate_core::plan::{Body, Plan};
 use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
@@ -51,7 +51,7 @@ impl Judging<'_> {
         }
         let mut slots: Vec<BTreeSet<PersonName>> = Vec::new();
         for (name, gate) in policy.gates.iter().chain(&environment.gates) {
-            if self.waived(name.as_str()) || !self.applies(gate) {
+            if self.waived(name.as_str()) || !self.applies(gate, policy) {
                 continue;
             }
             let fine = match &gate.kind {
@@ -88,8 +88,9 @@ impl Judging<'_> {
                 GateKind::TimeBudget(budget) => self.has_time(budget, policy, in_force),
                 GateKind::Checklist { list, .. } => self.checked(name, list),
                 GateKind::Vote(rule) => self.voted(name, rule, in_force),
+                GateKind::Fact(FactGate::Signed(rule)) => self.genuine(name, gate, rule, in_force),
                 GateKind::Fact(gate) => self.fact(gate),
-                GateKind::Require { that } => self.holds(that),
+                GateKind::Require { that } => self.holds(that, policy),
             };
             if !fine {
                 return Some(format!("{} was entered past `{name}`", self.name));
@@ -293,13 +294,20 @@ impl Judging<'_> {
         })
     }
 
-    fn holds(&self, expr: &tollgate_core::expr::Expr) -> bool {
+    fn holds(&self, expr: &tollgate_core::expr::Expr, policy: &Policy) -> bool {
+        if let Some(holds) = self.risky(expr, policy) {
+            return holds == Some(true);
+        }
         let view = self.oracle.view(self.id);
         let facts = RunFacts { view: &view, run: self.run, plan: self.plan, policy: &self.plan.policy };
         eval_condition(expr, &facts) == Ok(true)
     }
 
-    fn applies(&self, gate: &Gate) -> bool {
+    fn applies(&self, gate: &Gate, policy: &Policy) -> bool {
+        let risky = gate.condition.as_ref().and_then(|condition| self.risky(condition, policy));
+        if let Some(applies) = risky {
+            return applies != Some(false);
+        }
         let view = self.oracle.view(self.id);
         let facts = RunFacts { view: &view, run: self.run, plan: self.plan, policy: &self.plan.policy };
         gate.condition.as_ref().is_none_or(|condition| eval_condition(condition, &facts) != Ok(false))

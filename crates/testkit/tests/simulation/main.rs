@@ -11,7 +11,9 @@ mod judge;
 mod oracle;
 mod people;
 mod respins;
+mod risks;
 mod rollbacks;
+mod signed;
 mod team;
 mod timing;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tollgate_core::event::{ApprovalTarget, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent};
-use tollgate_core::ids::{EffectId, EnvironmentName, PersonName, ReleaseId, RunId};
+use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, PersonName, ReleaseId, RunId};
 use tollgate_core::journal::{Hash, StreamId, StreamVersion};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::{Body, Plan};
@@ -39,6 +39,8 @@ pub(crate) struct Oracle {
     pub(crate) policy: PolicyState,
     /// What facts were in the world, and when.
     pub(crate) facts: BTreeMap<String, Vec<tollgate_testkit::world::Stretch>>,
+    /// With which key tags and commits are signed in the world.
+    pub(crate) signatures: BTreeMap<ObjectId, String>,
     /// Rules and plans that were ever made, by hash.
     pub(crate) policies: BTreeMap<Hash, Arc<Policy>>,
     pub(crate) plans: BTreeMap<Hash, Arc<Plan>>,
@@ -206,6 +208,10 @@ impl Oracle {
                 if matches!(target, ApprovalTarget::Gate(..)) && now.as_ref() != Some(covers) {
                     self.violation(format!("{} approved something else than there is", entry.actor));
                 }
+            }
+            ReleaseEvent::RiskSaid { level, from, .. } => {
+                let wrong = crate::risks::wrong_to_say(self, &state, &entry.actor, (from, level));
+                self.violations.extend(wrong);
             }
             ReleaseEvent::Waived { .. } => {
                 let policy = self.in_force();

@@ -219,7 +219,8 @@ fn stray(view: &View, chance: &mut Chance) -> Option<Stimulus> {
     let approvals: Vec<ApprovalTarget> =
         view.release.opinions.iter().map(|opinion| opinion.target.clone()).collect();
     let voted: Vec<ApprovalTarget> = view.release.votes.iter().map(|round| round.target.clone()).collect();
-    Some(match chance.below(20) {
+    Some(match chance.below(23) {
+        20..23 => crate::risks::said(chance),
         18 => Stimulus::Assign { role: named("owner"), person: named(PEOPLE[chance.below(PEOPLE.len())]) },
         19 => {
             let ticked: Vec<ApprovalTarget> =

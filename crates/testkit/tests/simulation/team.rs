@@ -104,6 +104,11 @@ impl Making<'_> {
         }
     }
 
+    /// A condition of a gate, which can also ask for the risk.
+    fn asking(&mut self) -> Expr {
+        if self.chance.percent(50) { crate::risks::asking(self.chance) } else { self.condition() }
+    }
+
     fn rule(&mut self) -> ApprovalRule {
         ApprovalRule {
             exclude: Vec::new(),
@@ -146,7 +151,8 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(19) {
+        let kind = match self.chance.below(20) {
+            19 => GateKind::Fact(crate::signed::gate()),
             18 => GateKind::Pace(Pace {
                 at_most: self.chance.between(1, 3) as u32,
                 within: minutes(self.chance, 10, 900),
@@ -172,9 +178,9 @@ impl Making<'_> {
                     closing: self.maybe(30, |_| Closing::Finish).unwrap_or_default(),
                 }
             }
-            _ => GateKind::Require { that: self.condition() },
+            _ => GateKind::Require { that: self.asking() },
         };
-        let condition = self.maybe(15, Self::condition);
+        let condition = self.maybe(22, Self::asking);
         Gate { condition, ..Gate::new(kind) }
     }
 
@@ -211,6 +217,7 @@ impl Making<'_> {
                 by: Who::Group(named("ops")),
                 count: making.chance.between(1, 2) as u32,
             }),
+            risk: Some(crate::risks::rules(self.chance)),
             waivers: self.maybe(75, |_| Who::Group(named("leads"))),
             thaw: self.maybe(60, |making| SignOff {
                 by: Who::Group(named("leads")),
@@ -442,7 +449,7 @@ impl Making<'_> {
         }
         kinds.extend(self.maybe(60, |_| StepKind::VersionBump));
         kinds.extend(self.maybe(50, |_| StepKind::Changelog));
-        let sign = self.maybe(50, |making| making.chance.percent(50));
+        let sign = self.maybe(60, |making| making.chance.percent(80));
         kinds.push(StepKind::GitCommit { message: Template("Release {{ version }}".into()), sign });
         let tag = self.chance.percent(85);
         if tag {

@@ -21,6 +21,9 @@ pub struct SimSource(pub SimWorld);
 /// The files of a tree.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
+/// The name of a key whose signature counts whoever is asked for.
+const KNOWN: &str = "a key";
+
 /// The repository: one store of objects, the refs of the remote, and those of Tollgate's clone.
 #[derive(Debug, Default)]
 pub struct Git {
@@ -36,7 +39,9 @@ pub struct Git {
     /// The user's working copy, if there is one.
     pub checkout: Option<Checkout>,
     signatures: u64,
-    signed: BTreeSet<ObjectId>,
+    /// The fingerprint of the key that is signed with; without one, a key that everybody knows.
+    pub signing_key: Option<String>,
+    signed: BTreeMap<ObjectId, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -96,7 +101,7 @@ impl Git {
             commit.tree, commit.author, commit.at, commit.message
         );
         let id = self.add(&[b"commit", text.as_bytes()], Object::Commit(commit));
-        self.signed.extend(signature.map(|_| id.clone()));
+        self.sign(&id, signature);
         id
     }
 
@@ -122,9 +127,14 @@ impl Git {
         }
     }
 
-    /// Whether a tag or commit was made with a signature.
-    pub fn is_signed(&self, id: &ObjectId) -> bool {
-        self.signed.contains(id)
+    fn sign(&mut self, id: &ObjectId, signature: Option<u64>) {
+        let key = self.signing_key.clone().unwrap_or_else(|| KNOWN.into());
+        self.signed.extend(signature.map(|_| (id.clone(), key)));
+    }
+
+    /// The tags and commits that were made with a signature, and with which key.
+    pub fn signatures(&self) -> &BTreeMap<ObjectId, String> {
+        &self.signed
     }
 
     /// A commit and everything before it.

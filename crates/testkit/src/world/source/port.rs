@@ -13,7 +13,7 @@ use tollgate_engine::ports::{
 };
 
 use super::super::{error, lost_answer};
-use super::{Commit, Files, Object, SimSource};
+use super::{Commit, Files, KNOWN, Object, SimSource};
 
 const HEADS: &str = "refs/heads/";
 const TAGS: &str = "refs/tags/";
@@ -287,14 +287,23 @@ impl Source for SimSource {
         if lost { Err(lost_answer("cherry-pick")) } else { Ok(outcome) }
     }
 
-    async fn verify(&self, _: &Repository, signed: &SignedObject, _: &Signers) -> Result<Verdict, PortError> {
+    async fn verify(
+        &self,
+        _: &Repository,
+        signed: &SignedObject,
+        signers: &Signers,
+    ) -> Result<Verdict, PortError> {
         self.0.outside("verify").await?;
         let id = match signed {
             SignedObject::Tag { object, .. } => object,
             SignedObject::Commit(commit) => commit,
         };
-        let signed = self.0.state().git.is_signed(id);
-        Ok(if signed { Verdict::Good("a key".into()) } else { Verdict::Unsigned })
+        let key = self.0.state().git.signatures().get(id).cloned();
+        Ok(match key {
+            None => Verdict::Unsigned,
+            Some(key) if key == KNOWN || signers.allows(&key) => Verdict::Good(key),
+            Some(key) => Verdict::NotAllowed(key),
+        })
     }
 
     async fn find_tag(&self, _: &Repository, name: &str) -> Result<Option<TagFound>, PortError> {
@@ -317,7 +326,7 @@ impl Source for SimSource {
                 let text = format!("{} {} {} {signature:?}", request.target, request.message, request.at);
                 let parts = [b"tag".as_slice(), request.name.as_bytes(), text.as_bytes()];
                 let object = git.add(&parts, Object::Tag { target: request.target.clone() });
-                git.signed.extend(signature.map(|_| object.clone()));
+                git.sign(&object, signature);
                 git.clone.insert(full, object.clone());
                 TagFound { object, commit: request.target.clone(), annotated: true }
             }
