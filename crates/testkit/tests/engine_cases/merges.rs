@@ -23,7 +23,9 @@ async fn merged(how: MergeHow, versions: &[&str]) -> (Bench, Vec<ReleaseId>) {
         bench.world.state().git.others_commit("main", "fay@example.org", &title, now);
         releases.push(bench.start(version).await);
         bench.settle().await;
-        assert!(bench.is_done(*releases.last().unwrap()).await, "{how:?} {version}");
+        let release = *releases.last().unwrap();
+        let held = explain(&bench.view(release).await, bench.world.now());
+        assert!(bench.is_done(release).await, "{how:?} {version}: {held:?}");
     }
     (bench, releases)
 }

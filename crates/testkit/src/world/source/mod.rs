@@ -270,8 +270,11 @@ impl Git {
             return if forward { MergeOutcome::Merged(theirs.clone()) } else { MergeOutcome::NotFastForward };
         }
         let known = self.ancestry(ours);
-        let common = self.ancestry(theirs).into_iter().find(|id| known.contains(id));
-        let Some(base) = common else { return MergeOutcome::Unrelated };
+        // The newest that both have: it has the most before it.
+        let common = self.ancestry(theirs).into_iter().filter(|id| known.contains(id));
+        let Some(base) = common.max_by_key(|id| self.ancestry(id).len()) else {
+            return MergeOutcome::Unrelated;
+        };
         let files = |id: &ObjectId| self.files(id).cloned().unwrap_or_default();
         match self.merged(&files(&base), &files(ours), &files(theirs)) {
             Err(paths) => MergeOutcome::Conflict(paths.into_iter().map(clash).collect()),
