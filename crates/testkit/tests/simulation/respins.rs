@@ -4,7 +4,7 @@ use tollgate_core::event::{ReleaseEvent, RunOutcome};
 use tollgate_core::ids::{ReleaseId, RunId, StepId};
 use tollgate_core::model::{Per, StepKind};
 use tollgate_core::plan::Body;
-use tollgate_core::state::{ReleaseState, StepStatus};
+use tollgate_core::state::{ReleaseState, RunStatus, StepStatus};
 
 use crate::oracle::Oracle;
 
@@ -32,7 +32,14 @@ pub(crate) fn judge(
             let burnt = made.filter(|one| one.tag.as_ref().is_some_and(|made| made.name == *tag));
             let mut wrong: Vec<String> =
                 burnt.map(|one| format!("`{tag}` was the tag of candidate {} already", one.number)).collect();
-            if why.is_some() == state.candidates.is_empty() {
+            // What was given up before its tag can be started again, which takes no reason.
+            let over = state.runs.iter().all(|run| matches!(run.status, RunStatus::Finished { .. }));
+            let again = over && state.candidates.iter().all(|one| one.tag.is_none());
+            let fits = match why {
+                Some(_) => !state.candidates.is_empty(),
+                None => state.candidates.is_empty() || again,
+            };
+            if !fits {
                 wrong.push("only what is not the first candidate has a reason".into());
             }
             wrong
