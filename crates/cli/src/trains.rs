@@ -7,7 +7,7 @@ use tollgate_core::event::Entry;
 use tollgate_core::ids::{ServiceName, TrainName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{Departs, Train};
-use tollgate_core::train::{Because, Doubtful, Fate, MailEnd, Prospect, Slot, Standing, TrainEvent, Untold};
+use tollgate_core::train::{Fate, MailEnd, Prospect, Slot, Standing, TrainEvent, Untold};
 use tollgate_engine::TrainStanding;
 
 use crate::app::Opened;
@@ -116,37 +116,16 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
         TrainEvent::Queued { slot, behind } => {
             say("●", WAITS, format!("{} waits until {behind} has ended", of(slot)))
         }
-        TrainEvent::Asked { slot, doubt } => {
-            say("✗", BAD, format!("{} did not start: {}", of(slot), doubtful(doubt)))
-        }
+        TrainEvent::Asked { slot, doubt } => say("✗", BAD, format!("{} did not start: {doubt}", of(slot))),
         TrainEvent::Departed { slot, version, .. } => {
             say("▶", NAME, format!("{} departed: {version}", of(slot)))
         }
         TrainEvent::Empty { slot, why, .. } => say("−", FAINT, format!("{} departed empty: {why}", of(slot))),
-        TrainEvent::Skipped { slot, because } => {
-            say("−", WAITS, format!("{} is left out: {}", of(slot), left_out(because)))
-        }
-    }
-}
-
-fn doubtful(doubt: &Doubtful) -> String {
-    match doubt {
-        Doubtful::Missed => "nothing ran at its time".to_owned(),
-        Doubtful::Failed(why) => why.clone(),
-        Doubtful::ToldLate => "its day was told when its time was over".to_owned(),
-        Doubtful::Untold(why) => format!("its day counts no more: {why}"),
-    }
-}
-
-fn left_out(because: &Because) -> String {
-    match because {
-        Because::Ordered { by, why } => format!("{by} said so: {why}"),
-        Because::Answered { why } => why.clone(),
-        Because::Late => "it was missed".to_owned(),
-        Because::Overtaken { by } => format!("the departure of {} took its place", departure(by, None)),
-        Because::UnderWay { version } => format!("{version} was under way"),
-        Because::Moved => "its day moved".to_owned(),
-        Because::Withdrawn => "the train was withdrawn".to_owned(),
+        TrainEvent::Skipped { slot, because } => say(
+            "−",
+            WAITS,
+            format!("{} is left out: {}", of(slot), because.text(|slot| departure(slot, None))),
+        ),
     }
 }
 
@@ -283,7 +262,7 @@ fn fate(fate: &Fate) -> String {
     match fate {
         Fate::Departed { version } => format!("departed, {version}"),
         Fate::Empty { why } => format!("departed empty: {why}"),
-        Fate::Skipped(because) => format!("left out: {}", left_out(because)),
+        Fate::Skipped(because) => format!("left out: {}", because.text(|slot| departure(slot, None))),
     }
 }
 

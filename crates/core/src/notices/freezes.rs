@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::words::told;
-use super::{Addressed, NoticeEvent, addresses, notice_id};
+use super::{NoticeEvent, OutsideRuns};
 use crate::decide::second;
 use crate::event::PolicyEvent;
 use crate::ids::ServiceName;
-use crate::model::{Connection, Happening, Policy, Who};
+use crate::model::{Happening, Policy};
 use crate::plan::list;
 use crate::state::{FreezeState, PolicyState};
 
@@ -70,27 +70,9 @@ pub fn about_freeze(
         (None, _) => return Vec::new(),
     };
     let text = words(service, policy, state, &how);
-    let mut events = Vec::new();
-    for (name, rule) in policy.notify.iter().filter(|(_, rule)| rule.events.contains(&about)) {
-        let id = notice_id(&format!("policy/{service}"), name, &format!("{about} {number}"));
-        if before.notices.get(id).is_some() {
-            continue;
-        }
-        let who = if rule.to.is_empty() { vec![state.freeze.author().clone()] } else { Vec::new() };
-        let to = addresses(policy, &who, &rule.to, |who: &Who| policy.members(who));
-        let Connection::Maildir { path, .. } = &rule.via;
-        let lost = !path.starts_with('/') && folder.is_none();
-        let addressed = Addressed { service, folder, via: &rule.via, to, at: now };
-        events.push(match lost {
-            true => {
-                let why = format!("where `{path}` lies is only known after the first release");
-                let (rule, subject) = (name.clone(), text.subject.clone());
-                NoticeEvent::Undelivered { id, rule, about, subject, why }
-            }
-            false => addressed.event(id, name, about, text.clone()),
-        });
-    }
-    events
+    let stream = format!("policy/{service}");
+    let outside = OutsideRuns { service, policy, folder, stream: &stream, told: &before.notices, now };
+    outside.tell(about, &number.to_string(), &[state.freeze.author().clone()], &text)
 }
 
 enum Turn {

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Failure, FailureClass};
-use crate::ids::{EffectId, NoticeName, ServiceName};
+use crate::ids::{EffectId, NoticeName, PersonName, ServiceName};
 use crate::journal::Hash;
 use crate::model::{Connection, Happening, Policy, Recipient};
 use crate::view::{later, named_uuid};
@@ -316,12 +316,50 @@ impl Addressed<'_> {
     }
 }
 
+/// What is needed to tell people of something that no run is about.
+struct OutsideRuns<'a> {
+    service: &'a ServiceName,
+    policy: &'a Policy,
+    /// Where relative paths of connections start: known since the first release only.
+    folder: Option<&'a str>,
+    /// The stream that it is written in.
+    stream: &'a str,
+    /// What was told in that stream before.
+    told: &'a Notices,
+    now: Timestamp,
+}
+
+impl OutsideRuns<'_> {
+    /// The notices of one cause by each rule that wants them: to `people` where a rule names nobody.
+    fn tell(&self, about: Happening, cause: &str, people: &[PersonName], text: &Told) -> Vec<NoticeEvent> {
+        let mut events = Vec::new();
+        for (name, rule) in self.policy.notify.iter().filter(|(_, rule)| rule.events.contains(&about)) {
+            let id = notice_id(self.stream, name, &format!("{about} {cause}"));
+            if self.told.get(id).is_some() {
+                continue;
+            }
+            let people = if rule.to.is_empty() { people } else { &[] };
+            let to = addresses(self.policy, people, &rule.to, |who| self.policy.members(who));
+            let Connection::Maildir { path, .. } = &rule.via;
+            events.push(if !path.starts_with('/') && self.folder.is_none() {
+                let why = format!("where `{path}` lies is only known after the first release");
+                let (rule, subject) = (name.clone(), text.subject.clone());
+                NoticeEvent::Undelivered { id, rule, about, subject, why }
+            } else {
+                let (service, folder, at) = (self.service, self.folder, self.now);
+                Addressed { service, folder, via: &rule.via, to, at }.event(id, name, about, text.clone())
+            });
+        }
+        events
+    }
+}
+
 /// The mail addresses of people and of those that a rule names, each once, in order.
 fn addresses(
     policy: &Policy,
-    people: &[crate::ids::PersonName],
+    people: &[PersonName],
     to: &[Recipient],
-    members: impl Fn(&crate::model::Who) -> Vec<crate::ids::PersonName>,
+    members: impl Fn(&crate::model::Who) -> Vec<PersonName>,
 ) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     let mut add = |address: String| {
@@ -329,7 +367,7 @@ fn addresses(
             found.push(address);
         }
     };
-    let mail = |person: &crate::ids::PersonName| policy.people.get(person)?.mail.clone();
+    let mail = |person: &PersonName| policy.people.get(person)?.mail.clone();
     people.iter().filter_map(mail).for_each(&mut add);
     for recipient in to {
         match recipient {

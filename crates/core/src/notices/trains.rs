@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::words::told;
-use super::{Addressed, NoticeEvent, Told, addresses, notice_id};
+use super::{NoticeEvent, OutsideRuns, Told};
 use crate::calendar::Zone;
 use crate::ids::{PersonName, ServiceName, TrainName};
-use crate::model::{Connection, Happening, Policy, Who};
-use crate::train::{Because, Doubtful, Prospect, Slot, TrainEvent, TrainState};
+use crate::model::{Happening, Policy};
+use crate::train::{Prospect, Slot, TrainEvent, TrainState};
 
 /// Which train something happened to, and by which rules people are told of it.
 #[derive(Debug, Clone, Copy)]
@@ -35,29 +35,11 @@ pub fn about_train(
 ) -> Vec<NoticeEvent> {
     let Some((about, cause, text)) = of.news(event, now) else { return Vec::new() };
     let OfTrain { service, name, policy, folder } = *of;
-    let mut events = Vec::new();
-    for (rule_name, rule) in policy.notify.iter().filter(|(_, rule)| rule.events.contains(&about)) {
-        let id = notice_id(&format!("train/{service}/{name}"), rule_name, &format!("{about} {cause}"));
-        if before.notices.get(id).is_some() {
-            continue;
-        }
-        // Anybody who is known can say something about a train.
-        let everybody: Vec<PersonName> =
-            if rule.to.is_empty() { policy.people.keys().cloned().collect() } else { Vec::new() };
-        let to = addresses(policy, &everybody, &rule.to, |who: &Who| policy.members(who));
-        let Connection::Maildir { path, .. } = &rule.via;
-        let lost = !path.starts_with('/') && folder.is_none();
-        let addressed = Addressed { service, folder, via: &rule.via, to, at: now };
-        events.push(match lost {
-            true => {
-                let why = format!("where `{path}` lies is only known after the first release");
-                let (rule, subject) = (rule_name.clone(), text.subject.clone());
-                NoticeEvent::Undelivered { id, rule, about, subject, why }
-            }
-            false => addressed.event(id, rule_name, about, text.clone()),
-        });
-    }
-    events
+    let stream = format!("train/{service}/{name}");
+    let outside = OutsideRuns { service, policy, folder, stream: &stream, told: &before.notices, now };
+    // Anybody who is known can say something about a train.
+    let everybody: Vec<PersonName> = policy.people.keys().cloned().collect();
+    outside.tell(about, &cause, &everybody, &text)
 }
 
 impl OfTrain<'_> {
@@ -109,14 +91,14 @@ impl OfTrain<'_> {
             }
             TrainEvent::Asked { slot, doubt } => {
                 let when = self.when(slot);
-                let text = format!("The departure of `{name}` ({when}) did not start: {}.", doubtful(doubt));
+                let text = format!("The departure of `{name}` ({when}) did not start: {doubt}.");
                 let how = format!("Anybody who is known can start it, or leave it out:\n  {start}\n  {skip}");
                 let subject = format!("{service}: `{name}` did not depart");
                 (Happening::Missed, slot.key(), told(&subject, &[text, how]))
             }
             TrainEvent::Skipped { slot, because } => {
                 let when = self.when(slot);
-                let why = self.left_out(because);
+                let why = because.text(|slot| self.when(slot));
                 let text = format!("The departure of `{name}` ({when}) is left out: {why}.");
                 let subject = format!("{service}: a departure of `{name}` is left out");
                 (Happening::Skipped, slot.key(), told(&subject, &[text]))
@@ -136,27 +118,6 @@ impl OfTrain<'_> {
             }
             None => slot.to_string(),
         }
-    }
-
-    fn left_out(&self, because: &Because) -> String {
-        match because {
-            Because::Ordered { by, why } => format!("{by} said so: {why}"),
-            Because::Answered { why } => why.clone(),
-            Because::Late => "it was missed".to_owned(),
-            Because::Overtaken { by } => format!("the departure of {} took its place", self.when(by)),
-            Because::Moved => "its day moved".to_owned(),
-            Because::UnderWay { version } => format!("{version} was under way"),
-            Because::Withdrawn => "the train was withdrawn".to_owned(),
-        }
-    }
-}
-
-fn doubtful(doubt: &Doubtful) -> String {
-    match doubt {
-        Doubtful::Missed => "nothing ran at its time".to_owned(),
-        Doubtful::Failed(why) => why.clone(),
-        Doubtful::ToldLate => "its day was told when its time was over".to_owned(),
-        Doubtful::Untold(why) => format!("its day counts no more: {why}"),
     }
 }
 

@@ -256,6 +256,17 @@ pub enum Doubtful {
     Untold(String),
 }
 
+impl std::fmt::Display for Doubtful {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missed => f.write_str("nothing ran at its time"),
+            Self::Failed(why) => f.write_str(why),
+            Self::ToldLate => f.write_str("its day was told when its time was over"),
+            Self::Untold(why) => write!(f, "its day counts no more: {why}"),
+        }
+    }
+}
+
 /// Why no day is known that a departure is told from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -310,6 +321,21 @@ pub enum Because {
     },
     /// The rules in force have no such train any more.
     Withdrawn,
+}
+
+impl Because {
+    /// In words; `when` says a departure.
+    pub fn text(&self, when: impl Fn(&Slot) -> String) -> String {
+        match self {
+            Self::Ordered { by, why } => format!("{by} said so: {why}"),
+            Self::Answered { why } => why.clone(),
+            Self::Late => "it was missed".to_owned(),
+            Self::Overtaken { by } => format!("the departure of {} took its place", when(by)),
+            Self::Moved => "its day moved".to_owned(),
+            Self::UnderWay { version } => format!("{version} was under way"),
+            Self::Withdrawn => "the train was withdrawn".to_owned(),
+        }
+    }
 }
 
 /// What became of a mail.

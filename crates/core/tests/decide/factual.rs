@@ -1,7 +1,5 @@
 //! Facts by chance, and a world in which all of them are as they have to be.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use proptest::prelude::*;
 use tollgate_core::decide::Sight;
@@ -12,24 +10,8 @@ use tollgate_core::signatures::{Judged, SignedObject, Signers, Verdict};
 use crate::build::*;
 use crate::world::*;
 
-/// A fact at an address, looked at every minute, that counts for five.
 fn at(url: &str, read: FactRead) -> Box<FactSpec> {
-    let ask = FactAsk::Http {
-        url: text(url),
-        query: None,
-        headers: BTreeMap::new(),
-        secrets: BTreeMap::new(),
-        bearer: None,
-    };
-    Box::new(FactSpec {
-        name: None,
-        ask,
-        read,
-        about: None,
-        every: mins(1),
-        valid: mins(5),
-        timeout: mins(1),
-    })
+    Box::new(crate::facts::at(url, read))
 }
 
 pub(crate) fn ci() -> Box<CiRule> {

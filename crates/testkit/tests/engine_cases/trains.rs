@@ -83,6 +83,18 @@ impl Yard {
         yard
     }
 
+    /// Nothing forbidden was done, so many mails went out once each, and what is stored is what was decided.
+    pub(crate) async fn is_sound(&self, mails: usize, case: &str) {
+        {
+            let world = self.bench.world.state();
+            assert!(world.violations.is_empty(), "{case}: {:?}", world.violations);
+            assert_eq!(world.mail.values().copied().collect::<Vec<_>>(), vec![1; mails], "{case}");
+        }
+        let engine = &self.bench.engine;
+        assert_eq!(engine.replay_differences().await.unwrap(), Vec::<String>::new(), "{case}");
+        assert!(engine.reconcile().await.unwrap().is_empty(), "{case}");
+    }
+
     pub(crate) fn file(&self, text: &str) -> ObjectId {
         let now = self.bench.world.now();
         let file = ("tollgate.yaml", text);
@@ -160,14 +172,7 @@ async fn at_every_point(fault: Fault) -> u64 {
         let announced = state.announced.unwrap();
         assert_eq!(announced.prospect.version.as_deref(), Some("0.1.0"), "{case}");
         assert!(matches!(announced.mail, Mailing::Ended(_)), "{case}: {announced:?}");
-        {
-            let world = yard.bench.world.state();
-            assert!(world.violations.is_empty(), "{case}: {:?}", world.violations);
-            assert_eq!(world.mail.values().copied().collect::<Vec<_>>(), [1], "{case}");
-        }
-        let engine = &yard.bench.engine;
-        assert_eq!(engine.replay_differences().await.unwrap(), Vec::<String>::new(), "{case}");
-        assert!(engine.reconcile().await.unwrap().is_empty(), "{case}");
+        yard.is_sound(1, &case).await;
         if nth.passed() < at {
             return at - 1;
         }
