@@ -4,6 +4,7 @@
 //! digests; then the registry is looked at; only where the version is not there the tool of the registry is run; and it
 //! is not done before the registry lists exactly the files that were packed.
 
+mod debian;
 mod image;
 mod read;
 mod registry;
@@ -236,11 +237,8 @@ pub fn fits(publish: &Publish, ours: &Artifacts) -> Result<(), String> {
                 Err(format!("`{odd}` was built, which is not {} {version}", pypi.package))
             })
         }
-        Target::Debian(debian) => {
-            let of_version = |found: &str| {
-                let rest = found.strip_prefix(version.as_str());
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+', '~']))
-            };
+        Target::Debian(target) => {
+            let of_version = |found: &str| debian::is_of_release(found, version, &target.codename);
             let odd = names
                 .iter()
                 .find(|name| read::debian_name(name).is_none_or(|(_, found, _)| !of_version(found)));
@@ -248,13 +246,13 @@ pub fn fits(publish: &Publish, ours: &Artifacts) -> Result<(), String> {
                 return Err(format!("`{odd}` was built, which is not of version {version}"));
             }
             let is_there =
-                |name: &&str| read::debian_name(name).is_some_and(|(name, _, _)| name == debian.package);
+                |name: &&str| read::debian_name(name).is_some_and(|(name, _, _)| name == target.package);
             match names.iter().any(is_there) {
                 true => Ok(()),
                 false => Err(format!(
                     "{} was built, and no package `{}`",
                     crate::plan::list(&names),
-                    debian.package
+                    target.package
                 )),
             }
         }

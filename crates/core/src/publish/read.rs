@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::debian::is_of_release;
 use super::{Artifacts, Digest, Listed, Publish};
 use crate::model::Target;
 
@@ -26,7 +27,10 @@ impl Publish {
                 Target::Npm(_) => in_packument(&answer.body, &self.version, ours)?,
                 Target::Debian(debian) => {
                     let is_one = |package: &str, version: &str, file: &str| match ours.is_empty() {
-                        true => package == debian.package && is_debian_version(version, &self.version),
+                        true => {
+                            package == debian.package
+                                && is_of_release(version, &self.version, &debian.codename)
+                        }
                         false => ours.contains_key(file),
                     };
                     in_packages(&answer.body, is_one)?
@@ -194,7 +198,7 @@ pub(super) fn is_distribution(file: &str, package: &str, version: &str) -> bool 
 }
 
 /// The numbers and words of a version, as build tools for Python write them: `1.9.0-rc.1` is `1.9.0rc1`.
-fn pieces(version: &str) -> Vec<String> {
+pub(super) fn pieces(version: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut last = ' ';
     for c in version.trim_start_matches('v').to_ascii_lowercase().chars() {
@@ -220,13 +224,6 @@ fn pieces(version: &str) -> Vec<String> {
         *piece = short.into();
     }
     pieces
-}
-
-/// Whether a Debian version, such as `1:1.9.0-2`, is one of a release: its epoch and its revision are the packagers'.
-fn is_debian_version(found: &str, version: &str) -> bool {
-    let upstream = found.split_once(':').map_or(found, |(_, rest)| rest);
-    // What stands behind `~` comes before the release.
-    upstream.strip_prefix(version).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '+']))
 }
 
 /// Package, version and architecture in the name of a Debian package's file.
