@@ -40,6 +40,8 @@ pub enum Act {
         files: Vec<VersionFileSpec>,
         /// The version, as it stands in files.
         version: String,
+        /// The day of the cut, which some files tell.
+        date: jiff::civil::Date,
     },
     /// Writes the changelog's section.
     EditChangelog {

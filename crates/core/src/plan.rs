@@ -430,7 +430,8 @@ impl Plan {
         match kind {
             StepKind::VersionBump if self.definition.version.files.is_empty() => None,
             StepKind::VersionBump => {
-                Some(Act::EditVersion { base, files: self.definition.version.files.clone(), version })
+                let files = self.definition.version.files.clone();
+                Some(Act::EditVersion { base, files, version, date: self.date })
             }
             StepKind::Changelog => {
                 // Where the file tells of the candidate before already, the section goes on from there.

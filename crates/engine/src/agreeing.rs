@@ -134,7 +134,7 @@ impl World {
         let next = next.to_string();
         let from = Files::WorkingCopy(checkout);
         if let VersionEdits::Refused(errors) =
-            self.version_edits(from, &definition.version.files, &next).await?
+            self.version_edits(from, &definition.version.files, &next, today).await?
         {
             let said =
                 |error: EditError| FileFinding::warning(format!("as {next} would be next: {error}"), None);

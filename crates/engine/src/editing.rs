@@ -1,5 +1,6 @@
 //! Editing files of the repository: the version in its files, and whatever else an act writes.
 
+use jiff::civil::Date;
 use tollgate_core::act::{Failure, FailureClass, Outcome};
 use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::ids::ObjectId;
@@ -43,28 +44,30 @@ impl World {
         specs: &[VersionFileSpec],
     ) -> Result<Survey, PortError> {
         let files = described(specs)?;
-        self.gathered(from, |known| survey(&files, known)).await
+        self.gathered(Known::default(), from, |known| survey(&files, known)).await
     }
 
-    /// The edits that make the version files say another version. Nothing is written.
+    /// The edits that make the version files say another version, released on a day. Nothing is written.
     pub async fn version_edits(
         &self,
         from: Files<'_>,
         specs: &[VersionFileSpec],
         version: &str,
+        day: Date,
     ) -> Result<VersionEdits, PortError> {
         let files = described(specs)?;
-        let edits = self.gathered(from, |known| set(&files, known, version)).await?;
+        let known = Known::default().on(day);
+        let edits = self.gathered(known, from, |known| set(&files, known, version)).await?;
         Ok(edits.map_or_else(VersionEdits::Refused, VersionEdits::Edits))
     }
 
     /// Answers whatever is asked for, until nothing is.
     async fn gathered<T>(
         &self,
+        mut known: Known,
         from: Files<'_>,
         ask: impl Fn(&Known) -> Progress<T>,
     ) -> Result<T, PortError> {
-        let mut known = Known::default();
         for _ in 0..ROUNDS_MAX {
             let need = match ask(&known) {
                 Progress::Done(answer) => return Ok(answer),
@@ -139,10 +142,11 @@ impl Execution<'_> {
         base: &ObjectId,
         files: &[VersionFileSpec],
         version: &str,
+        day: Date,
     ) -> Result<Outcome, Failure> {
         let (world, repository) = (&self.engine.world, self.repository());
         let from = Files::Tree(&repository, base);
-        match world.version_edits(from, files, version).await.map_err(failure)? {
+        match world.version_edits(from, files, version, day).await.map_err(failure)? {
             VersionEdits::Edits(edits) => {
                 let edits = edits.into_iter().map(|edit| FileEdit::write(edit.path, edit.content)).collect();
                 let edits = self.without_change_files(base, edits).await?;

@@ -83,7 +83,9 @@ impl Execution<'_> {
     pub(crate) async fn carry_out(&self, act: &Act) -> Executed {
         match act {
             Act::CheckCopy { branch, clean, at } => self.check_copy(branch, *clean, at.as_ref()).await.into(),
-            Act::EditVersion { base, files, version } => self.edit_version(base, files, version).await.into(),
+            Act::EditVersion { base, files, version, date } => {
+                self.edit_version(base, files, version, *date).await.into()
+            }
             Act::EditChangelog { .. } => self.edit_changelog(act).await.into(),
             Act::Commit { .. } | Act::Tag { .. } => self.object(act).await.into(),
             Act::Push { refs } => self.push(refs).await.into(),

@@ -18,7 +18,7 @@ pub(super) const OUTPUT: &str = "assumed";
 pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
     match act {
         Act::CheckCopy { .. } => Outcome::Fit,
-        Act::EditVersion { base, files, version } => Outcome::Edited {
+        Act::EditVersion { base, files, version, .. } => Outcome::Edited {
             tree: object(&format!("{base} {version}")),
             files: files.iter().map(|file| file.path.clone()).collect(),
             notes: None,

@@ -1,5 +1,5 @@
 //! Versions as Debian writes them, held against versions of releases. The one place that does, for files that were built and
-//! for lists of repositories alike.
+//! for lists of repositories alike, and for `debian/changelog`.
 //!
 //! A Debian version is `[epoch:]upstream[-revision]`; the epoch and the revision are the packagers'. In it `~` sorts before
 //! everything, so that `1.9.0~rc.1` comes before `1.9.0`, and is what packagers write for `1.9.0-rc.1`.
@@ -14,6 +14,9 @@ const PRE_RELEASES: [&str; 14] = [
 /// Words that stand behind `~` where a package was built once more for an older system. Everything else there is a pre-release.
 const REBUILT: [&str; 3] = ["bpo", "deb", "ubuntu"];
 
+/// What begins the mark of a source that files were taken out of.
+const REPACKED: [&str; 3] = ["+dfsg", "+ds", "+repack"];
+
 /// A version of a release.
 struct Release<'a> {
     /// Its numbers; all of it where it is of another form.
@@ -26,7 +29,7 @@ struct Release<'a> {
 
 /// Whether a Debian version, such as `1:1.9.0~rc.1-2`, is one of a release, such as `1.9.0-rc.1`. The codename is that of the
 /// distribution that it is for: builds for it can end with `~bookworm1`.
-pub(super) fn is_of_release(found: &str, version: &str, codename: &str) -> bool {
+pub(crate) fn is_of_release(found: &str, version: &str, codename: &str) -> bool {
     let found = found.split_once(':').map_or(found, |(_, rest)| rest);
     let release = Release::of(version);
     let Some(rest) = found.strip_prefix(release.core) else { return false };
@@ -43,6 +46,23 @@ pub(super) fn is_of_release(found: &str, version: &str, codename: &str) -> bool 
             rest.char_indices().map(|(at, _)| at).chain([rest.len()]).any(ends_at)
         }
     }
+}
+
+/// What packagers call a release, without epoch and revision: `1.9.0~rc.1` for `1.9.0-rc.1`, and for `1.9.0rc1` as well
+/// `1.9.0~rc1`. Whether that can stand in a Debian version is not looked at.
+pub(crate) fn upstream(version: &str) -> String {
+    let Release { core, pre, build } = Release::of(version);
+    let pre = pre.map(|pre| format!("~{pre}")).unwrap_or_default();
+    let build = build.map(|build| format!("+{build}")).unwrap_or_default();
+    format!("{core}{pre}{build}")
+}
+
+/// The release that a Debian version is of: without epoch, revision, and what says that files were taken out of the source.
+pub(crate) fn release_of(found: &str) -> String {
+    let found = found.split_once(':').map_or(found, |(_, rest)| rest);
+    let upstream = found.rsplit_once('-').map_or(found, |(upstream, _)| upstream);
+    let cut = REPACKED.iter().filter_map(|mark| upstream.find(mark)).min();
+    upstream[..cut.unwrap_or(upstream.len())].replace('~', "-")
 }
 
 /// Whether a text is only what packagers put behind a version.
@@ -97,7 +117,7 @@ impl<'a> Release<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::is_of_release;
+    use super::*;
 
     #[test]
     fn a_debian_version_is_of_one_release() {
@@ -148,7 +168,47 @@ mod tests {
         check("42", &["42", "42-1"], &["420", "4", "42.1-1"]);
     }
 
+    #[test]
+    fn a_release_has_one_name_among_packagers() {
+        let cases = [
+            ("1.9.0", "1.9.0"),
+            ("1.9.0-rc.1", "1.9.0~rc.1"),
+            ("1.9.0rc1", "1.9.0~rc1"),
+            ("1.9.0.dev4", "1.9.0~dev4"),
+            ("1.9.0.post1", "1.9.0.post1"),
+            ("1.9.0-rc.1+b7", "1.9.0~rc.1+b7"),
+            ("2026.05.1", "2026.05.1"),
+            ("2026-11-21", "2026-11-21"),
+            ("42", "42"),
+        ];
+        for (version, name) in cases {
+            assert_eq!(upstream(version), name);
+        }
+        for (found, release) in [
+            ("2:1.9.0~rc.1-1~bpo12+1", "1.9.0-rc.1"),
+            ("1.9.0+dfsg1-3", "1.9.0"),
+            ("1.9.0+ds", "1.9.0"),
+            ("1.9.0+b7", "1.9.0+b7"),
+            ("1.9.0~rc1", "1.9.0-rc1"),
+            ("2026-11-21-1", "2026-11-21"),
+            ("", ""),
+        ] {
+            assert_eq!(release_of(found), release);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_a_release_is_called_is_of_it(
+            version in "[1-9](\\.[0-9]{1,2}){0,2}(-?(alpha|beta|rc|dev)\\.?[0-9]{1,2}|\\.post1|-[0-9])?(\\+[a-z][0-9])?",
+            epoch in "([0-9]:)?",
+            revision in "-[0-9]",
+        ) {
+            let found = format!("{epoch}{}{revision}", upstream(&version));
+            prop_assert!(is_of_release(&found, &version, ""), "{} {}", found, version);
+            prop_assert!(is_of_release(&found, &release_of(&found), ""), "{}", found);
+        }
+
         #[test]
         fn whatever_packagers_add_it_stays_one_version(
             numbers in "[1-9]\\.[0-9]{1,2}\\.[0-9]{1,2}",
@@ -168,6 +228,7 @@ mod tests {
         fn any_texts_are_held_against_each_other(found in ".{0,20}", version in "([0-9a-z.+~_-]|é){0,12}") {
             let _ = is_of_release(&found, &version, "bookworm");
             let _ = is_of_release(&format!("{version}{found}"), &version, "");
+            let _ = (upstream(&found), release_of(&found));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! digests; then the registry is looked at; only where the version is not there the tool of the registry is run; and it
 //! is not done before the registry lists exactly the files that were packed.
 
-mod debian;
+pub(crate) mod debian;
 mod image;
 mod read;
 mod registry;

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use jiff::civil::Date;
+
 use super::tree::{self, Doc};
 use super::{FILE_MAX_BYTES, LOCK_MAX_BYTES, ReadError, RepoPath, Spot};
 
@@ -25,9 +27,15 @@ pub enum Content {
 pub struct Known {
     files: BTreeMap<RepoPath, Content>,
     listings: BTreeMap<String, Vec<RepoPath>>,
+    day: Option<Date>,
 }
 
 impl Known {
+    /// The same on a day: that of the release, for files that tell it beside the version.
+    pub fn on(self, day: Date) -> Self {
+        Self { day: Some(day), ..self }
+    }
+
     /// Takes in what is at a path.
     pub fn file(&mut self, path: RepoPath, content: Content) {
         self.files.insert(path, content);
@@ -92,6 +100,11 @@ impl<'a> Finder<'a> {
         if !self.errors.contains(&error) {
             self.errors.push(error);
         }
+    }
+
+    /// The day of the release, where it is known.
+    pub(super) fn day(&self) -> Option<Date> {
+        self.known.day
     }
 
     /// The file at a path. `None` when that cannot be said now: it was asked for, or a mistake was noted.

@@ -10,6 +10,7 @@
 
 mod cargo;
 mod composer;
+mod debian;
 mod error;
 mod gomod;
 mod gradle;
@@ -92,6 +93,9 @@ pub enum FileRule {
     Properties,
     /// `Chart.yaml`: `version` and `appVersion`, which have to agree.
     Chart,
+    /// `debian/changelog`: the version of the newest entry that is released. A new one is a new entry, or finishes the entry for
+    /// `UNRELEASED` on top.
+    Debian,
     /// `go.mod`: holds no version, but its module's path has to fit the first number.
     GoMod,
 }
@@ -126,6 +130,8 @@ enum Write {
     Requirement(Requirement),
     /// A package with its version behind a space.
     Named { name: String, spelling: Spelling },
+    /// An entry of `debian/changelog`.
+    Entry(Box<debian::Top>),
     /// Nothing: the path of a Go module has to fit the version.
     GoModule,
     /// The hash over what composer.json says.
@@ -153,6 +159,7 @@ impl VersionFile {
             "gradle.properties" => FileRule::Properties,
             "Chart.yaml" => FileRule::Chart,
             "go.mod" => FileRule::GoMod,
+            "changelog" if path.folder().rsplit('/').next() == Some("debian") => FileRule::Debian,
             _ if matches!(lower.as_str(), "version" | "version.txt") => FileRule::Whole,
             _ if lower.ends_with(".py") => FileRule::Python,
             _ => return Err(DescriptionError::NoRule { path }),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::known::Finder;
 use super::{
     Content, EditError, FileRule, Known, Place, Progress, ReadError, RepoPath, Spelling, Spot, VersionFile,
-    Write, cargo, composer, gomod, gradle, is_version, lines, npm, pom, pyproject, python, same_version,
-    whole,
+    Write, cargo, composer, debian, gomod, gradle, is_version, lines, npm, pom, pyproject, python,
+    same_version, whole,
 };
 use crate::commits::one_line;
 
@@ -55,7 +55,9 @@ pub fn survey(files: &[VersionFile], known: &Known) -> Progress<Survey> {
     if finder.need != super::Need::default() {
         return Progress::Need(finder.need);
     }
-    let says = |spot: &Spot| matches!(spot.write, Write::Version(_) | Write::Bare(_) | Write::Copy(_));
+    let says = |spot: &Spot| {
+        matches!(spot.write, Write::Version(_) | Write::Bare(_) | Write::Copy(_) | Write::Entry(_))
+    };
     let said = finder.spots.into_iter().filter(says).map(|spot| Said {
         path: spot.path,
         line: spot.place.line,
@@ -122,6 +124,7 @@ fn one(finder: &mut Finder<'_>, file: &VersionFile) -> Option<()> {
         FileRule::Pyproject => pyproject::find(finder, path),
         FileRule::Composer => composer::find(finder, path),
         FileRule::GoMod => gomod::find(finder, path),
+        FileRule::Debian => debian::find(finder, path),
         FileRule::Chart => {
             let keys = [(&["version"][..], Spelling::Semver), (&["appVersion"][..], Spelling::Plain)];
             keyed(finder, path, &keys, "`version` or `appVersion`")
@@ -212,6 +215,9 @@ fn edited(bytes: &[u8], spots: &[Spot], new: &str) -> Result<Vec<u8>, Vec<EditEr
             errors.push(EditError::Overlap { path, line });
             continue;
         }
+        if matches!(&spot.write, Write::Entry(top) if top.stays(&spot.found, new)) {
+            continue;
+        }
         match spot.written(new) {
             Ok(text) => {
                 content.extend_from_slice(&bytes[from..spot.place.at.start]);
@@ -242,6 +248,7 @@ impl Spot {
             }
             Write::Named { name, spelling } => Ok(format!("{name} {}", spell(*spelling)?)),
             Write::Requirement(requirement) => requirement.moved(&self.found, new),
+            Write::Entry(top) => top.written(new),
             Write::GoModule => gomod::check(&self.found, new).map(|()| self.found.clone()),
             Write::ComposerHash(relevant) => Ok(relevant.hash_with(&spell(Spelling::Composer)?)),
         }
@@ -282,7 +289,7 @@ fn not_read_back(
         return broken.or(before.first()).and_then(fails);
     }
     let says = |(old, spot): (&Spot, &Spot)| match &spot.write {
-        Write::Version(_) | Write::Bare(_) | Write::Copy(_) => {
+        Write::Version(_) | Write::Bare(_) | Write::Copy(_) | Write::Entry(_) => {
             (!same_version(&spot.found, new)).then(|| fails(old)).flatten()
         }
         _ => None,

@@ -234,6 +234,10 @@ fn rules_are_guessed() {
         ("gradle.properties", Some(FileRule::Properties)),
         ("chart/Chart.yaml", Some(FileRule::Chart)),
         ("go.mod", Some(FileRule::GoMod)),
+        ("debian/changelog", Some(FileRule::Debian)),
+        ("packaging/debian/changelog", Some(FileRule::Debian)),
+        ("changelog", None),
+        ("mydebian/changelog", None),
         ("cargo.toml", None),
         ("VERSION.md", None),
     ];

@@ -474,7 +474,7 @@ pub(crate) fn artifact(content: &str) -> Artifact {
 pub(crate) fn outcome(act: &Act) -> Outcome {
     match act {
         Act::CheckCopy { .. } => Outcome::Fit,
-        Act::EditVersion { base, files, version } => Outcome::Edited {
+        Act::EditVersion { base, files, version, .. } => Outcome::Edited {
             tree: commit(&format!("{base} {version}")),
             files: files.iter().map(|file| file.path.clone()).collect(),
             notes: None,
