@@ -346,7 +346,7 @@ pub enum Outcome {
         picked: Vec<ObjectId>,
         /// Those whose changes were there already.
         contained: Vec<ObjectId>,
-        /// The mail addresses of those who wrote them, each once.
+        /// The mail addresses of those who wrote them, co-authors too, each once.
         authors: Vec<String>,
     },
     /// Every signature counts.

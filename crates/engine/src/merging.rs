@@ -257,11 +257,13 @@ impl Execution<'_> {
                 sign: signing(*sign),
             };
             match source.cherry_pick(&repository, &request).await.map_err(failure)? {
-                PickOutcome::Picked { commit: new, author } => {
+                PickOutcome::Picked { commit: new, authors: wrote } => {
                     newest = new;
                     picked.push(commit.clone());
-                    if !authors.contains(&author) {
-                        authors.push(author);
+                    for author in wrote {
+                        if !authors.contains(&author) {
+                            authors.push(author);
+                        }
                     }
                 }
                 PickOutcome::Contained => contained.push(commit.clone()),

@@ -427,11 +427,13 @@ fn planned_changes(
     let mut strangers: BTreeSet<&str> = BTreeSet::new();
     // Who wrote something that was taken back again knows what is released no less.
     for change in survey.changes.iter().chain(&survey.taken_back) {
-        let mut wrote = policy.authors(&change.author_email).peekable();
-        if wrote.peek().is_none() {
-            strangers.insert(&change.author_email);
+        for email in change.emails() {
+            let mut wrote = policy.authors(email).peekable();
+            if wrote.peek().is_none() {
+                strangers.insert(email);
+            }
+            authors.extend(wrote.cloned());
         }
-        authors.extend(wrote.cloned());
     }
     let planned = survey.changes.iter().take(EACH_MAX).map(|change| PlannedChange {
         commit: change.commit.clone(),

@@ -121,8 +121,10 @@ impl<'a> Rehearsal<'a> {
             title: change.subject.chars().take(200).collect(),
             author: author(change),
         });
-        let authors: BTreeSet<PersonName> =
+        let mut authors: BTreeSet<PersonName> =
             commits.iter().filter_map(|(_, commit)| commit.author.clone()).collect();
+        let together = survey.changes.iter().flat_map(|change| &change.co_authors);
+        authors.extend(together.flat_map(|person| self.policy.authors(&person.email)).cloned());
         let paths: BTreeSet<String> = commits.iter().flat_map(|(_, commit)| commit.paths.clone()).collect();
         let content = Content {
             base: commits.first().map_or_else(|| object("nothing"), |(id, _)| id.clone()),

@@ -132,6 +132,8 @@ codes! {
     NoLogin = "no-login",
     /// An environment that is reached from one in which nothing is verified.
     Unverified = "unverified",
+    /// A branch that an environment is deployed from, and that something else moves.
+    PastGates = "past-gates",
     /// An environment that nobody promotes to.
     NotReached = "environment-not-reached",
     /// An approval that runs out before it can count.

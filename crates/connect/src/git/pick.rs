@@ -1,5 +1,6 @@
 //! Taking the changes of single commits over.
 
+use tollgate_core::commits::co_authors;
 use tollgate_engine::ports::{ObjectId, PickOutcome, PickRequest, PortError, Repository};
 
 use super::Git;
@@ -83,7 +84,9 @@ pub(super) async fn cherry_pick(
         .variable("GIT_AUTHOR_DATE", &original.date);
     let message = with_origin(&original.message, commit);
     let commit = commit_tree(call, &tree, std::slice::from_ref(onto), &committed, sign, message).await?;
-    Ok(PickOutcome::Picked { commit, author: shown(original.email.as_bytes()) })
+    let others = co_authors(&original.message).into_iter().map(|person| person.email);
+    let authors = std::iter::once(shown(original.email.as_bytes())).chain(others).collect();
+    Ok(PickOutcome::Picked { commit, authors })
 }
 
 fn refused(why: &str, hint: Option<&str>) -> PickOutcome {

@@ -36,7 +36,7 @@ async fn fix() -> (World, ObjectId, ObjectId) {
     user.commit("next.txt", "next\n", "feat: next");
     user.git(&["config", "user.name", "Bea Fixer"]);
     user.git(&["config", "user.email", "bea@example.org"]);
-    let message = "fix: a leak\n\nIt leaked.\n\nSigned-off-by: Bea Fixer <bea@example.org>";
+    let message = "fix: a leak\n\nIt leaked.\n\nCo-authored-by: Kim <kim@example.org>\nSigned-off-by: Bea Fixer <bea@example.org>";
     let fix = id(&user.commit("src/lib.rs", "// two\n// fixed\n", message));
     user.git(&["config", "--remove-section", "user"]);
     user.git(&["switch", "--quiet", "main"]);
@@ -50,8 +50,8 @@ async fn fix() -> (World, ObjectId, ObjectId) {
 async fn a_commit_is_taken_over_as_git_does_it() {
     let (world, main, fix) = fix().await;
     let outcome = pick(&world, &request(&main, &fix)).await;
-    let PickOutcome::Picked { commit, author } = outcome.clone() else { panic!("{outcome:?}") };
-    assert_eq!(author, "bea@example.org");
+    let PickOutcome::Picked { commit, authors } = outcome.clone() else { panic!("{outcome:?}") };
+    assert_eq!(authors, ["bea@example.org", "kim@example.org"]);
     assert_eq!(pick(&world, &request(&main, &fix)).await, outcome);
     let clone = world.clone();
     let of = |format: &str, commit: &ObjectId| {

@@ -133,6 +133,12 @@ struct Head {
 }
 
 impl Change {
+    /// The mail addresses of all who made it: of its author, then of those who made it too.
+    pub fn emails(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.author_email.as_str())
+            .chain(self.co_authors.iter().map(|person| person.email.as_str()))
+    }
+
     /// Reads what a commit says. `ticket_keys` are the project keys of the tracker, such as "ABC" for `ABC-12`.
     pub fn read(raw: CommitText<'_>, ticket_keys: &[String]) -> Self {
         let message = cut(raw.message, MESSAGE_MAX_BYTES);

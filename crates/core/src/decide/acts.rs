@@ -168,7 +168,9 @@ impl Beginning<'_> {
                 let hint = "put a `git.commit` step before the `git.push` step";
                 return Err(permanent("files were edited and not committed", Some(hint)));
             }
-            refs.push((format!("refs/heads/{}", branch_name(&context.branch)?), candidate.commit.clone()));
+            let branch = branch_name(&context.branch)?;
+            self.may_move(&branch)?;
+            refs.push((format!("refs/heads/{branch}"), candidate.commit.clone()));
         }
         if tag {
             let made = candidate.and_then(|candidate| candidate.tag.as_ref());
@@ -204,6 +206,7 @@ impl Beginning<'_> {
         Ok(Begin::Act(match &merge.way {
             MergeWay::Into(branch) => {
                 let branch = branch_name(&context.fill(branch)?)?;
+                self.may_move(&branch)?;
                 let what = match self.view.candidate(self.run).and_then(|candidate| candidate.tag.as_ref()) {
                     Some(tag) => tag.name.clone(),
                     None => self.plan.version.tag.clone(),

@@ -8,6 +8,7 @@ mod advance;
 mod answers;
 mod approvals;
 mod artifacts;
+mod branches;
 mod bringing;
 mod budget;
 mod calendar;

@@ -165,3 +165,35 @@ fn a_deployment_by_a_merge_is_a_deployment() {
     world.act_on("1.9.0", "promote-stage/deploy");
     assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "done");
 }
+
+/// Moving a branch that an environment is deployed from is a deployment, whatever the step calls it.
+#[test]
+fn only_a_promotion_moves_the_branch_of_an_environment() {
+    let merged = |branch: &str| Deploy::Merge { branch: text(branch), how: MergeHow::NoFf, by: None };
+    let deployed = with_environment(policy(), "production", |one| one.deploy = merged("live-{{ env.name }}"));
+    let push = |branch| step("push", StepKind::GitPush { branch, tag: true });
+    let to = |name: &str| vec![step("branch", StepKind::GitBranch { name: text(name) }), push(true)];
+    let into = |name: &str| vec![step("push", merge(MergeWay::Into(text(name))))];
+    for (steps, refused) in [
+        (to("live-production"), true),
+        (to("release"), false),
+        (vec![push(false)], false),
+        (into("live-production"), true),
+        (into("live-{{ 'production' }}"), true),
+        (into("live-stage"), false),
+    ] {
+        // Also where only the rules that came into force later say that it deploys.
+        for before in [&deployed, &policy()] {
+            let tag = step("tag", StepKind::GitTag { message: None, sign: None });
+            let steps = [vec![tag], steps.clone()].concat();
+            let mut world = World::new(before);
+            world.start(&plan("1.9.0", steps, before), "anna");
+            world.policy = std::sync::Arc::new(deployed.clone());
+            world.act_on("1.9.0", "tag");
+            let why = world.why("1.9.0");
+            assert_eq!(why.contains("is what `production` is deployed from"), refused, "{why}");
+            world.settle("1.9.0");
+            assert_eq!(world.outcome("1.9.0").is_none(), refused);
+        }
+    }
+}

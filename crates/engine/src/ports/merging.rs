@@ -73,8 +73,8 @@ pub enum PickOutcome {
     Picked {
         /// The new commit.
         commit: ObjectId,
-        /// The mail address of its author, plain, at most 200 characters.
-        author: String,
+        /// The mail addresses of its author and co-authors, plain, at most 200 characters each.
+        authors: Vec<String>,
     },
     /// Its changes are there already.
     Contained,

@@ -4,6 +4,7 @@
 //! tree that it came from. What only may be wrong is not told: a warning that is mostly to be ignored hides the others.
 
 mod artifacts;
+mod branches;
 mod conditions;
 mod environments;
 mod loads;
@@ -52,6 +53,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
     let mut found = Findings::new();
     people::together(subject, &mut found);
     loads::never(subject, &mut found);
+    branches::never(subject, &mut found);
     if let Some(now) = now {
         windows::look(subject, now, &mut found);
         people::look(subject, now, &mut found);

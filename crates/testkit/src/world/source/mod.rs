@@ -5,6 +5,7 @@ mod port;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use tollgate_core::commits::co_authors;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::journal::Hash;
 use tollgate_engine::ports::{
@@ -312,9 +313,10 @@ impl Git {
                 let message =
                     format!("{}\n\n(cherry picked from commit {})", original.message, request.commit);
                 let author = original.author.clone();
-                let email = author.1.clone();
+                let others = co_authors(&original.message).into_iter().map(|person| person.email);
+                let authors = std::iter::once(author.1.clone()).chain(others).collect();
                 let commit = Commit { tree, parents, author, at: request.at, message };
-                PickOutcome::Picked { commit: self.add_commit(commit, signature), author: email }
+                PickOutcome::Picked { commit: self.add_commit(commit, signature), authors }
             }
         }
     }
