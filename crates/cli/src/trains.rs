@@ -47,12 +47,17 @@ pub(crate) fn timetable(departs: &Departs, branch: &str) -> String {
 
 /// An event of a train.
 pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
+    describe_in(entry, event, None)
+}
+
+/// The same, with its moments by the clocks of a zone; by those of this machine without one.
+pub(crate) fn describe_in(entry: &Entry, event: &TrainEvent, zone: Option<&Zone>) -> Described {
     let name = match &entry.stream {
         StreamId::Train(_, name) => name.to_string(),
         other => other.to_string(),
     };
     let who = &entry.actor;
-    let of = |slot: &Slot| format!("`{name}`, {}", departure(slot, None));
+    let of = |slot: &Slot| format!("`{name}`, {}", departure(slot, zone));
     match event {
         TrainEvent::Scheduled { timetable: table, .. } => {
             say("●", NAME, format!("`{name}` departs {}", timetable(&table.departs, &table.branch)))
@@ -75,7 +80,7 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
         TrainEvent::SkipOrdered { until, why } => say(
             "−",
             WAITS,
-            format!("{who} leaves out what departs of `{name}` until {}: {why}", when::at(*until)),
+            format!("{who} leaves out what departs of `{name}` until {}: {why}", local(*until, zone)),
         ),
         TrainEvent::SkipLifted => {
             say("●", NAME, format!("{who} leaves out no departure of `{name}` any more"))
@@ -84,16 +89,18 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
             say("●", NAME, format!("{} is announced: {}", of(slot), would(prospect)))
         }
         TrainEvent::Announced { slot, prospect, corrects: Some(before), .. } => {
-            let instead = departure(before, None);
+            let instead = departure(before, zone);
             say("●", NAME, format!("{} is announced instead of {instead}: {}", of(slot), would(prospect)))
         }
         TrainEvent::CalledOff { slot, why, .. } => {
             say("−", WAITS, format!("{} is called off: {why}", of(slot)))
         }
         TrainEvent::MailBegun { .. } => detail(format!("the mail about `{name}` is about to go out")),
-        TrainEvent::MailTried { why, again_at, .. } => {
-            say("↻", WAITS, format!("the mail about `{name}`: {why}; tried again at {}", when::at(*again_at)))
-        }
+        TrainEvent::MailTried { why, again_at, .. } => say(
+            "↻",
+            WAITS,
+            format!("the mail about `{name}`: {why}; tried again at {}", local(*again_at, zone)),
+        ),
         TrainEvent::MailEnded { slot, end } => match end {
             MailEnd::Sent => detail(format!("the mail about {} is out", of(slot))),
             MailEnd::InDoubt => say(
@@ -111,7 +118,7 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
         TrainEvent::Notice(event) => crate::describe::notice(event),
         TrainEvent::Due { slot, .. } => detail(format!("{} is due", of(slot))),
         TrainEvent::Tried { slot, why, again_at } => {
-            say("↻", WAITS, format!("{}: {why}; tried again at {}", of(slot), when::at(*again_at)))
+            say("↻", WAITS, format!("{}: {why}; tried again at {}", of(slot), local(*again_at, zone)))
         }
         TrainEvent::Queued { slot, behind } => {
             say("●", WAITS, format!("{} waits until {behind} has ended", of(slot)))
@@ -124,7 +131,7 @@ pub(crate) fn describe(entry: &Entry, event: &TrainEvent) -> Described {
         TrainEvent::Skipped { slot, because } => say(
             "−",
             WAITS,
-            format!("{} is left out: {}", of(slot), because.text(|slot| departure(slot, None))),
+            format!("{} is left out: {}", of(slot), because.text(|slot| departure(slot, zone))),
         ),
     }
 }

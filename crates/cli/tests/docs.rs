@@ -23,6 +23,7 @@ const RUN: &[&str] = &[
     "docs/operations.md",
     "docs/procedure-file.md",
     "docs/simulate.md",
+    "docs/trains.md",
 ];
 
 #[test]
@@ -48,6 +49,11 @@ fn the_procedure_file_runs() {
 #[test]
 fn scenarios_run() {
     World::new().run("docs/simulate.md");
+}
+
+#[test]
+fn trains_run() {
+    World::new().run("docs/trains.md");
 }
 
 #[test]

@@ -8,9 +8,9 @@ use tollgate_core::act::Outcome;
 use tollgate_core::candidate::Candidate;
 use tollgate_core::commits::{Change, CommitText, advise_bump, without_taken_back};
 use tollgate_core::event::StepResult;
-use tollgate_core::forward::object;
 use tollgate_core::forward::scenario::{Commit, Scenario};
 use tollgate_core::forward::script::{self as scripted, Replan};
+use tollgate_core::forward::{commit_id, no_commit, object};
 use tollgate_core::ids::{ObjectId, PersonName, ProcedureName};
 use tollgate_core::model::{Definition, MergeWay, Policy, StepKind};
 use tollgate_core::plan::{
@@ -46,6 +46,11 @@ impl<'a> Rehearsal<'a> {
 
     /// The plan of its start.
     pub fn plan(&self) -> Result<Plan, PlanningError> {
+        self.plan_on(None)
+    }
+
+    /// The same, on the day of a departure where the procedure says none.
+    fn plan_on(&self, departs: Option<Date>) -> Result<Plan, PlanningError> {
         let Self { definition, scenario, .. } = *self;
         let procedure = procedure_of(definition, scenario)?;
         let format = format_of(definition)?;
@@ -56,6 +61,7 @@ impl<'a> Rehearsal<'a> {
             bump: scenario.bump,
             pre: scenario.pre.clone(),
             target: scenario.target,
+            departs,
             ..Wanted::default()
         };
         let date = definition.version.next.zone.date(scenario.start);
@@ -127,7 +133,7 @@ impl<'a> Rehearsal<'a> {
         authors.extend(together.flat_map(|person| self.policy.authors(&person.email)).cloned());
         let paths: BTreeSet<String> = commits.iter().flat_map(|(_, commit)| commit.paths.clone()).collect();
         let content = Content {
-            base: commits.first().map_or_else(|| object("nothing"), |(id, _)| id.clone()),
+            base: commits.first().map_or_else(no_commit, |(id, _)| id.clone()),
             date,
             now: self.scenario.start,
             version,
@@ -160,13 +166,27 @@ impl<'a> Rehearsal<'a> {
 }
 
 impl Replan for Rehearsal<'_> {
-    fn replan(&self, view: &View, wanted: &scripted::Wanted<'_>, now: Timestamp) -> Result<Plan, Refusal> {
-        self.respin(view, wanted, now).map_err(|error| match error {
-            PlanningError::Repository { code, why, hint } | PlanningError::Version { code, why, hint } => {
-                Refusal { code, why, hint }
-            }
-            PlanningError::Unfolding(error) => Refusal::new("no-plan", error.to_string()),
-        })
+    fn replan(
+        &self,
+        scenario: &Scenario,
+        view: &View,
+        wanted: &scripted::Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Plan, Refusal> {
+        Rehearsal { scenario, ..*self }.respin(view, wanted, now).map_err(refusal)
+    }
+
+    fn depart(&self, scenario: &Scenario, departs: Option<Date>) -> Result<Plan, Refusal> {
+        Rehearsal { scenario, ..*self }.plan_on(departs).map_err(refusal)
+    }
+}
+
+fn refusal(error: PlanningError) -> Refusal {
+    match error {
+        PlanningError::Repository { code, why, hint } | PlanningError::Version { code, why, hint } => {
+            Refusal { code, why, hint }
+        }
+        PlanningError::Unfolding(error) => Refusal::new("no-plan", error.to_string()),
     }
 }
 
@@ -271,12 +291,10 @@ fn procedure_of(definition: &Definition, scenario: &Scenario) -> Result<Procedur
 
 /// The commits and those that came since, the newest first, each with an id of its own.
 fn commits_of(scenario: &Scenario, since: &[Commit]) -> Vec<(ObjectId, Commit)> {
-    let one = Commit::new("feat: a change");
-    let all = if scenario.changes.is_empty() { std::slice::from_ref(&one) } else { &scenario.changes };
     let with_id = |(number, commit): (usize, &Commit)| {
-        (object(&format!("commit {number} {}", commit.message)), commit.clone())
+        (commit_id(scenario.commits_before + number, commit), commit.clone())
     };
-    let all: Vec<&Commit> = all.iter().chain(since).collect();
+    let all: Vec<&Commit> = scenario.changes.iter().chain(since).collect();
     let all = all.into_iter().enumerate().map(with_id);
     all.rev().collect()
 }

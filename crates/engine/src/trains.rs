@@ -22,9 +22,8 @@ use tollgate_core::journal::{StreamId, StreamVersion};
 use tollgate_core::model::{Departs, Policy, Train};
 use tollgate_core::state::STATE_VERSION;
 use tollgate_core::train::{
-    Again, TrainEvent, TrainState, TrainView, announcement_due, awaited, day_due, follows, next_look,
+    Again, Doing, TrainEvent, TrainState, TrainView, doing, follows, next_look, rests_until,
 };
-use tollgate_core::view::later;
 
 use crate::load::{Loaded, SNAPSHOT_EVERY};
 use crate::store::{Commit, PollChange, Snapshot, StoreError, TaskChange, Timer, TimerChange};
@@ -288,43 +287,36 @@ impl Engine {
             let mut loaded = self.load_train(service, name).await?;
             loaded.sure = sure == Some((loaded.state.told, loaded.policy_version));
             let (view, now) = (loaded.view(), self.now());
-            let events = follows(&view, now);
-            if !events.is_empty() {
-                self.write_train(&loaded, &events, &Actor::Tollgate).await?;
-                continue;
-            }
-            if self.procedures.is_none() && view.train.is_some() {
+            let next = doing(&view, now, asked);
+            if self.procedures.is_none() && view.train.is_some() && !matches!(next, Doing::Follow(_)) {
                 let next = next_look(&view, now).map(|next| next.max(now + NOT_HERE));
                 return self.look_again(&loaded, next).await;
             }
-            if day_due(&view, now) && !asked {
-                asked = true;
-                match self.day_again(&loaded).await? {
-                    Again::Stands => sure = Some((loaded.state.told, loaded.policy_version)),
-                    Again::Follows(event) => {
-                        let after = self.write_train(&loaded, &[event], &Actor::Tollgate).await?;
-                        // What it told just now is what counts.
-                        sure = after.map(|after| (after.state.told, after.policy_version));
-                    }
-                    Again::Unclear => {}
+            match next {
+                Doing::Follow(events) => {
+                    self.write_train(&loaded, &events, &Actor::Tollgate).await?;
                 }
-                continue;
+                Doing::AskForDay => {
+                    asked = true;
+                    match self.day_again(&loaded).await? {
+                        Again::Stands => sure = Some((loaded.state.told, loaded.policy_version)),
+                        Again::Follows(event) => {
+                            let after = self.write_train(&loaded, &[event], &Actor::Tollgate).await?;
+                            // What it told just now is what counts.
+                            sure = after.map(|after| (after.state.told, after.policy_version));
+                        }
+                        Again::Unclear => {}
+                    }
+                }
+                Doing::Announce(telling) => self.announce(&loaded, telling).await?,
+                Doing::Mail => self.mail_heads_up(&loaded, now).await?,
+                Doing::Depart(open) => {
+                    if !self.depart_by_itself(&loaded, &open).await? {
+                        return self.look_again(&loaded, rests_until(&view, now)).await;
+                    }
+                }
+                Doing::Rest(next) => return self.look_again(&loaded, next).await,
             }
-            if let Some(telling) = announcement_due(&view, now) {
-                self.announce(&loaded, telling).await?;
-                continue;
-            }
-            if self.mail_heads_up(&loaded, now).await? {
-                continue;
-            }
-            if let Some(open) = awaited(&view, now)
-                && self.depart_by_itself(&loaded, open).await?
-            {
-                continue;
-            }
-            // What tells the day contradicts itself: it is left alone for a moment.
-            let unclear = day_due(&view, now).then(|| later(now, day::SOON));
-            return self.look_again(&loaded, unclear.or(next_look(&view, now))).await;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod facts;
 mod loads;
+mod trains;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use tollgate_core::forward::scenario::{
 };
 use tollgate_core::ids::{
     CandidateNumber, EnvironmentName, GateName, ItemName, OutputName, PersonName, QuestionName, StepId,
+    TrainName,
 };
 use tollgate_core::model::{Definition, Place, Policy};
 use tollgate_core::plan::{Items, PlannedChange, unfold};
@@ -59,8 +61,7 @@ pub fn load_scenario(
     let mut scenario = None;
     if let Some(root) = tree::parse(text, &mut report) {
         check::check(&root, &SCENARIO, &mut report);
-        let steps = Vec::new();
-        let names = Names { definition, policy, steps };
+        let names = Names { definition, policy, steps: Vec::new(), trains: Vec::new() };
         scenario = Reading { report: &mut report, names, zone: Zone::utc(), start: None }.scenario(&root);
     }
     let mut diagnostics = report.finish();
@@ -77,6 +78,8 @@ struct Names<'a> {
     policy: &'a Policy,
     /// The steps of the procedure, unfolded; empty where that is not known.
     steps: Vec<StepId>,
+    /// The trains that depart.
+    trains: Vec<TrainName>,
 }
 
 struct Reading<'a> {
@@ -90,14 +93,15 @@ impl Reading<'_> {
     fn scenario(&mut self, root: &Node) -> Option<Scenario> {
         let start = root.get("start").and_then(|node| self.start(node));
         self.start = start;
-        let changes: Vec<Commit> =
-            items(root, "changes").iter().filter_map(|node| self.change(node)).collect();
+        self.names.trains = self.trains(root);
         let procedure = match root.get("procedure") {
             Some(node) => Some(self.named(node, "procedure", self.procedures())?),
             None => None,
         };
-        self.names.steps = self.steps(procedure.as_deref(), &changes);
         let mut scenario = Scenario::good_day(start.unwrap_or_default(), self.zone.clone());
+        self.changes(root, &mut scenario);
+        self.names.steps = self.all_steps(procedure.as_deref(), items(root, "changes").len());
+        scenario.trains.clone_from(&self.names.trains);
         scenario.name = root.get("scenario").and_then(Node::text).unwrap_or_default().to_owned();
         scenario.until = tollgate_core::view::later(scenario.start, LASTS);
         if let Some(until) = root.get("until").and_then(|node| self.moment(node)) {
@@ -119,7 +123,6 @@ impl Reading<'_> {
         if let Some(takes) = root.get("commands-take").and_then(|node| self.length(node)) {
             scenario.commands_take = takes;
         }
-        scenario.changes = changes;
         scenario.before = items(root, "before").iter().filter_map(|node| self.went(node)).collect();
         scenario.before.sort_by_key(|went| went.at);
         for node in items(root, "people") {
@@ -277,8 +280,20 @@ impl Reading<'_> {
         None
     }
 
-    /// The steps of the procedure, for these changes.
-    fn steps(&self, named: Option<&str>, changes: &[Commit]) -> Vec<StepId> {
+    /// The steps of whatever is started, for so many changes.
+    fn all_steps(&self, named: Option<&str>, changes: usize) -> Vec<StepId> {
+        let policy = self.names.policy;
+        let trains = self.names.trains.iter().filter_map(|name| policy.trains.get(name));
+        let mut runs: Vec<&str> = trains.map(|train| train.runs.as_str()).collect();
+        runs.dedup();
+        match runs.is_empty() {
+            true => self.steps(named, changes),
+            false => runs.into_iter().flat_map(|runs| self.steps(Some(runs), changes)).collect(),
+        }
+    }
+
+    /// The steps of the procedure, for so many changes.
+    fn steps(&self, named: Option<&str>, changes: usize) -> Vec<StepId> {
         let procedures = &self.names.definition.procedures;
         let release = || procedures.iter().find(|(name, _)| name.as_str() == "release");
         let found = match named {
@@ -286,7 +301,7 @@ impl Reading<'_> {
             None if procedures.len() == 1 => procedures.first(),
             None => release(),
         };
-        let changes: Vec<PlannedChange> = (0..changes.len().max(1))
+        let changes: Vec<PlannedChange> = (0..changes.max(1))
             .map(|number| PlannedChange {
                 commit: object(&number.to_string()),
                 title: "a change".into(),
@@ -329,7 +344,8 @@ impl Reading<'_> {
             (None, Some(at)) => When::At(self.moment(at)?),
             (None, None) => When::After(SignedDuration::ZERO),
         };
-        Some(Part { when, by, does, respins: 0, place: place(kind.key_span) })
+        let release = self.release(node);
+        Some(Part { when, by, does, respins: 0, release, place: place(kind.key_span) })
     }
 
     fn does(&mut self, node: &Node, kind: &Entry) -> Option<Does> {
@@ -382,6 +398,7 @@ impl Reading<'_> {
                 version: node.get("version").and_then(Node::text).map(ToOwned::to_owned),
             },
             "freeze" => self.freeze(node, kind)?,
+            "depart" | "skip" | "unskip" | "date" => self.does_to_train(node, kind)?,
             _ => Does::Thaw(value.integer().and_then(|number| u32::try_from(number).ok())?),
         })
     }
@@ -451,6 +468,7 @@ impl Reading<'_> {
                 fails: u32::try_from(fails).unwrap_or(0),
                 why,
                 outputs: self.outputs(node),
+                release: self.release(node),
             });
         }
         if let Some(environment) = node.get("probe") {
@@ -459,7 +477,8 @@ impl Reading<'_> {
                 None => None,
             };
             let answers = node.get("answers").and_then(Node::text).map(ToOwned::to_owned);
-            return Some(Fault::Probe { environment: self.environment(environment)?, answers, lasts });
+            let (environment, release) = (self.environment(environment)?, self.release(node));
+            return Some(Fault::Probe { environment, answers, lasts, release });
         }
         let from = node.entry("down")?;
         let Some(until) = node.get("until") else {
@@ -473,7 +492,8 @@ impl Reading<'_> {
     }
 
     fn expected(&mut self, node: &Node) -> Option<Expected> {
-        const KINDS: [&str; 8] = ["live", "not-live", "waits", "ends", "version", "done", "skipped", "kept"];
+        const KINDS: [&str; 9] =
+            ["live", "not-live", "waits", "ends", "version", "done", "skipped", "kept", "train"];
         let kind = node.entries().iter().find(|entry| KINDS.contains(&entry.key.as_str()))?;
         let value = &kind.value;
         let what = match kind.key.as_str() {
@@ -487,6 +507,7 @@ impl Reading<'_> {
             "version" => Expectation::Version(value.text()?.to_owned()),
             "done" => Expectation::Done(self.step(value)?),
             "skipped" => Expectation::Skipped(self.step(value)?),
+            "train" => self.expected_of_train(node, value)?,
             _ => Expectation::Kept(self.step(value)?),
         };
         let mut limits = node
@@ -512,7 +533,8 @@ impl Reading<'_> {
         };
         let candidate = node.get("candidate").and_then(Node::integer);
         let candidate = candidate.and_then(|number| u32::try_from(number).ok()).map(CandidateNumber);
-        Some(Expected { what, limit, candidate, place: place(kind.key_span) })
+        let release = self.release(node);
+        Some(Expected { what, limit, candidate, release, place: place(kind.key_span) })
     }
 }
 
@@ -528,7 +550,7 @@ fn is_plus(ballot: Ballot, node: &Node) -> bool {
 
 /// Whether a key of an entry of `people` says what somebody does.
 fn is_kind(key: &str) -> bool {
-    const MODIFIERS: [&str; 14] = [
+    const MODIFIERS: [&str; 15] = [
         "by",
         "after",
         "at",
@@ -543,6 +565,7 @@ fn is_kind(key: &str) -> bool {
         "environments",
         "changes",
         "version",
+        "release",
     ];
     !MODIFIERS.contains(&key)
 }

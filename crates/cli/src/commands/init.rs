@@ -171,6 +171,7 @@ impl Template {
                     template!("three-environments/scenarios/a-window-missed.yaml"),
                 ),
                 ("scenarios/good-week.yaml", template!("three-environments/scenarios/good-week.yaml")),
+                ("scenarios/two-sundays.yaml", template!("three-environments/scenarios/two-sundays.yaml")),
                 (
                     "scenarios/who-may-approve-is-not-there.yaml",
                     template!("three-environments/scenarios/who-may-approve-is-not-there.yaml"),

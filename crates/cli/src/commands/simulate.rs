@@ -1,5 +1,7 @@
 //! `tollgate simulate`: a procedure tried out on a virtual clock, before anybody relies on it.
 
+mod trains;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -58,11 +60,26 @@ struct Played {
     zone: String,
     started_at: Timestamp,
     ended_at: Timestamp,
-    ends: Ending,
+    /// How it ends; nothing where no train started anything. Of several releases, that of the first.
+    ends: Option<Ending>,
     met: bool,
     live: Vec<Live>,
+    /// What trains started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    releases: Vec<Release>,
     expected: Vec<Verdict>,
     timeline: Vec<Line>,
+}
+
+/// A release that a train started.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Release {
+    version: String,
+    train: String,
+    departed_at: Timestamp,
+    ends: Ending,
+    live: Vec<Live>,
 }
 
 /// When an environment got it; never where there is no moment.
@@ -153,6 +170,9 @@ fn load(app: &App, file: &Path, rules: &Rules) -> Result<Scenario, CliError> {
 }
 
 fn one(file: Option<&Path>, scenario: &Scenario, rules: &Rules) -> Result<Played, CliError> {
+    if !scenario.trains.is_empty() {
+        return Ok(trains::one(file, scenario, rules));
+    }
     let rehearsal = Rehearsal::new(&rules.definition, &rules.policy, scenario);
     let plan = rehearsal.plan().map_err(|error| CliError::from(EngineError::Planning(error)))?;
     let driven = play(scenario, plan.clone(), &rehearsal);
@@ -164,13 +184,14 @@ fn one(file: Option<&Path>, scenario: &Scenario, rules: &Rules) -> Result<Played
         zone: scenario.zone.name().to_owned(),
         started_at: scenario.start,
         ended_at: driven.stage.now,
-        ends: ending(&driven),
+        ends: Some(ending(&driven)),
         met: expected.iter().all(|verdict| verdict.met),
         live: plan
             .environments()
             .iter()
             .map(|name| Live { environment: name.to_string(), at: live_at(&driven, name) })
             .collect(),
+        releases: Vec::new(),
         expected,
         timeline: timeline(scenario, &driven),
     })

@@ -9,13 +9,14 @@ pub mod forecast;
 mod outcome;
 pub mod past;
 pub mod point;
+pub mod ride;
 pub mod scenario;
 pub mod script;
 pub mod verdict;
 mod willing;
 
 pub use binding::Link;
-pub use outcome::{object, plausible};
+pub use outcome::{commit_id, no_commit, object, plausible};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -256,21 +257,12 @@ pub struct Driven {
 
 /// Runs a release forward, until it is finished, nothing would happen any more, or a bound is met.
 pub fn drive(stage: Stage, first: Vec<Deed>, cast: &mut dyn Cast, bounds: Bounds) -> Driven {
-    let mut driver = Driver {
-        stage,
-        cast,
-        left: bounds.decisions,
-        acts: BTreeMap::new(),
-        looks: BTreeMap::new(),
-        facts: BTreeMap::new(),
-        told: Vec::new(),
-        spans: Vec::new(),
-    };
+    let mut driver = Driver::new(stage, Playing::Lent(cast), bounds.decisions);
     for deed in first {
         driver.deed(deed);
     }
     let end = driver.run(bounds.until);
-    Driven { stage: driver.stage, end, told: driver.told, spans: driver.spans }
+    driver.over(end)
 }
 
 /// An act under way.
@@ -297,9 +289,35 @@ struct FactLooked {
     again: bool,
 }
 
+/// Whoever says what the world would do, lent for as long as it takes or kept with what is driven.
+enum Playing<'c> {
+    Lent(&'c mut dyn Cast),
+    Kept(Box<dyn Cast + 'c>),
+}
+
+impl<'c> std::ops::Deref for Playing<'c> {
+    type Target = dyn Cast + 'c;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Lent(cast) => &**cast,
+            Self::Kept(cast) => &**cast,
+        }
+    }
+}
+
+impl std::ops::DerefMut for Playing<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Lent(cast) => &mut **cast,
+            Self::Kept(cast) => &mut **cast,
+        }
+    }
+}
+
 struct Driver<'c> {
     stage: Stage,
-    cast: &'c mut dyn Cast,
+    cast: Playing<'c>,
     left: u32,
     acts: BTreeMap<EffectId, UnderWay>,
     looks: BTreeMap<String, Looking>,
@@ -309,11 +327,33 @@ struct Driver<'c> {
     spans: Vec<Span>,
 }
 
-impl Driver<'_> {
+impl<'c> Driver<'c> {
+    fn new(stage: Stage, cast: Playing<'c>, decisions: u32) -> Self {
+        Self {
+            stage,
+            cast,
+            left: decisions,
+            acts: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            facts: BTreeMap::new(),
+            told: Vec::new(),
+            spans: Vec::new(),
+        }
+    }
+
+    fn over(self, end: End) -> Driven {
+        Driven { stage: self.stage, end, told: self.told, spans: self.spans }
+    }
+
+    /// Does everything that is due now.
+    fn settle(&mut self) {
+        self.say(&Actor::Tollgate, Stimulus::Wake);
+        while self.left > 0 && self.one() {}
+    }
+
     fn run(&mut self, until: Timestamp) -> End {
         loop {
-            self.say(&Actor::Tollgate, Stimulus::Wake);
-            while self.left > 0 && self.one() {}
+            self.settle();
             if self.left == 0 {
                 return End::Decisions;
             }

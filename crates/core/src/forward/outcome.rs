@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::scenario::Commit;
 use crate::act::{Act, Outcome};
 use crate::decide::against;
 use crate::ids::ObjectId;
@@ -87,6 +88,16 @@ pub(super) fn played(view: &View, plan: &Plan, step: &PlannedStep, act: &Act) ->
 /// An object of git that nobody made, told from a text.
 pub fn object(text: &str) -> ObjectId {
     ObjectId(Hash::of(text).to_string().chars().take(40).collect())
+}
+
+/// The id of a commit of a scenario, by how many came before it.
+pub fn commit_id(number: usize, commit: &Commit) -> ObjectId {
+    object(&format!("commit {number} {}", commit.message))
+}
+
+/// What stands for the newest commit where there is none.
+pub fn no_commit() -> ObjectId {
+    object("nothing")
 }
 
 fn artifact(content: &str) -> Artifact {

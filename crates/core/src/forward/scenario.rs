@@ -11,6 +11,7 @@ use crate::calendar::{Zone, date_word, time_word, weekday_word};
 use crate::event::{Ballot, TickResult};
 use crate::ids::{
     CandidateNumber, EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RoleName, StepId,
+    TrainName,
 };
 use crate::load::Numbers;
 use crate::model::Place;
@@ -22,6 +23,8 @@ pub const ANSWER_AFTER: SignedDuration = SignedDuration::from_mins(30);
 pub const COMMANDS_TAKE: SignedDuration = SignedDuration::from_mins(5);
 /// How long after its deployment an environment answers with the new version, where nothing is said.
 pub const LIVE_AFTER: SignedDuration = SignedDuration::from_mins(1);
+/// What is released where nothing is said.
+const ONE_CHANGE: &str = "feat: a change";
 /// How long a scenario goes on where nothing is said.
 pub const LASTS: SignedDuration = SignedDuration::from_hours(24 * 60);
 
@@ -36,6 +39,8 @@ pub struct Scenario {
     pub start: Timestamp,
     /// When it ends at the latest.
     pub until: Timestamp,
+    /// The trains that depart by themselves. Where there are some, nobody starts anything by hand.
+    pub trains: Vec<TrainName>,
     /// Which procedure; the only one, or `release`, where none is named.
     pub procedure: Option<ProcedureName>,
     /// Who starts it; the first who may, where nobody is named.
@@ -54,6 +59,10 @@ pub struct Scenario {
     pub before: Vec<Went>,
     /// What is released, the oldest first.
     pub changes: Vec<Commit>,
+    /// How many commits there are before those, since the start.
+    pub commits_before: usize,
+    /// What is pushed after the start, the oldest first.
+    pub pushed: Vec<Pushed>,
     /// How long people take to answer; none where nobody answers by themselves.
     pub answer_after: Option<SignedDuration>,
     /// How long a command takes.
@@ -76,6 +85,7 @@ impl Scenario {
             zone,
             start,
             until: crate::view::later(start, LASTS),
+            trains: Vec::new(),
             procedure: None,
             by: None,
             last: None,
@@ -84,7 +94,9 @@ impl Scenario {
             pre: None,
             target: None,
             before: Vec::new(),
-            changes: Vec::new(),
+            changes: vec![Commit::new(ONE_CHANGE)],
+            commits_before: 0,
+            pushed: Vec::new(),
             answer_after: Some(ANSWER_AFTER),
             commands_take: COMMANDS_TAKE,
             people: Vec::new(),
@@ -92,6 +104,20 @@ impl Scenario {
             world: Vec::new(),
             expect: Vec::new(),
         }
+    }
+
+    /// When something that would happen at a moment can: later where Tollgate is not running then.
+    pub fn awake(&self, at: Timestamp) -> Timestamp {
+        let mut at = at;
+        for fault in &self.world {
+            if let Fault::Down { from, until } = fault
+                && *from <= at
+                && at < *until
+            {
+                at = *until;
+            }
+        }
+        at
     }
 }
 
@@ -139,6 +165,15 @@ impl Commit {
     }
 }
 
+/// A commit that gets to the branch after the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub commit: Commit,
+}
+
 /// When somebody does something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
@@ -160,6 +195,8 @@ pub struct Part {
     /// How many respins stand above it: it is about the candidate that the last of them made. Where it happens at a moment, it is
     /// done to whichever candidate there is then.
     pub respins: u32,
+    /// Which release it is about, by the version that it is called by; each if none is named.
+    pub release: Option<String>,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -217,6 +254,21 @@ pub enum Does {
     },
     /// Agrees to lift a freeze.
     Thaw(u32),
+    /// Starts the departure of a train that is asked about.
+    Depart(TrainName),
+    /// Leaves departures out: the one that is asked about, the next one, or all until a moment.
+    LeaveOut {
+        /// Of which train.
+        train: TrainName,
+        /// Until when, where it is not one alone.
+        until: Option<Timestamp>,
+        /// Why.
+        why: String,
+    },
+    /// Leaves no departure out any more.
+    Unskip(TrainName),
+    /// Tells the day that a train's moment is told from.
+    TellDay(TrainName, Date),
 }
 
 impl Does {
@@ -238,8 +290,28 @@ impl Does {
             | Self::Abort(_)
             | Self::Respin { .. }
             | Self::Freeze { .. }
-            | Self::Thaw(_) => None,
+            | Self::Thaw(_)
+            | Self::Depart(_)
+            | Self::LeaveOut { .. }
+            | Self::Unskip(_)
+            | Self::TellDay(..) => None,
         }
+    }
+
+    /// The train that it is about.
+    pub fn train(&self) -> Option<&TrainName> {
+        match self {
+            Self::Depart(train)
+            | Self::LeaveOut { train, .. }
+            | Self::Unskip(train)
+            | Self::TellDay(train, _) => Some(train),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about no release: about a train, or about all that there is.
+    pub fn is_beside_releases(&self) -> bool {
+        matches!(self, Self::Freeze { .. } | Self::Thaw(_)) || self.train().is_some()
     }
 }
 
@@ -258,6 +330,8 @@ pub enum Fault {
         why: String,
         /// What it gives.
         outputs: BTreeMap<OutputName, String>,
+        /// Of which release, by its version; of each if none is named.
+        release: Option<String>,
     },
     /// The probe of an environment answers with something else.
     Probe {
@@ -267,6 +341,8 @@ pub enum Fault {
         answers: Option<String>,
         /// For how long after the deployment; for ever where nothing is said.
         lasts: Option<SignedDuration>,
+        /// Of which release, by its version; of each if none is named.
+        release: Option<String>,
     },
     /// Tollgate is not running.
     Down {
@@ -286,6 +362,8 @@ pub struct Expected {
     pub limit: Option<Limit>,
     /// Of which candidate. Of any if none, but the version: that is what the release is called, the version of the first.
     pub candidate: Option<CandidateNumber>,
+    /// Of which release, by the version that it is called by; of the first if none is named.
+    pub release: Option<String>,
     /// Where it stands in the file.
     pub place: Place,
 }
@@ -309,6 +387,55 @@ pub enum Expectation {
     Skipped(StepId),
     /// A step was done for an earlier candidate, and that counts for this one.
     Kept(StepId),
+    /// Something happens to a train.
+    Train(TrainName, TrainFate),
+}
+
+/// What can be expected of a train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrainFate {
+    /// People are told that it is about to depart.
+    Departing,
+    /// People are told that it does not depart, though they were told that it would.
+    CalledOff,
+    /// It departed, and started a release.
+    Departed,
+    /// It departed, and there was nothing to release.
+    Empty,
+    /// It waits for a run under way.
+    Queued,
+    /// It did not start, and somebody is asked.
+    Missed,
+    /// It was left out.
+    Skipped,
+}
+
+impl TrainFate {
+    /// All of them, by name.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("departing", Self::Departing),
+        ("called-off", Self::CalledOff),
+        ("departed", Self::Departed),
+        ("empty", Self::Empty),
+        ("queued", Self::Queued),
+        ("missed", Self::Missed),
+        ("skipped", Self::Skipped),
+    ];
+}
+
+impl std::fmt::Display for TrainFate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Departing => "is announced",
+            Self::CalledOff => "is called off",
+            Self::Departed => "departs",
+            Self::Empty => "departs empty",
+            Self::Queued => "waits for a run under way",
+            Self::Missed => "does not start, and is asked about",
+            Self::Skipped => "is left out",
+        })
+    }
 }
 
 /// How a scenario can end.
@@ -356,7 +483,7 @@ pub enum Limit {
 }
 
 /// Reads a moment of a scenario: `2026-11-24 10:00`, `Tue 10:00` and `10:00` for the first one not before `from`, or `+2h30m`
-/// after it; a zone can stand at the end.
+/// or `+14d` after it; a zone can stand at the end.
 ///
 /// # Errors
 ///
@@ -393,13 +520,27 @@ pub fn read_moment(text: &str, zone: &Zone, from: Option<Timestamp>) -> Result<T
             Ok(next(&zone, relative()?, Some(day), local(time)?))
         }
         [length] if length.starts_with('+') => {
-            let span = length.trim_start_matches('+').parse::<SignedDuration>();
+            let length = length.trim_start_matches('+');
+            if let Some(days) = length.strip_suffix('d').and_then(|days| days.parse::<i32>().ok()) {
+                return days_after(&zone, relative()?, days);
+            }
+            let span = length.parse::<SignedDuration>();
             let span = span.map_err(|_| format!("`{length}` is no length of time; {usage}"))?;
             Ok(crate::view::later(relative()?, span))
         }
         [time] => Ok(next(&zone, relative()?, None, local(time)?)),
         _ => Err(format!("`{text}` is no moment; {usage}")),
     }
+}
+
+/// So many days later, at the same time of day.
+fn days_after(zone: &Zone, from: Timestamp, days: i32) -> Result<Timestamp, String> {
+    let later = zone.local(from).checked_add(jiff::Span::new().try_days(days).map_err(too_far)?);
+    Ok(zone.first(later.map_err(too_far)?))
+}
+
+fn too_far(_: jiff::Error) -> String {
+    "that is too far away".into()
 }
 
 /// The first moment not before another one at which clocks show this.

@@ -1,8 +1,10 @@
 //! Playing a scenario.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::outcome::{OUTPUT, played};
@@ -28,16 +30,30 @@ use crate::state::{Begun, EnvironmentState, PolicyState, ReleaseState, Run, Runn
 use crate::view::{Refusal, Stimulus, View, later, named_uuid, release_id, watch_key};
 
 /// The most decisions of one scenario.
-const DECISIONS_MAX: u32 = 50_000;
+pub(super) const DECISIONS_MAX: u32 = 50_000;
 
-/// Makes the plan of another candidate.
+/// Makes the plans of what comes after the start: of other candidates, and of what trains start.
 pub trait Replan {
-    /// The plan of the next candidate of the release of a view, at a moment.
+    /// The plan of the next candidate of the release of a view, at a moment of its scenario.
     ///
     /// # Errors
     ///
     /// Why there can be none.
-    fn replan(&self, view: &View, wanted: &Wanted<'_>, now: Timestamp) -> Result<Plan, Refusal>;
+    fn replan(
+        &self,
+        scenario: &Scenario,
+        view: &View,
+        wanted: &Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Plan, Refusal>;
+
+    /// The plan of what a train starts at the start of a scenario. `departs` is the day of the release where the procedure says
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be none; `nothing-to-release` where that is all.
+    fn depart(&self, scenario: &Scenario, departs: Option<Date>) -> Result<Plan, Refusal>;
 }
 
 /// What another candidate is made of.
@@ -55,13 +71,13 @@ pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
     went_before(&mut view, &plan, scenario);
     let stage = Stage::new(view, PolicyState::default(), scenario.start);
     let starter = starter(&plan, scenario.by.as_ref());
-    let mut script = Script::new(scenario, starter.clone(), replan);
+    let mut script = Script::new(Cow::Borrowed(scenario), starter.clone(), replan);
     let first = vec![starting(plan, starter)];
     drive(stage, first, &mut script, Bounds { until: scenario.until, decisions: DECISIONS_MAX })
 }
 
 /// What went to the environments before, as far as their state tells of it.
-fn went_before(view: &mut View, plan: &Plan, scenario: &Scenario) {
+pub(super) fn went_before(view: &mut View, plan: &Plan, scenario: &Scenario) {
     let mut before: Vec<&Went> = scenario.before.iter().collect();
     before.sort_by_key(|went| went.at);
     for went in before {
@@ -141,41 +157,47 @@ pub fn starter(plan: &Plan, named: Option<&PersonName>) -> Actor {
     }
 }
 
-struct Script<'s> {
-    scenario: &'s Scenario,
+pub(super) struct Script<'s> {
+    scenario: Cow<'s, Scenario>,
     replan: &'s dyn Replan,
     starter: Actor,
     willing: Willing,
     /// What people do that has not happened yet, with the moment where that is known.
-    parts: Vec<(&'s Part, Option<Timestamp>)>,
+    parts: Vec<(Part, Option<Timestamp>)>,
     /// What is answered by what people do, with the respins that stand above that.
     scripted: BTreeSet<(u32, Point)>,
     /// The respins that were tried: which of them, and the candidate that there was.
     tried: Vec<(u32, CandidateNumber)>,
     /// The commits that came since the start.
     since: Vec<Commit>,
+    /// How many of those that are pushed in the scenario are among them.
+    pushed: usize,
     failed: BTreeMap<crate::ids::StepId, u32>,
 }
 
 impl<'s> Script<'s> {
-    fn new(scenario: &'s Scenario, starter: Actor, replan: &'s dyn Replan) -> Self {
+    pub(super) fn new(scenario: Cow<'s, Scenario>, starter: Actor, replan: &'s dyn Replan) -> Self {
+        let start = scenario.start;
         let due = |part: &Part| match (part.when, &part.does) {
             (When::At(at), _) => Some(at),
             (When::After(_), Does::Respin { .. }) => None,
-            (When::After(span), does) if does.point().is_none() => Some(later(scenario.start, span)),
+            (When::After(span), does) if does.point().is_none() => Some(later(start, span)),
             (When::After(_), _) => None,
         };
         let scripted = scenario.people.iter();
+        let scripted = scripted.filter_map(|part| Some((part.respins, part.does.point()?))).collect();
         let parts = scenario.people.iter().filter(|part| !matches!(part.does, Does::Nothing(_)));
+        let parts = parts.map(|part| (part.clone(), due(part))).collect();
         Self {
             scenario,
             replan,
             starter,
             willing: Willing::default(),
-            parts: parts.map(|part| (part, due(part))).collect(),
-            scripted: scripted.filter_map(|part| Some((part.respins, part.does.point()?))).collect(),
+            parts,
+            scripted,
             tried: Vec::new(),
             since: Vec::new(),
+            pushed: 0,
             failed: BTreeMap::new(),
         }
     }
@@ -259,10 +281,15 @@ impl<'s> Script<'s> {
         changes: &[Commit],
         version: Option<&str>,
     ) -> Deed {
+        // What got to the branch meanwhile comes with it.
+        let there = self.scenario.pushed.iter().filter(|pushed| pushed.at <= stage.now);
+        let more: Vec<Commit> = there.skip(self.pushed).map(|pushed| pushed.commit.clone()).collect();
+        self.pushed += more.len();
+        self.since.extend(more);
         let fix = [Commit::new(format!("fix: {why}"))];
         self.since.extend_from_slice(if changes.is_empty() { &fix } else { changes });
         let wanted = Wanted { since: &self.since, version };
-        match self.replan.replan(&stage.view, &wanted, stage.now) {
+        match self.replan.replan(&self.scenario, &stage.view, &wanted, stage.now) {
             Ok(plan) => {
                 let (id, why) = (plan.id(), why.to_owned());
                 let (run, blob) = (RunId(named_uuid(&id)), BlobId(id));
@@ -275,7 +302,7 @@ impl<'s> Script<'s> {
         }
     }
 
-    fn fault(&self, step: &PlannedStep) -> Option<&'s Fault> {
+    fn fault(&self, step: &PlannedStep) -> Option<&Fault> {
         let same = |fault: &&Fault| matches!(fault, Fault::Step { step: id, .. } if *id == step.id);
         self.scenario.world.iter().find(same)
     }
@@ -320,25 +347,20 @@ impl Cast for Script<'_> {
             Some(plan) => played(&stage.view, plan, step, act),
             None => Outcome::Done,
         };
-        let Some(Fault::Step { takes, fails, why, outputs, .. }) = self.fault(step) else {
+        let Some(Fault::Step { takes, fails, why, outputs, .. }) = self.fault(step).cloned() else {
             return Played { takes: usual, report: Report::Done(done()) };
         };
         let takes = takes.unwrap_or(usual);
         let failed = self.failed.entry(step.id.clone()).or_default();
-        if *failed < *fails {
+        if *failed < fails {
             *failed += 1;
-            let failure = Failure {
-                class: FailureClass::Permanent,
-                why: why.clone(),
-                hint: None,
-                retry_at: None,
-                output: None,
-            };
+            let failure =
+                Failure { class: FailureClass::Permanent, why, hint: None, retry_at: None, output: None };
             return Played { takes, report: Report::Failed(failure) };
         }
         let mut outcome = done();
         if let Outcome::Ran { outputs: given, .. } = &mut outcome {
-            given.extend(outputs.clone());
+            given.extend(outputs);
         }
         Played { takes, report: Report::Done(outcome) }
     }
@@ -376,7 +398,7 @@ impl Cast for Script<'_> {
         let due = self.parts.iter().position(|(_, due)| due.is_some_and(|due| self.awake(due) <= stage.now));
         if let Some(at) = due {
             let (part, _) = self.parts.remove(at);
-            let deed = self.part(stage, part);
+            let deed = self.part(stage, &part);
             // One that says nothing any more makes room for the next.
             return deed.map_or_else(|| self.deeds(stage), |deed| vec![deed]);
         }
@@ -386,16 +408,7 @@ impl Cast for Script<'_> {
     }
 
     fn awake(&self, at: Timestamp) -> Timestamp {
-        let mut at = at;
-        for fault in &self.scenario.world {
-            if let Fault::Down { from, until } = fault
-                && *from <= at
-                && at < *until
-            {
-                at = *until;
-            }
-        }
-        at
+        self.scenario.awake(at)
     }
 }
 
@@ -467,7 +480,14 @@ fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
         Does::Hold(why) => Stimulus::Hold { run: id, why: why.clone() },
         Does::Resume => Stimulus::Resume { run: id },
         Does::Abort(why) => Stimulus::Abort { run: id, why: why.clone() },
-        Does::Nothing(_) | Does::Respin { .. } | Does::Freeze { .. } | Does::Thaw(_) => return None,
+        Does::Nothing(_)
+        | Does::Respin { .. }
+        | Does::Freeze { .. }
+        | Does::Thaw(_)
+        | Does::Depart(_)
+        | Does::LeaveOut { .. }
+        | Does::Unskip(_)
+        | Does::TellDay(..) => return None,
     })
 }
 

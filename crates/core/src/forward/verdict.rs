@@ -1,5 +1,7 @@
 //! What a scenario expects, held against what came of it.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -78,10 +80,16 @@ fn live_with(
 /// Holds a scenario's expectations against what came of it. One that expects nothing expects that it ends well.
 pub fn judge(scenario: &Scenario, plan: &Plan, driven: &Driven) -> Vec<Verdict> {
     let judging = Judging { zone: &scenario.zone, plan, driven };
-    let what = Expectation::Ends(Ending::Done);
-    let well = Expected { what, limit: None, candidate: None, place: Place::default() };
-    let all = if scenario.expect.is_empty() { std::slice::from_ref(&well) } else { &scenario.expect };
-    all.iter().map(|one| judging.verdict(one)).collect()
+    expected(scenario).iter().map(|one| judging.verdict(one)).collect()
+}
+
+/// What a scenario expects: that it ends well, where it says nothing.
+pub(super) fn expected(scenario: &Scenario) -> Cow<'_, [Expected]> {
+    if !scenario.expect.is_empty() {
+        return Cow::Borrowed(&scenario.expect);
+    }
+    let (what, place) = (Expectation::Ends(Ending::Done), Place::default());
+    Cow::Owned(vec![Expected { what, limit: None, candidate: None, release: None, place }])
 }
 
 /// A moment for people, in a zone: the day and the minute, and seconds where there are some.
@@ -91,20 +99,38 @@ pub fn clock(zone: &Zone, at: Timestamp) -> String {
     local.strftime(&format!("%a %-d %b %H:%M{seconds}")).to_string()
 }
 
-struct Judging<'a> {
-    zone: &'a Zone,
-    plan: &'a Plan,
-    driven: &'a Driven,
+pub(super) struct Judging<'a> {
+    pub(super) zone: &'a Zone,
+    pub(super) plan: &'a Plan,
+    pub(super) driven: &'a Driven,
+}
+
+/// The words for a moment of an expectation.
+pub(super) fn when(zone: &Zone, limit: Option<Limit>) -> String {
+    match limit {
+        Some(Limit::Before(at)) => format!(" before {}", clock(zone, at)),
+        Some(Limit::At(at)) => format!(" at {}", clock(zone, at)),
+        Some(Limit::After(at)) => format!(" at {} or later", clock(zone, at)),
+        None => String::new(),
+    }
+}
+
+/// Whether a moment is as expected.
+pub(super) fn is_in_time(at: Timestamp, limit: Option<Limit>) -> bool {
+    match limit {
+        None => true,
+        Some(Limit::Before(limit)) => at < limit,
+        Some(Limit::At(limit)) => {
+            let late = at.duration_since(limit);
+            !late.is_negative() && late < SignedDuration::from_mins(1)
+        }
+        Some(Limit::After(limit)) => at >= limit,
+    }
 }
 
 impl Judging<'_> {
-    fn verdict(&self, expected: &Expected) -> Verdict {
-        let limit = match expected.limit {
-            Some(Limit::Before(at)) => format!(" before {}", self.clock(at)),
-            Some(Limit::At(at)) => format!(" at {}", self.clock(at)),
-            Some(Limit::After(at)) => format!(" at {} or later", self.clock(at)),
-            None => String::new(),
-        };
+    pub(super) fn verdict(&self, expected: &Expected) -> Verdict {
+        let limit = when(self.zone, expected.limit);
         let what = match &expected.what {
             Expectation::Live(environment) => format!("{environment} is live"),
             Expectation::NotLive(environment) => format!("{environment} is not live"),
@@ -115,6 +141,7 @@ impl Judging<'_> {
             Expectation::Done(step) => format!("{step} is done"),
             Expectation::Skipped(step) => format!("{step} is skipped"),
             Expectation::Kept(step) => format!("{step} is kept from an earlier candidate"),
+            Expectation::Train(train, fate) => format!("`{train}` {fate}"),
         };
         let of = expected.candidate;
         let what = match (of, &expected.what) {
@@ -136,6 +163,7 @@ impl Judging<'_> {
             Expectation::Done(step) => self.step(step, of, expected.limit, "done"),
             Expectation::Skipped(step) => self.step(step, of, expected.limit, "skipped"),
             Expectation::Kept(step) => self.kept(step, of),
+            Expectation::Train(..) => Some("no train departs in this scenario".into()),
         };
         Verdict {
             expected: format!("{what}{limit}"),
@@ -151,16 +179,7 @@ impl Judging<'_> {
 
     /// What is wrong with the moment of something; nothing where it is as expected.
     fn late(&self, at: Timestamp, limit: Option<Limit>) -> Option<String> {
-        let fine = match limit {
-            None => true,
-            Some(Limit::Before(limit)) => at < limit,
-            Some(Limit::At(limit)) => {
-                let late = at.duration_since(limit);
-                !late.is_negative() && late < SignedDuration::from_mins(1)
-            }
-            Some(Limit::After(limit)) => at >= limit,
-        };
-        (!fine).then(|| self.clock(at))
+        (!is_in_time(at, limit)).then(|| self.clock(at))
     }
 
     fn version(&self, wanted: &str, candidate: Option<CandidateNumber>) -> Option<String> {

@@ -9,6 +9,7 @@
 
 mod day;
 mod decide;
+mod doing;
 mod event;
 mod heads_up;
 mod people;
@@ -18,6 +19,10 @@ pub use day::{
     AWAY_MAX, Again, DayReading, asked_again, day_due, day_seen, look_for_day, moves_day, read_day,
 };
 pub use decide::{TrainView, awaited, follows, next_look, pushed, tried};
+pub use doing::{
+    Boarding, DayMemo, Doing, SOON, Way, boarding, can_be_given_up, departs_empty, departs_not, doing,
+    rests_until, way, why_superseded,
+};
 pub use event::{Because, Doubtful, MailEnd, NoDay, Prospect, Slot, Timetable, TrainEvent};
 pub use heads_up::{Telling, announcement_due, message_id_of};
 pub use people::{answerable, lift_skips, skip, skip_open, tell_date};

@@ -3,7 +3,7 @@
 //! It is asked for again and again for the timetable, and once more at the time of the departure: nothing starts on a day
 //! that was taken back meanwhile.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tollgate_core::actor::Actor;
 use tollgate_core::calendar::Zone;
@@ -11,7 +11,7 @@ use tollgate_core::ids::{ServiceName, TrainName};
 use tollgate_core::journal::{Hash, StreamId};
 use tollgate_core::model::{Departs, FactAsk, FactSpec, Train};
 use tollgate_core::train::{
-    Again, DayReading, NoDay, asked_again, day_seen, follows, look_for_day, moves_day, read_day,
+    Again, DayMemo, DayReading, SOON, asked_again, day_seen, follows, look_for_day, moves_day, read_day,
 };
 use tollgate_core::view::later;
 
@@ -22,8 +22,6 @@ use crate::{Engine, EngineError};
 
 /// What the keys of looks at the days of trains begin with.
 pub(crate) const DAY_POLL: &str = "day ";
-/// The longest pause before a day that is another one is asked for again: it counts when it was told twice.
-pub(super) const SOON: SignedDuration = SignedDuration::from_mins(1);
 /// How many looks are gone through for one of them.
 const LOOKS_MAX: usize = 10_000;
 
@@ -36,19 +34,8 @@ struct Spec {
     asked: Hash,
 }
 
-/// What a look leaves for the next one, outside of the journal.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Memo {
-    /// When something that can be read was last answered.
-    read: Option<Timestamp>,
-    /// What the last look gave.
-    last: Option<DayReading>,
-}
-
-impl Memo {
-    fn of(poll: &Poll) -> Self {
-        poll.memo.as_deref().and_then(|memo| serde_json::from_str(memo).ok()).unwrap_or_default()
-    }
+fn memo_of(poll: &Poll) -> DayMemo {
+    poll.memo.as_deref().and_then(|memo| serde_json::from_str(memo).ok()).unwrap_or_default()
 }
 
 fn asked(departs: &Departs) -> Option<Hash> {
@@ -91,26 +78,15 @@ impl Engine {
         };
         let Some(fact) = train.departs.told_by() else { return Ok(()) };
         let reading = self.ask_for_day(&loaded, &train, fact, &poll.key).await?;
-        let (before, now) = (Memo::of(poll), self.now());
-        let unreadable = matches!(reading, DayReading::Unreadable(_));
-        let read = if unreadable { before.read } else { Some(now) };
-        // What was read counts for a while; and a day that comes and goes with each look moves nothing. Where it was taken
-        // away for that, it does not count again before it stays the same.
-        let contradicts = matches!(before.last, Some(DayReading::Day(_) | DayReading::None))
-            && matches!(loaded.state.untold.as_ref().map(|untold| &untold.why), Some(NoDay::Unreadable(_)));
-        let at_once = loaded.state.told.is_none() && !contradicts;
-        let counts = match &reading {
-            DayReading::Unreadable(_) => read.is_none_or(|read| later(read, fact.valid) <= now),
-            other => at_once || before.last.as_ref() == Some(other),
-        };
+        let (memo, counts) = memo_of(poll).after(&loaded.state, &reading, fact, self.now());
         if counts {
             let written = self.saw_day(&spec, &reading).await;
             self.left_alone(&stream, written).await?;
         }
+        let unreadable = matches!(reading, DayReading::Unreadable(_));
         let failures = if unreadable { poll.failures.saturating_add(1) } else { 0 };
-        let usual = pause(fact.every, failures);
-        let next = later(self.now(), if counts || unreadable { usual } else { usual.min(SOON) });
-        let memo = serde_json::to_string(&Memo { read, last: Some(reading) }).ok();
+        let next = later(self.now(), DayMemo::pause(&reading, counts, pause(fact.every, failures)));
+        let memo = serde_json::to_string(&memo).ok();
         Ok(self.store.polled(&poll.key, next, failures, memo).await?)
     }
 
@@ -143,8 +119,8 @@ impl Engine {
         let first = self.ask_for_day(loaded, train, fact, &look).await?;
         if matches!(first, DayReading::Unreadable(_)) {
             let all = self.store.due_polls(latest_storable(), LOOKS_MAX).await?;
-            let read = all.iter().find(|poll| poll.key == key).and_then(|poll| Memo::of(poll).read);
-            if read.is_some_and(|read| later(read, fact.valid) > self.now()) {
+            let memo = all.iter().find(|poll| poll.key == key).map(memo_of);
+            if memo.is_some_and(|memo| memo.is_good(fact, self.now())) {
                 return Ok(Again::Stands);
             }
         }

@@ -5,9 +5,9 @@ use tollgate_core::actor::Actor;
 use tollgate_core::ids::{ReleaseId, RunId};
 use tollgate_core::model::{Overlap, Train};
 use tollgate_core::plan::Plan;
-use tollgate_core::state::StepStatus;
 use tollgate_core::train::{
-    Because, Departure, Doubtful, Slot, Standing, TrainEvent, answerable, run_of, tried,
+    Boarding as Boards, Departure, Slot, TrainEvent, Way, answerable, boarding, can_be_given_up,
+    departs_empty, departs_not, run_of, tried, way, why_superseded,
 };
 use tollgate_core::view::{Refusal, Stimulus, release_id};
 
@@ -25,15 +25,6 @@ pub enum Gone {
     Empty(String),
 }
 
-/// What stands before a departure.
-enum Way {
-    Free,
-    /// Behind a run of this version.
-    Behind(String),
-    /// It is left out, for a run of this version.
-    LeftOut(String),
-}
-
 impl Engine {
     /// Starts a departure whose time has come, or says why not yet. Whether something was written down.
     pub(super) async fn depart_by_itself(
@@ -44,18 +35,11 @@ impl Engine {
         let Some(train) = loaded.train().cloned() else { return Ok(false) };
         let schedule = Actor::Schedule(loaded.name.clone());
         let (slot, now) = (open.slot.clone(), self.now());
-        let event = match self.way(loaded, &train, &slot).await? {
-            Way::LeftOut(version) => TrainEvent::Skipped { slot, because: Because::UnderWay { version } },
-            Way::Behind(behind) => {
-                if matches!(&open.standing, Standing::Queued { behind: same, .. } if *same == behind) {
-                    return Ok(false);
-                }
-                TrainEvent::Queued { slot, behind }
-            }
-            Way::Free if matches!(open.standing, Standing::Queued { .. }) => {
-                TrainEvent::Due { slot, since: now }
-            }
-            Way::Free => match self.plan_departure(loaded, &train).await {
+        let way = self.way(loaded, &train, &slot).await?;
+        let event = match boarding(open, way, now) {
+            Boards::Waits => return Ok(false),
+            Boards::Follows(event) => event,
+            Boards::Starts => match self.plan_departure(loaded, &train).await {
                 Ok(plan) => match self.board(loaded, &slot, plan, &schedule).await {
                     Ok(_) => return Ok(true),
                     // Somebody was faster, or put other rules in force meanwhile: it is looked at anew.
@@ -131,11 +115,7 @@ impl Engine {
             }
             busy = left;
         }
-        Ok(match (busy.into_iter().next(), train.overlap) {
-            (None, _) => Way::Free,
-            (Some(row), Overlap::Skip) => Way::LeftOut(row.version),
-            (Some(row), _) => Way::Behind(row.version),
-        })
+        Ok(way(train.overlap, busy.into_iter().next().map(|row| row.version)))
     }
 
     /// Gives up a run that this train started, unless it is in the middle of something. Whether it is over.
@@ -148,19 +128,10 @@ impl Engine {
         let own = loaded.state.last.filter(|(release, _)| *release == row.release);
         let Some((release, run)) = own else { return Ok(false) };
         let view = self.view(&loaded.service, release).await?;
-        let Some((state, _)) = view.active().find(|(state, _)| state.id == run) else {
-            return Ok(false);
-        };
-        let acts = state.steps.values().any(|step| matches!(step.status, StepStatus::Leased { .. }));
-        let deploys = view
-            .environments
-            .values()
-            .filter_map(|environment| environment.held.as_ref())
-            .any(|held| held.by.run == run);
-        if acts || deploys {
+        if !can_be_given_up(&view, run) {
             return Ok(false);
         }
-        let why = format!("superseded by the departure of `{}` ({slot})", loaded.name);
+        let why = why_superseded(&loaded.name, slot);
         let actor = Actor::Schedule(loaded.name.clone());
         match self.submit(&loaded.service, release, Stimulus::Abort { run, why }, &actor).await {
             Ok(_) => Ok(true),
@@ -184,11 +155,7 @@ fn empty(error: &EngineError) -> Option<String> {
 fn stopped(open: &Departure, error: EngineError, now: jiff::Timestamp) -> Result<TrainEvent, EngineError> {
     let slot = open.slot.clone();
     if let Some(why) = empty(&error) {
-        let commit = match &slot {
-            Slot::Commit(commit) => Some(commit.clone()),
-            Slot::At(_) => None,
-        };
-        return Ok(TrainEvent::Empty { slot, why, commit });
+        return Ok(departs_empty(slot, why));
     }
     match &error {
         EngineError::Port(port)
@@ -197,7 +164,7 @@ fn stopped(open: &Departure, error: EngineError, now: jiff::Timestamp) -> Result
             Ok(tried(open, clipped(&error), now))
         }
         EngineError::Port(_) | EngineError::Planning(_) | EngineError::Refused(_) => {
-            Ok(TrainEvent::Asked { slot, doubt: Doubtful::Failed(clipped(&error)) })
+            Ok(departs_not(slot, clipped(&error)))
         }
         _ => Err(error),
     }

@@ -18,8 +18,6 @@ use crate::{Engine, EngineError};
 
 /// The name of the procedure file.
 pub(super) const FILE: &str = "tollgate.yaml";
-/// How many titles of commits a heads-up has.
-const TITLES_MAX: usize = 10;
 
 impl Engine {
     /// Reads the procedure file of a surveyed commit, with the files that it names; `None` when it has none.
@@ -165,16 +163,9 @@ impl Engine {
         train: &Train,
     ) -> Result<Prospect, EngineError> {
         match self.plan_departure(loaded, train).await {
-            Ok(plan) => Ok(Prospect {
-                version: Some(plan.version.text.clone()),
-                previous: plan.version.previous.as_ref().map(|previous| previous.text.clone()),
-                commit: Some(plan.base.clone()),
-                changes: plan.changes_total,
-                titles: plan.changes.iter().take(TITLES_MAX).map(|change| change.title.clone()).collect(),
-                problem: None,
-            }),
+            Ok(plan) => Ok(Prospect::of(&plan)),
             Err(error @ (EngineError::Planning(_) | EngineError::Refused(_) | EngineError::Port(_))) => {
-                Ok(Prospect { problem: Some(error.to_string()), ..Prospect::default() })
+                Ok(Prospect::problem(error.to_string()))
             }
             Err(error) => Err(error),
         }

@@ -36,17 +36,17 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends the mail of the last heads-up, if it has to go out now. Whether something was written down.
+    /// Sends the mail of the last heads-up, if it has to go out now.
     pub(super) async fn mail_heads_up(
         &self,
         loaded: &LoadedTrain,
         now: Timestamp,
-    ) -> Result<bool, EngineError> {
-        let Some(told) = loaded.state.announced.clone() else { return Ok(false) };
+    ) -> Result<(), EngineError> {
+        let Some(told) = loaded.state.announced.clone() else { return Ok(()) };
         let begun = match &told.mail {
             Mailing::Wanted(due) if *due <= now => false,
             Mailing::Begun => true,
-            _ => return Ok(false),
+            _ => return Ok(()),
         };
         let slot = told.slot.clone();
         if !begun && slot.at().is_none_or(|at| at <= now) {
@@ -63,7 +63,7 @@ impl Engine {
                 let begun = [TrainEvent::MailBegun { slot: slot.clone() }];
                 match self.write_train(loaded, &begun, &Actor::Tollgate).await? {
                     Some(loaded) => loaded,
-                    None => return Ok(true),
+                    None => return Ok(()),
                 }
             }
         };
@@ -73,7 +73,7 @@ impl Engine {
                 let (why, again_at) = (error.to_string(), self.now() + PAUSE);
                 let event = TrainEvent::MailTried { slot, why, again_at };
                 self.write_train(&loaded, &[event], &Actor::Tollgate).await?;
-                Ok(true)
+                Ok(())
             }
             Err(EngineError::Port(error)) => {
                 self.mail_ended(&loaded, slot, MailEnd::Failed(error.to_string())).await
@@ -104,9 +104,9 @@ impl Engine {
         }
     }
 
-    async fn mail_ended(&self, loaded: &LoadedTrain, slot: Slot, end: MailEnd) -> Result<bool, EngineError> {
+    async fn mail_ended(&self, loaded: &LoadedTrain, slot: Slot, end: MailEnd) -> Result<(), EngineError> {
         self.write_train(loaded, &[TrainEvent::MailEnded { slot, end }], &Actor::Tollgate).await?;
-        Ok(true)
+        Ok(())
     }
 
     /// The mail of a heads-up, or why there can be none.

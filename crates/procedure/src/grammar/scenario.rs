@@ -25,6 +25,11 @@ const KEYS: &[Key] = &[
     )
     .required(),
     key("until", Shape::Line, "When the scenario ends at the latest; sixty days later if not given."),
+    key(
+        "trains",
+        Shape::List(&Shape::Name(NAME), 1),
+        "The trains that depart by themselves, by rules that come into force at the start: nobody starts anything by hand.",
+    ),
     key("procedure", Shape::Name(NAME), "Which procedure; the only one, or `release`, if not given."),
     key("by", Shape::Name(PERSON), "Who starts it; somebody who may if not given."),
     key("last", Shape::Version, "The version before; none if not given."),
@@ -89,16 +94,19 @@ static COMMIT: Mapping = mapping(
             "How many lines it adds and removes; none if not given.",
         ),
         key("new-author", Shape::Bool, "Whether its author wrote nothing before; `false` if not given."),
+        key("at", Shape::Line, "When it is pushed, beside `trains`; it is there at the start if not given."),
     ],
 );
 
 const PARTS: &[&str] = &[
     "approve", "reject", "revoke", "answer", "vote", "tick", "done", "waive", "retry", "assign", "hold",
-    "resume", "abort", "respin", "freeze", "thaw", "nobody",
+    "resume", "abort", "respin", "freeze", "thaw", "nobody", "depart", "skip", "unskip", "date",
 ];
 const PART_CHOICE: &[Choice] = &[choice("what somebody does", PARTS)];
 /// What people can do about these has a reason.
-const WITH_REASON: &[&str] = &["reject", "waive", "vote", "tick"];
+const WITH_REASON: &[&str] = &["reject", "waive", "vote", "tick", "skip"];
+/// What a release does, or what is done to one.
+const OF_A_RELEASE: &str = "Which release, by its version, beside `trains`; each if not given.";
 
 static PART: Mapping = mapping(
     "scenario-person",
@@ -126,6 +134,15 @@ static PART: Mapping = mapping(
         key("freeze", Shape::Line, "Freezes, and why."),
         key("thaw", Shape::Integer(1, MANY), "Agrees to lift the freeze of this number."),
         key("nobody", Shape::Line, "Nobody answers this."),
+        key("depart", Shape::Name(NAME), "Starts the departure of a train that is asked about."),
+        key(
+            "skip",
+            Shape::Name(NAME),
+            "Leaves out the departure of a train that is asked about, or else the next one, or all `until` a moment.",
+        ),
+        key("unskip", Shape::Name(NAME), "Leaves no departure of a train out any more."),
+        key("date", Shape::Name(NAME), "Tells the day that a train departs for; `with` says which."),
+        key("release", Shape::Version, OF_A_RELEASE),
         key("by", Shape::Name(PERSON), "Who; somebody who can if not given."),
         key(
             "after",
@@ -133,7 +150,7 @@ static PART: Mapping = mapping(
             "How long after it is asked for, after a step failed for a respin, or after the start where nothing is asked.",
         ),
         key("at", Shape::Line, "When: `2026-11-24 10:00`, `Tue 10:00`, `10:00`, or `+2h` after the start."),
-        key("with", Shape::Line, "The answer or the vote.").with(&["answer", "vote"]),
+        key("with", Shape::Line, "The answer, the vote, or the day.").with(&["answer", "vote", "date"]),
         key("to", Shape::Name(PERSON), "Who fills the role.").with(&["assign"]),
         key("items", Shape::List(&Shape::Name(NAME), 1), "The items; all that are open if not given.")
             .with(&["tick"]),
@@ -150,7 +167,7 @@ static PART: Mapping = mapping(
         key("version", Shape::Version, "Its version; the next one by the scheme if not given.")
             .with(&["respin"]),
         key("from", Shape::Line, "Its start; when it is declared if not given.").with(&["freeze"]),
-        key("until", Shape::Line, "Its end.").with(&["freeze"]),
+        key("until", Shape::Line, "Its end, or that of what is left out.").with(&["freeze", "skip"]),
         key("environments", Shape::List(&Shape::Name(NAME), 1), "Which; all if not given.").with(&["freeze"]),
     ],
 )
@@ -189,6 +206,7 @@ static FAULT: Mapping = mapping(
         key("for", Shape::Duration, "For how long after the deployment; for ever if not given.")
             .with(&["probe"]),
         key("until", Shape::Line, "Until when.").with(&["down"]),
+        key("release", Shape::Version, OF_A_RELEASE).with(&["step", "probe"]),
     ],
 )
 .one_of(&[choice("what it is about", &["step", "probe", "down"])]);
@@ -216,14 +234,23 @@ static EXPECTED: Mapping = mapping(
             "Of which candidate; of any if not given, and for `version` of the first.",
         )
         .with(OF_A_CANDIDATE),
+        key("train", Shape::Name(NAME), "Something happens to this train; `is` says what."),
+        key(
+            "is",
+            Shape::OneOf(&["departing", "called-off", "departed", "empty", "queued", "missed", "skipped"]),
+            "What: it is announced, called off, has departed, found nothing to release, waits for a run under way, did not start and is asked about, or is left out; `departed` if not given.",
+        )
+        .with(&["train"]),
+        key("release", Shape::Version, "Which release, by its version, beside `trains`; the first that departs if not given."),
         key("before", Shape::Line, "Before this moment.").with(TIMED),
         key("at", Shape::Line, "In this minute.").with(TIMED),
-        key("not-before", Shape::Line, "At this moment or later.").with(&["live", "ends", "done", "skipped"]),
+        key("not-before", Shape::Line, "At this moment or later.")
+            .with(&["live", "ends", "done", "skipped", "train"]),
     ],
 )
 .one_of(&[choice(
     "what is expected",
-    &["live", "not-live", "waits", "ends", "version", "done", "skipped", "kept"],
+    &["live", "not-live", "waits", "ends", "version", "done", "skipped", "kept", "train"],
 )]);
 const OF_A_CANDIDATE: &[&str] = &["live", "not-live", "version", "done", "skipped", "kept"];
-const TIMED: &[&str] = &["live", "not-live", "waits", "ends", "done", "skipped"];
+const TIMED: &[&str] = &["live", "not-live", "waits", "ends", "done", "skipped", "train"];

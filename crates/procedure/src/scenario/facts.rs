@@ -12,12 +12,17 @@ use crate::diagnostic::Code;
 use crate::tree::Node;
 use crate::words::{name_hint, shown};
 
+/// What is expected of a fact on which no gate and no step rests.
+static NOTHING: Vec<Want> = Vec::new();
+
 impl Reading<'_> {
     pub(super) fn scripted(&mut self, node: &Node) -> Option<Scripted> {
         let fact = node.get("fact")?;
         let known = self.names.facts();
         let name: FactName = fact.text()?.parse().ok()?;
-        let Some(wants) = known.get(&name) else {
+        let tells_a_day = self.tells_a_day(&name);
+        let wants = known.get(&name).or(if tells_a_day { Some(&NOTHING) } else { None });
+        let Some(wants) = wants else {
             let names = known.keys().map(FactName::as_str);
             let none = "declare it under `facts` in the procedure file, and let a gate or a step rest on it";
             let hint = name_hint(name.as_str(), names, none);
@@ -34,6 +39,7 @@ impl Reading<'_> {
             None => self.start?,
         };
         let is = match (node.get("is"), node.get("fails").and_then(Node::text)) {
+            (Some(is), _) if tells_a_day => self.day(&name, is, wants)?,
             (Some(is), _) => Answer::Is(self.answer(is, wants)?),
             (None, Some(why)) => Answer::Fails(why.to_owned()),
             (None, None) => {
@@ -45,7 +51,7 @@ impl Reading<'_> {
     }
 
     /// The lines of an answer, which have to be what gates and steps expect.
-    fn answer(&mut self, node: &Node, wants: &[Want]) -> Option<Vec<String>> {
+    pub(super) fn answer(&mut self, node: &Node, wants: &[Want]) -> Option<Vec<String>> {
         let lines: Vec<String> = match node.text() {
             Some(text) => vec![text.to_owned()],
             None => node.items().iter().filter_map(Node::text).map(ToOwned::to_owned).collect(),

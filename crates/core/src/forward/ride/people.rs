@@ -1,0 +1,174 @@
+//! What people do beside what they do to a release: to trains, and to all releases at once.
+
+use jiff::Timestamp;
+
+use super::Riding;
+use crate::actor::Actor;
+use crate::calendar::{Freeze, Only, Scope};
+use crate::decide::{PolicyView, freeze, thaw};
+use crate::event::{Entry, Event};
+use crate::forward::scenario::{Does, Part, Scenario, When};
+use crate::forward::willing::actor;
+use crate::forward::{Told, ride::Heard};
+use crate::ids::TrainName;
+use crate::train::{Standing, TrainEvent, answerable, lift_skips, skip, skip_open, tell_date};
+use crate::view::{Refusal, later};
+
+/// Something that somebody does that has not happened yet.
+pub(super) struct Beside<'s> {
+    part: &'s Part,
+    /// When, where that is known from the start.
+    due: Option<Timestamp>,
+}
+
+/// All of that, in the order of the file.
+pub(super) fn beside(scenario: &Scenario) -> Vec<Beside<'_>> {
+    let due = |part: &Part| match (part.when, &part.does) {
+        (When::At(at), _) => Some(at),
+        (When::After(_), Does::Depart(_) | Does::LeaveOut { .. }) => None,
+        (When::After(span), _) => Some(later(scenario.start, span)),
+    };
+    let theirs = scenario.people.iter().filter(|part| part.does.is_beside_releases());
+    theirs.map(|part| Beside { part, due: due(part) }).collect()
+}
+
+impl Riding<'_> {
+    fn rail_of(&self, name: &TrainName) -> Option<usize> {
+        self.rails.iter().position(|rail| rail.name == *name)
+    }
+
+    /// Since when somebody is asked about a departure of a train.
+    fn asked_since(&self, rail: usize) -> Option<Timestamp> {
+        match self.rails[rail].state.open.as_ref().map(|open| &open.standing) {
+            Some(Standing::Asked { since, .. }) => Some(*since),
+            _ => None,
+        }
+    }
+
+    fn due(&self, beside: &Beside<'_>) -> Option<Timestamp> {
+        let asked = || {
+            let When::After(span) = beside.part.when else { return None };
+            let since = self.asked_since(self.rail_of(beside.part.does.train()?)?)?;
+            Some(later(since, span))
+        };
+        beside.due.or_else(asked)
+    }
+
+    /// When a question about a departure is answered that no entry tells of.
+    fn answer(&self, rail: usize) -> Option<Timestamp> {
+        let since = self.asked_since(rail).filter(|since| self.rails[rail].answered != Some(*since))?;
+        let name = &self.rails[rail].name;
+        let tells = |part: &Part| match &part.does {
+            Does::Depart(train) => train == name,
+            Does::LeaveOut { train, .. } => train == name && matches!(part.when, When::After(_)),
+            _ => false,
+        };
+        let after = self.scenario.answer_after.filter(|_| !self.scenario.people.iter().any(tells))?;
+        Some(later(since, after))
+    }
+
+    /// The moments at which people do something, as it looks from here.
+    pub(super) fn people_moments(&self) -> impl Iterator<Item = Timestamp> {
+        let parts = self.beside.iter().filter_map(|beside| self.due(beside));
+        parts.chain((0..self.rails.len()).filter_map(|rail| self.answer(rail)))
+    }
+
+    /// Does what somebody does now; `false` where nobody does anything.
+    pub(super) fn people(&mut self) -> bool {
+        let (scenario, now) = (self.scenario, self.now);
+        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| scenario.awake(at) <= now);
+        if let Some(next) = self.beside.iter().position(|beside| is_due(self.due(beside))) {
+            let part = self.beside.remove(next).part;
+            self.does(part);
+            return true;
+        }
+        let Some(rail) = (0..self.rails.len()).find(|rail| is_due(self.answer(*rail))) else { return false };
+        self.rails[rail].answered = self.asked_since(rail);
+        let somebody = self.somebody();
+        if let Some(open) = &self.rails[rail].state.open {
+            let slot = open.slot.clone();
+            self.start_by_hand(rail, slot, &somebody);
+        }
+        true
+    }
+
+    /// The first whom the rules know and who is there.
+    fn somebody(&self) -> Actor {
+        let here = self.policy.people.iter().find(|(_, person)| !person.is_away(self.now));
+        here.map_or_else(|| Actor::Login("somebody".into()), |(name, _)| actor(name))
+    }
+
+    fn does(&mut self, part: &Part) {
+        let by = part.by.as_ref().map_or_else(|| self.somebody(), actor);
+        let rail = part.does.train().and_then(|train| self.rail_of(train));
+        match (&part.does, rail) {
+            (Does::Freeze { why, from, until, environments }, _) => {
+                let scope = match environments.is_empty() {
+                    true => Scope::ALL,
+                    false => Scope {
+                        environments: Only::These(environments.iter().cloned().collect()),
+                        ..Scope::ALL
+                    },
+                };
+                let Some(author) = by.person().cloned() else { return };
+                let Ok(wanted) = Freeze::new(scope, why, author, from.unwrap_or(self.now), *until) else {
+                    return;
+                };
+                let decided = freeze(&self.policy_view(), wanted, true, &by, self.now);
+                self.ruled(&by, "freeze", decided.map(|decision| decision.entries));
+            }
+            (Does::Thaw(number), _) => {
+                let decided = thaw(&self.policy_view(), *number, &by, self.now);
+                self.ruled(&by, "thaw", decided.map(|decision| decision.entries));
+            }
+            (does, Some(rail)) => self.does_to_train(rail, does, part.when, &by),
+            (_, None) => {}
+        }
+    }
+
+    fn does_to_train(&mut self, rail: usize, does: &Does, when: When, by: &Actor) {
+        let (name, now) = (self.rails[rail].name.clone(), self.now);
+        let view = self.view_of(rail);
+        let asked = matches!(when, When::After(_)) || self.asked_since(rail).is_some();
+        let (what, event): (&str, Result<TrainEvent, Refusal>) = match does {
+            Does::Depart(_) => match answerable(&view, &name).map(|open| open.slot.clone()) {
+                Ok(slot) => return self.start_by_hand(rail, slot, by),
+                Err(refusal) => ("start the departure", Err(refusal)),
+            },
+            Does::LeaveOut { until: None, why, .. } if asked => {
+                ("leave out the departure", skip_open(&view, &self.policy, &name, why, by))
+            }
+            Does::LeaveOut { until, why, .. } => {
+                ("leave out departures", skip(&view, &self.policy, &name, *until, why, by, now))
+            }
+            Does::Unskip(_) => ("leave out no departure", lift_skips(&view, &self.policy, &name, by)),
+            Does::TellDay(_, day) => ("tell the day", tell_date(&view, &self.policy, &name, *day, by)),
+            _ => return,
+        };
+        match event {
+            Ok(event) => self.write(rail, event, by),
+            Err(refusal) => self.refused(by, format!("{what} of `{name}`"), refusal),
+        }
+    }
+
+    fn policy_view(&self) -> PolicyView {
+        let (service, state) = (self.service.clone(), self.rules.clone());
+        PolicyView { service, state, in_force: Some(self.policy.clone()) }
+    }
+
+    /// Takes in what was decided about the rules, for all releases.
+    fn ruled(&mut self, by: &Actor, what: &str, decided: Result<Vec<Entry>, Refusal>) {
+        let entries = match decided {
+            Ok(entries) => entries,
+            Err(refusal) => return self.refused(by, what.to_owned(), refusal),
+        };
+        for entry in entries {
+            if let Event::Policy(event) = &entry.event {
+                self.rules.apply(entry.at, &entry.actor, event);
+            }
+            self.told.push(Heard { release: None, told: Told::Event(Box::new(entry)) });
+        }
+        let now = self.now;
+        self.moving.iter_mut().for_each(|moving| moving.wake(now));
+    }
+}
