@@ -85,7 +85,8 @@ pub(crate) fn run(count: usize) -> Outcome {
     // The same release where it waits for production, with nobody there to approve.
     let point = "gate production/approved".to_owned().try_into().map_err(|why: String| why)?;
     let (when, by, place) = (When::After(SignedDuration::ZERO), None, Place::default());
-    scenario.people = vec![Part { when, by, does: Does::Nothing(point), respins: 0, place }];
+    let does = Does::Nothing(point);
+    scenario.people = vec![Part { when, by, does, respins: 0, release: None, place }];
     scenario.until = start + SignedDuration::from_hours(12);
     let driven = play(&scenario, plan.clone(), &Rehearsal::new(definition, policy, &scenario));
     let (view, at): (View, Timestamp) = (driven.stage.view, driven.stage.now);

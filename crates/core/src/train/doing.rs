@@ -23,7 +23,6 @@ pub const SOON: SignedDuration = SignedDuration::from_mins(1);
 const TITLES_MAX: usize = 10;
 
 /// What is to be done next about a train.
-#[expect(clippy::large_enum_variant, reason = "one is made for each step, and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doing {
     /// This follows by itself, and is written down.

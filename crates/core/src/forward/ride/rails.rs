@@ -279,16 +279,8 @@ impl<'s> Riding<'s> {
         let Some((fact, reading)) = self.day(at) else { return };
         let before = self.rails[at].memo.clone();
         let (memo, counts) = before.after(&self.rails[at].state, &reading, fact, now);
-        while counts {
-            let view = self.view_of(at);
-            let mut events = follows(&view, now);
-            if events.is_empty() {
-                events.extend(day_seen(&view, &reading, now));
-            }
-            if events.is_empty() {
-                break;
-            }
-            events.into_iter().for_each(|event| self.write(at, event, &Actor::Tollgate));
+        if counts {
+            self.saw_day(at, &reading);
         }
         let untold = self.rails[at].state.untold.as_ref().map(|untold| &untold.why);
         // The same answer again and again says nothing new, unless it counts only by the time that has passed.
@@ -305,6 +297,20 @@ impl<'s> Riding<'s> {
         if is_steady {
             // The looks that are left out until then would have read the same.
             rail.memo.read = next.map(|next| later(next, -fact.every)).or(rail.memo.read);
+        }
+    }
+
+    fn saw_day(&mut self, at: usize, reading: &DayReading) {
+        loop {
+            let view = self.view_of(at);
+            let mut events = follows(&view, self.now);
+            if events.is_empty() {
+                events.extend(day_seen(&view, reading, self.now));
+            }
+            if events.is_empty() {
+                return;
+            }
+            events.into_iter().for_each(|event| self.write(at, event, &Actor::Tollgate));
         }
     }
 
