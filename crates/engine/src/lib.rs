@@ -38,6 +38,7 @@ mod rules;
 mod since;
 pub mod store;
 mod submit;
+mod telling;
 mod trains;
 mod verifying;
 pub mod versioning;
@@ -70,6 +71,7 @@ use crate::ports::{
     Clock, Depot, Facts, Ids, Mailer, Prober, Procedures, Registries, Repository, Runner, Source,
 };
 use crate::store::Store;
+use crate::telling::Telling;
 
 /// Everything outside that the engine acts on.
 #[derive(Debug, Clone)]
@@ -136,7 +138,7 @@ pub struct Engine {
     /// Where it keeps the rest.
     pub places: Places,
     inject: Arc<dyn Inject>,
-    observer: Option<Observer>,
+    telling: Telling,
     procedures: Option<Arc<dyn Procedures>>,
     plans: Cache<BlobId, Arc<Plan>, BLOBS_MAX>,
     policies: Cache<BlobId, Arc<Policy>, BLOBS_MAX>,
@@ -162,7 +164,7 @@ impl Engine {
             world,
             places,
             inject: Arc::new(inject::Never),
-            observer: None,
+            telling: Telling::default(),
             procedures: None,
             plans: Cache::default(),
             policies: Cache::default(),
@@ -177,10 +179,10 @@ impl Engine {
         Self { inject, ..self }
     }
 
-    /// The same with somebody who is told of every commit.
+    /// The same with somebody who is told of every commit, in the order of each stream.
     #[must_use]
     pub fn with_observer(self, observer: Observer) -> Self {
-        Self { observer: Some(observer), ..self }
+        Self { telling: Telling::to(observer), ..self }
     }
 
     /// The same with somebody who reads procedure files: without, no train departs by itself.

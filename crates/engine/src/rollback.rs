@@ -194,7 +194,7 @@ impl Engine {
                 release_environment(service, name, state, policy, why, actor, now)
             })
             .await?;
-        self.observed(&[entry]);
+        self.telling.at_once(&[entry]);
         Ok(())
     }
 }

@@ -171,6 +171,7 @@ impl Engine {
                 entries.extend(boarded);
             }
             let written = Written::by(&commit);
+            let telling = self.telling.begin(&commit);
             match self.commit(commit).await {
                 Ok(()) => {
                     self.forget_packed(&loaded.view, &decision.after).await;
@@ -180,7 +181,7 @@ impl Engine {
                     {
                         self.views.put(key, next);
                     }
-                    self.observed(&entries);
+                    telling.tell(&entries);
                     return Ok(Submitted { entries, view: decision.after });
                 }
                 // A departure that somebody else took up is not started a second time.
@@ -198,13 +199,6 @@ impl Engine {
         }
         let detail = format!("{service} changes faster than a decision about it can be written down");
         Err(StoreError::Busy { place: release.to_string(), detail }.into())
-    }
-
-    /// Whoever wants to know is told of what was committed.
-    pub(crate) fn observed(&self, entries: &[Entry]) {
-        if let Some(observer) = self.observer.as_ref().filter(|_| !entries.is_empty()) {
-            observer(entries);
-        }
     }
 
     /// Commits, past the points where faults can be put.

@@ -220,11 +220,10 @@ impl Engine {
         commit.polls = self.changed_looks(loaded, &next)?;
         let due = next_look(&next.view(), now).unwrap_or(now);
         commit.timers.push(TimerChange::Set(Timer { stream, name: WAKE.into(), due }));
+        let telling = self.telling.begin(&commit);
         match self.commit(commit).await {
             Ok(()) => {
-                if let Some(observer) = &self.observer {
-                    observer(&entries);
-                }
+                telling.tell(&entries);
                 Ok(Some(next))
             }
             Err(EngineError::Store(StoreError::Conflict { .. } | StoreError::Fenced { .. })) => Ok(None),

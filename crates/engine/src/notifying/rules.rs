@@ -120,9 +120,10 @@ impl Engine {
                 timers: told.timers,
                 ..Commit::default()
             };
+            let telling = self.telling.begin(&commit);
             match self.commit(commit).await {
                 Ok(()) => {
-                    self.observed(&entries);
+                    telling.tell(&entries);
                     return Ok(());
                 }
                 Err(EngineError::Store(StoreError::Conflict { .. })) => {}
