@@ -7,7 +7,7 @@ use tollgate_core::model::{Overlap, Train};
 use tollgate_core::plan::Plan;
 use tollgate_core::train::{
     Boarding as Boards, Departure, Slot, TrainEvent, Way, answerable, boarding, can_be_given_up,
-    departs_empty, departs_not, run_of, tried, way, why_superseded,
+    departs_empty, departs_not, follows, run_of, tried, way, why_superseded,
 };
 use tollgate_core::view::{Refusal, Stimulus, release_id};
 
@@ -40,6 +40,8 @@ impl Engine {
             Boards::Waits => return Ok(false),
             Boards::Follows(event) => event,
             Boards::Starts => match self.plan_departure(loaded, &train).await {
+                // The source can be slow, and a machine can sleep: what became late meanwhile is looked at anew.
+                Ok(_) if !follows(&loaded.view(), self.now()).is_empty() => return Ok(true),
                 Ok(plan) => match self.board(loaded, &slot, plan, &schedule).await {
                     Ok(_) => return Ok(true),
                     // Somebody was faster, or put other rules in force meanwhile: it is looked at anew.

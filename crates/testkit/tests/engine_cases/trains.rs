@@ -256,6 +256,20 @@ async fn a_network_that_is_down_is_waited_for_only_for_the_grace() {
     assert!(yard.versions().await.is_empty(), "it started late in silence");
 }
 
+#[tokio::test]
+async fn what_became_late_while_it_was_planned_is_asked_about() {
+    let grace = SignedDuration::from_secs(20);
+    let yard = Yard::new(Train { grace, ..train("Tue 12:00 UTC") }, cut()).await;
+    let engine = yard.sound();
+    yard.until("2026-03-03T11:59:00Z", || engine.clone()).await;
+    // Whatever is asked for takes up to a minute and a half.
+    yard.bench.world.state().faults.slow = 1_000;
+    yard.until("2026-03-03T18:00:00Z", || engine.clone()).await;
+    let open = yard.state().await.open.unwrap();
+    assert!(matches!(open.standing, Standing::Asked { .. }), "{open:?}");
+    assert!(yard.versions().await.is_empty(), "it started late in silence");
+}
+
 /// Two days of a train whose procedure takes longer than one.
 async fn overlapping(overlap: Overlap) -> (Yard, Arc<Engine>) {
     let yard = Yard::new(Train { overlap, ..train("daily 12:00 UTC") }, vec![manual("work")]).await;
