@@ -77,6 +77,7 @@ pub type Interloper = Arc<dyn Fn() + Send + Sync>;
 pub struct SimInject {
     world: SimWorld,
     interloper: Option<Interloper>,
+    after_commits: Option<Interloper>,
 }
 
 impl std::fmt::Debug for SimInject {
@@ -88,13 +89,19 @@ impl std::fmt::Debug for SimInject {
 impl SimInject {
     /// Faults as often as the world says.
     pub fn new(world: &SimWorld) -> Self {
-        Self { world: world.clone(), interloper: None }
+        Self { world: world.clone(), interloper: None, after_commits: None }
     }
 
     /// The same with somebody who comes in between.
     #[must_use]
     pub fn with_interloper(self, interloper: Interloper) -> Self {
         Self { interloper: Some(interloper), ..self }
+    }
+
+    /// The same with somebody who is there after each commit.
+    #[must_use]
+    pub fn with_somebody_after_commits(self, somebody: Interloper) -> Self {
+        Self { after_commits: Some(somebody), ..self }
     }
 }
 
@@ -124,6 +131,9 @@ impl Inject for SimInject {
         };
         if let (true, Some(interloper)) = (interlope, &self.interloper) {
             interloper();
+        }
+        if let (Point::AfterCommit, Fault::None, Some(somebody)) = (point, fault, &self.after_commits) {
+            somebody();
         }
         fault
     }

@@ -17,6 +17,8 @@ use super::runner::Started;
 /// Something that happened, in the order in which it did.
 #[derive(Debug, Clone)]
 pub enum Happened {
+    /// What is kept beside the next commit, where a train is part of it: the plan of the run that a departure starts.
+    Kept(Vec<u8>),
     /// A commit with these events.
     Committed(Vec<Appended>),
     /// A start of a command.
@@ -51,6 +53,14 @@ impl SimWorld {
     pub fn take_log(&self) -> Vec<Happened> {
         std::mem::take(&mut self.state().log)
     }
+
+    /// What was committed last, if nothing happened since and it was not taken yet.
+    pub fn last_commit(&self) -> Vec<Appended> {
+        match self.state().log.last() {
+            Some(Happened::Committed(appended)) => appended.clone(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 #[async_trait]
@@ -60,6 +70,8 @@ impl Store for WatchedStore {
         let appended: Vec<Appended> = appended
             .map(|append| Appended { stream: append.stream.clone(), events: append.events.clone() })
             .collect();
+        let departs = appended.iter().any(|append| matches!(append.stream, StreamId::Train(..)));
+        let kept = if departs { commit.blobs.clone() } else { Vec::new() };
         let committed = self.inner.commit(commit).await?;
         if !appended.is_empty() {
             let mut state = self.world.state();
@@ -68,6 +80,7 @@ impl Store for WatchedStore {
                     state.note(|| format!("{} {} {} {}", append.stream, event.kind, event.actor, event.data));
                 }
             }
+            state.log.extend(kept.into_iter().map(|blob| Happened::Kept(blob.bytes)));
             state.log.push(Happened::Committed(appended));
         }
         Ok(committed)

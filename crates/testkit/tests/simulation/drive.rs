@@ -44,6 +44,10 @@ pub(crate) struct Ended {
     /// Rollbacks that came to their end.
     pub(crate) rolled_back: u32,
     pub(crate) aborted: u32,
+    /// Departures of trains that started something, those that were left out, and notices that were owed.
+    pub(crate) departed: u32,
+    pub(crate) left_out: u32,
+    pub(crate) notices: u32,
     pub(crate) events: u64,
     pub(crate) impatient: u32,
     pub(crate) steps: u64,
@@ -60,6 +64,8 @@ pub(crate) struct Sim {
     worker: Arc<Engine>,
     turn: Option<Turn>,
     pub(crate) queue: Queue,
+    /// By what people change their minds just before a deployment.
+    pub(crate) spoils: Arc<Mutex<Chance>>,
     pub(crate) versions: u32,
     /// Whether the store answers at once, so that others can come in between.
     pub(crate) immediate: bool,
@@ -77,7 +83,8 @@ impl Sim {
         let world = SimWorld::new(seed, start);
         let store: Arc<dyn Store> = Arc::new(WatchedStore::new(inner, &world));
         let mut chance = Chance::new(seed, "people");
-        let team = Team::by(&mut Chance::new(seed, "team"));
+        let mut team = Team::by(&mut Chance::new(seed, "team"));
+        crate::trains::equip(&mut team.policy, &mut Chance::new(seed, "trains"));
         if chance.percent(85) {
             world.state().faults = Faults::some();
         }
@@ -96,6 +103,7 @@ impl Sim {
             latest: start,
             turn: None,
             queue,
+            spoils: Arc::new(Mutex::new(Chance::new(seed, "spoils"))),
             versions: 0,
             immediate,
             steps: 0,
@@ -112,7 +120,8 @@ impl Sim {
     /// An engine as a new process has it.
     pub(crate) fn engine(&self) -> Arc<Engine> {
         let inject = SimInject::new(&self.world);
-        let engine = Engine::new(self.store.clone(), self.world.ports(), places());
+        let reader = Arc::new(crate::trains::Reader(self.team.definition.clone()));
+        let engine = Engine::new(self.store.clone(), self.world.ports(), places()).with_procedures(reader);
         if !self.immediate {
             return Arc::new(engine.with_faults(Arc::new(inject)));
         }
@@ -124,7 +133,8 @@ impl Sim {
                 meanwhile(&other, &world, next);
             }
         });
-        Arc::new(engine.with_faults(Arc::new(inject.with_interloper(interloper))))
+        let inject = inject.with_interloper(interloper);
+        Arc::new(engine.with_faults(Arc::new(inject.with_somebody_after_commits(self.spoiler()))))
     }
 
     pub(crate) fn fail(&self, what: impl Into<String>) {
@@ -164,6 +174,9 @@ impl Sim {
                 shallow: false,
             });
         }
+        if self.has_trains() {
+            self.procedure_file(true);
+        }
         let first = self.team.policy.clone();
         let by = people::actor(&named("ann"));
         for _ in 0..50 {
@@ -185,6 +198,9 @@ impl Sim {
         self.steps += 1;
         if self.chance.percent(25) {
             self.prepare_meanwhile();
+        }
+        if self.has_trains() && self.chance.percent(7) {
+            return self.about_the_train().await;
         }
         match self.chance.below(100) {
             0..43 => self.work(true).await,
@@ -492,6 +508,6 @@ fn meanwhile(engine: &Arc<Engine>, world: &SimWorld, what: Meanwhile) {
     }
 }
 
-fn places() -> Places {
+pub(crate) fn places() -> Places {
     Places { work: PathBuf::from("/nowhere/tollgate-simulation"), holder: "simulation".into() }
 }

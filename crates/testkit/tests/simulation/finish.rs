@@ -43,6 +43,7 @@ impl Sim {
             }
         }
         self.facts_mend();
+        self.no_more_trains().await;
         let mut retries = BTreeMap::new();
         let mut rounds = 0;
         let mut back = false;
@@ -100,7 +101,7 @@ impl Sim {
     }
 
     /// The engine does what is due, until nothing is.
-    async fn settle(&mut self) {
+    pub(crate) async fn settle(&mut self) {
         for _ in 0..200 {
             self.work(false).await;
             self.catch_up();
@@ -226,6 +227,14 @@ impl Sim {
                 }
             }
         }
+        let mail = self.world.state().mail.clone();
+        for wrong in self.oracle.trains.open().into_iter().chain(self.oracle.told.unkept(&mail)) {
+            self.fail(wrong);
+        }
+        let ends = self.oracle.trains.ends();
+        let count = |how: &str| ends.get(how).copied().unwrap_or_default();
+        (self.ended.departed, self.ended.left_out) = (count("departed"), count("skipped"));
+        self.ended.notices = self.oracle.told.count();
         self.ended.events = self.oracle.events;
         self.ended.steps = self.steps;
         self.check_outbox().await;

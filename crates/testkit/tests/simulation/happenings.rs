@@ -156,6 +156,10 @@ impl Sim {
         let mut policy = (*self.oracle.in_force()?).clone();
         let names: Vec<EnvironmentName> = policy.environments.keys().cloned().collect();
         let name = self.chance.pick(&names)?.clone();
+        if self.has_trains() && self.chance.percent(20) {
+            crate::trains::change(&mut policy, &mut self.chance);
+            return Some(policy);
+        }
         match self.chance.below(13) {
             10 => policy.risk = Some(crate::risks::rules(&mut self.chance)),
             11 | 12 => crate::signed::revoke(&mut policy, &mut self.chance),

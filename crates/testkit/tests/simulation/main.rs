@@ -8,14 +8,17 @@ mod facts;
 mod finish;
 mod happenings;
 mod judge;
+mod notices;
 mod oracle;
 mod people;
 mod respins;
 mod risks;
 mod rollbacks;
 mod signed;
+mod spoils;
 mod team;
 mod timing;
+mod trains;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,6 +96,9 @@ fn simulate_all(share: u64, one: impl Fn(u64) -> Result<Ended, String> + Sync) {
                 total.superseded += ended.superseded;
                 total.rolled_back += ended.rolled_back;
                 total.impatient += ended.impatient;
+                total.departed += ended.departed;
+                total.left_out += ended.left_out;
+                total.notices += ended.notices;
                 total.events += ended.events;
                 total.steps += ended.steps;
             }
@@ -101,7 +107,8 @@ fn simulate_all(share: u64, one: impl Fn(u64) -> Result<Ended, String> + Sync) {
             ),
         }
     }
-    let all_kinds = total.done > 0 && total.superseded > 0 && total.rolled_back > 0;
+    let trains = total.departed > 0 && total.left_out > 0 && total.notices > 0;
+    let all_kinds = total.done > 0 && total.superseded > 0 && total.rolled_back > 0 && trains;
     assert!(count < 20 || all_kinds, "too little happened: {total:?}");
     #[expect(clippy::print_stderr, reason = "shown with --no-capture")]
     {

@@ -5,17 +5,21 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tollgate_core::event::{ApprovalTarget, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent};
-use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, PersonName, ReleaseId, RunId};
+use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, PersonName, ReleaseId, RunId, StepId};
 use tollgate_core::journal::{Hash, StreamId, StreamVersion};
 use tollgate_core::model::Policy;
 use tollgate_core::plan::{Body, Plan};
-use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, Run, RunStatus, Running};
+use tollgate_core::state::{
+    EnvironmentState, PolicyState, ReleaseState, Run, RunStatus, Running, StepStatus,
+};
 use tollgate_core::view::{View, effect_id};
 use tollgate_testkit::world::{Appended, Happened, Started};
 
 use crate::judge::Judging;
+use crate::notices::Told;
 use crate::rollbacks::Reins;
 use crate::team::{SERVICE, named};
+use crate::trains::Trains;
 
 /// A time in which an environment ran something that was verified there.
 #[derive(Debug)]
@@ -37,6 +41,9 @@ pub(crate) struct Oracle {
     /// Where only a rollback goes.
     pub(crate) reins: Reins,
     pub(crate) policy: PolicyState,
+    /// How the departures of trains stand, and what people are told.
+    pub(crate) trains: Trains,
+    pub(crate) told: Told,
     /// What facts were in the world, and when.
     pub(crate) facts: BTreeMap<String, Vec<tollgate_testkit::world::Stretch>>,
     /// With which key tags and commits are signed in the world.
@@ -58,6 +65,11 @@ impl Oracle {
     pub(crate) fn take_in(&mut self, log: Vec<Happened>) {
         for happened in log {
             match happened {
+                Happened::Kept(plan) => {
+                    if let Ok(plan) = serde_json::from_slice::<Plan>(&plan) {
+                        self.plans.entry(plan.id()).or_insert_with(|| Arc::new(plan));
+                    }
+                }
                 Happened::Committed(appended) => self.committed(&appended),
                 Happened::Started(started) => self.started(&started),
             }
@@ -127,8 +139,16 @@ impl Oracle {
             if let Event::Policy(event) = &entry.event {
                 self.before_policy(entry, event);
                 self.policy.apply(entry.at, &entry.actor, event);
+                if let (PolicyEvent::Adopted { .. }, Some(in_force)) = (event, self.in_force()) {
+                    self.trains.adopted(entry.at, &in_force);
+                }
             }
         }
+        let in_force = self.in_force();
+        let wrong = self.trains.take_in(&entries, in_force.as_deref());
+        self.violations.extend(wrong);
+        let wrong = self.told.take_in(&entries, in_force.as_deref());
+        self.violations.extend(wrong);
         for entry in &entries {
             if let (Event::Environment(event), StreamId::Environment(_, name)) = (&entry.event, &entry.stream)
             {
@@ -196,7 +216,9 @@ impl Oracle {
                 }
                 self.in_time(&state, run, step, entry.at);
             }
-            ReleaseEvent::EffectLeased { effect, epoch, .. } => {
+            ReleaseEvent::EffectLeased { run, step, effect, epoch } => {
+                let wrong = self.tried_again(id, &state, (run, step), entry.at);
+                self.violations.extend(wrong);
                 let before = self.leases.iter().rev().find(|(_, leased, _)| leased == effect);
                 if before.is_some_and(|(_, _, before)| before >= epoch) {
                     self.violation(format!("{effect} is leased at epoch {epoch} again"));
@@ -319,6 +341,28 @@ impl Oracle {
             | EnvironmentEvent::RolledBack { .. }
             | EnvironmentEvent::Released { .. } => {}
         }
+    }
+
+    /// What speaks against another try of a deployment, which takes no environment: it holds it since the first one. What
+    /// another process takes over goes on.
+    fn tried_again(
+        &self,
+        id: ReleaseId,
+        release: &ReleaseState,
+        (run, step): (&RunId, &StepId),
+        at: Timestamp,
+    ) -> Vec<String> {
+        let Some(run) = release.run(run) else { return Vec::new() };
+        let begins = run.steps.get(step).is_some_and(|step| matches!(step.status, StepStatus::Wanted { .. }));
+        let Some((plan, in_force)) = self.plan(run).zip(self.in_force()).filter(|_| begins) else {
+            return Vec::new();
+        };
+        let deploys = plan.step(step).filter(|step| matches!(step.body, Body::Deploy(_)));
+        let Some(name) = deploys.and_then(|step| step.environment.as_ref()) else { return Vec::new() };
+        let judging = Judging { oracle: self, release, run, plan, name, at, id };
+        let rules = [&in_force, &Arc::new(plan.policy.clone())];
+        let wrong = rules.into_iter().filter_map(|policy| judging.enter(policy, &in_force));
+        wrong.map(|wrong| format!("{wrong}, at another try")).collect()
     }
 
     /// Whoever is about to deploy holds the environment.
