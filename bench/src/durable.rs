@@ -62,7 +62,15 @@ pub(crate) async fn run(runs: usize) -> Outcome {
 
 /// Puts the rules in force and gives the plan that every run starts from.
 pub(crate) async fn prepare(engine: &Engine) -> Result<(Plan, Actor), Box<dyn std::error::Error>> {
-    let loaded = tollgate_procedure::load(PROCEDURE, "bench", &|_| Err("no files".into()));
+    prepare_with(engine, PROCEDURE).await
+}
+
+/// The same with another procedure, in which there is somebody called `ana`.
+pub(crate) async fn prepare_with(
+    engine: &Engine,
+    procedure: &str,
+) -> Result<(Plan, Actor), Box<dyn std::error::Error>> {
+    let loaded = tollgate_procedure::load(procedure, "bench", &|_| Err("no files".into()));
     let (Some(definition), Some(policy)) = (&loaded.definition, &loaded.policy) else {
         return Err(loaded.render(false).into());
     };

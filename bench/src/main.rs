@@ -1,12 +1,13 @@
 //! Benchmarks. What is compared is measured in the same run on the same disk; read the ratios, not the seconds.
 //!
-//! `cargo run --release -p bench -- durable` · `waiting` · `forward` · `status PATH-OF-TOLLGATE` · `history PATH-OF-TOLLGATE [--rivals]`
+//! `cargo run --release -p bench -- durable` · `waiting` · `forward` · `why` · `status PATH-OF-TOLLGATE` · `history PATH-OF-TOLLGATE [--rivals]`
 
 mod durable;
 mod forward;
 mod history;
 mod status;
 mod waiting;
+mod why;
 mod world;
 
 use std::process::ExitCode;
@@ -28,13 +29,14 @@ fn main() -> ExitCode {
         "durable" => runtime.block_on(durable::run(count(2_000))),
         "waiting" => runtime.block_on(waiting::run(count(100_000))),
         "forward" => forward::run(count(1_000)),
+        "why" => runtime.block_on(why::run(count(1_000))),
         "status" => status::run(number.as_deref().unwrap_or("target/release/tollgate")),
         "history" => {
             let rivals = arguments.next().is_some_and(|option| option == "--rivals");
             history::run(number.as_deref().unwrap_or("target/release/tollgate"), rivals)
         }
         _ => {
-            Err("say what to measure: durable [RUNS], waiting [RUNS], forward [RELEASES], status [TOLLGATE], history [TOLLGATE]"
+            Err("say what to measure: durable [RUNS], waiting [RUNS], forward [RELEASES], why [GATES], status [TOLLGATE], history [TOLLGATE]"
                 .into())
         }
     };

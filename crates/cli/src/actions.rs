@@ -1,7 +1,8 @@
 //! What people can do about what holds a release: the command to type, and who may.
 
+use tollgate_core::decide::others;
 use tollgate_core::explain::Holding;
-use tollgate_core::gate::{Action, WaitsOn};
+use tollgate_core::gate::{Action, Hold, WaitsOn};
 use tollgate_core::ids::PersonName;
 use tollgate_core::typed::{Typed, is_first_choice};
 use tollgate_core::view::View;
@@ -29,7 +30,7 @@ impl Actions<'_> {
             .how
             .iter()
             .filter(|action| all || hold.how.len() == 1 || is_first_choice(action))
-            .filter_map(|action| Some((self.command(action)?, self.others(action))))
+            .filter_map(|action| Some((self.command(action)?, self.others(hold, action))))
             .collect();
         let who = match (hold.anybody, hold.who.as_slice()) {
             (true, _) => "anybody can",
@@ -54,10 +55,8 @@ impl Actions<'_> {
     }
 
     /// Who may do this, where these are others than those the hold names.
-    fn others(&self, action: &Action) -> Option<String> {
-        let Action::Waive(_) = action else { return None };
-        let policy = self.view.policy.as_ref()?;
-        Some(names(&policy.members(policy.waivers.as_ref()?)))
+    fn others(&self, hold: &Hold, action: &Action) -> Option<String> {
+        Some(names(&others(self.view, hold, action)?))
     }
 
     /// The command that does something; `None` where nothing has to be done.

@@ -197,10 +197,11 @@ fn release(entry: &Entry, event: &ReleaseEvent) -> Described {
         ReleaseEvent::Answered { question, answer } => {
             say("✓", GOOD, format!("{who} answered {}: {answer}", asked(question)))
         }
-        ReleaseEvent::Waived { target, why, follow_up, .. } => {
+        ReleaseEvent::Waived { target, why, until, follow_up, .. } => {
+            let until = until.map(|until| format!(" until {}", crate::when::at(until))).unwrap_or_default();
             let follow_up =
                 follow_up.as_ref().map(|text| format!("; to be done: {text}")).unwrap_or_default();
-            say("!", WAITS, format!("{who} waived {}: {why}{follow_up}", waived(target)))
+            say("!", WAITS, format!("{who} waived {}{until}: {why}{follow_up}", waived(target)))
         }
         ReleaseEvent::RiskSaid { level, from, why, .. } => {
             say("!", WAITS, format!("{who} says that the risk is {level}, and not {from}: {why}"))

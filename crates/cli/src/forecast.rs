@@ -20,7 +20,9 @@ pub(crate) fn shown(forecast: &Forecast) -> String {
         return String::new();
     }
     if let Some(never) = nowhere(forecast) {
-        return format!("\n{} none: it does not get past {}\n", styled(HEAD, "forecast"), line(&never.what));
+        let told = format!("none: it does not get past {}: {}", line(&never.what), line(&never.why));
+        let told = wrapped(&told, 2);
+        return format!("\n{} {}", styled(HEAD, "forecast"), told.trim_start());
     }
     let width = forecast.arrivals.iter().map(|one| one.environment.as_str().len()).max().unwrap_or(0);
     let mut text = format!("\n{}\n", styled(HEAD, "forecast"));

@@ -4,14 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::decide::{Counting, Entering, approval_rules, gates, nowhere};
-use crate::event::ApprovalTarget;
+use crate::actor::Actor;
+use crate::decide::{Counting, Entering, approval_rules, decide, gates, nowhere};
+use crate::event::{ApprovalTarget, Event, ReleaseEvent};
 use crate::gate::GateReport;
 use crate::ids::{EnvironmentName, PersonName};
 use crate::model::ApprovalRule;
-use crate::plan::{Plan, PlannedStep, list};
+use crate::plan::{Body, Plan, PlannedStep, list};
 use crate::state::Run;
-use crate::view::View;
+use crate::view::{Stimulus, View};
 use jiff::Timestamp;
 
 /// What a yes does.
@@ -155,10 +156,7 @@ fn closed_beside(entering: Entering<'_>, environment: &EnvironmentName, gate: &s
 
 fn follows(plan: &Plan, target: &ApprovalTarget, others: &[String]) -> String {
     let version = &plan.version.text;
-    let does = |environment: &EnvironmentName| match &plan.rollback {
-        Some(rollback) => format!("takes {environment} from {} back to {version}", rollback.from_text()),
-        None => format!("ships {version} to {environment}"),
-    };
+    let does = |environment| goes_to(plan, environment);
     match (target, others) {
         (ApprovalTarget::Gate(environment, _), []) => format!("{} now", does(environment)),
         (ApprovalTarget::Gate(environment, _), others) => {
@@ -167,4 +165,28 @@ fn follows(plan: &Plan, target: &ApprovalTarget, others: &[String]) -> String {
         }
         (ApprovalTarget::Step(..), _) => format!("lets {version} go on"),
     }
+}
+
+/// What it does that a plan goes to an environment.
+fn goes_to(plan: &Plan, environment: &EnvironmentName) -> String {
+    let version = &plan.version.text;
+    match &plan.rollback {
+        Some(rollback) => format!("takes {environment} from {} back to {version}", rollback.from_text()),
+        None => format!("ships {version} to {environment}"),
+    }
+}
+
+/// What anything that somebody does sets in motion at once, in words: the environments that are open for the release then and were
+/// not before. Nothing where there is none, or where it would be refused.
+pub fn sets_in_motion(view: &View, stimulus: &Stimulus, actor: &Actor, now: Timestamp) -> Option<String> {
+    let decision = decide(view.clone(), stimulus, actor, now).ok()?;
+    let mut found: Vec<String> = Vec::new();
+    for entry in &decision.entries {
+        let Event::Release(ReleaseEvent::StepDone { run, step, .. }) = &entry.event else { continue };
+        let Some(plan) = decision.after.plans.get(run) else { continue };
+        let entered = plan.step(step).filter(|planned| matches!(planned.body, Body::Enter));
+        let told = entered.and_then(|planned| Some(goes_to(plan, planned.environment.as_ref()?)));
+        found.extend(told.filter(|told| !found.contains(told)));
+    }
+    (!found.is_empty()).then(|| format!("{} now", found.join(" and ")))
 }

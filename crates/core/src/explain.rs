@@ -35,8 +35,8 @@ pub struct Holding {
     pub hold: Hold,
 }
 
-/// Everything that holds the runs of a release, in the order in which it binds: that of their plans. Never empty while a run
-/// is not finished.
+/// Everything that holds the runs of a release, in the order of their plans; which of it binds is told by a forecast
+/// ([`crate::forward::forecast::Forecast::binding_first`]). Never empty while a run is not finished.
 pub fn explain(view: &View, now: Timestamp) -> Vec<Holding> {
     let view = &*view.with_hand_overs(now);
     let mut found = holdings(view, now);

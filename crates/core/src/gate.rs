@@ -102,7 +102,7 @@ pub enum WaitsOn {
 pub enum Action {
     /// Approve.
     Approve(ApprovalTarget),
-    /// Take back a no.
+    /// Take back a word: a no, or a yes of somebody who is missing for another gate.
     Revoke(ApprovalTarget),
     /// Say who fills a role.
     Assign(RoleName),

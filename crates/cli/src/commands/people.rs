@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use tollgate_core::actor::Actor;
-use tollgate_core::consequence::{Consequence, consequence};
+use tollgate_core::consequence::{Consequence, consequence, sets_in_motion};
 use tollgate_core::decide::decide;
 use tollgate_core::event::{ApprovalTarget, Asked, Ballot, WaiverTarget};
 use tollgate_core::gate::Action;
@@ -289,6 +289,12 @@ impl Acting {
 
     /// Writes it down, then carries the release on. That it was accepted is success, however the release stands then.
     pub(crate) async fn take(&self, app: &App, stimulus: Stimulus, onward: bool) -> Result<Exit, CliError> {
+        if !matches!(stimulus, Stimulus::Approve { .. })
+            && let Some(told) = sets_in_motion(&self.view, &stimulus, &self.actor, self.now())
+        {
+            let told = line(&format!("this {told}"));
+            app.output.say(format!("{} {}", styled(FAINT, "·"), styled(FAINT, told)));
+        }
         self.opened.engine.submit(&self.opened.service, self.release, stimulus, &self.actor).await?;
         if onward {
             self.opened.carry_on_release(app, &self.progress, self.release).await?;

@@ -9,7 +9,7 @@ use tollgate_core::forward::forecast::Forecast;
 use tollgate_core::notices::{Notice, NoticeStatus};
 use tollgate_core::plan::Body;
 use tollgate_core::risk::{Risk, of_run};
-use tollgate_core::state::{Run, RunStatus, StepStatus};
+use tollgate_core::state::{Run, RunStatus, StepStatus, Waiver};
 use tollgate_core::view::View;
 use tollgate_engine::ReleaseRow;
 
@@ -40,7 +40,7 @@ struct OneRelease<'a> {
     runs: &'a [Run],
     #[serde(skip_serializing_if = "Option::is_none")]
     risk: Option<Risk>,
-    waivers_given: &'a [tollgate_core::state::Waiver],
+    waivers_given: &'a [Waiver],
     undelivered: Vec<&'a Notice>,
     holds: &'a [Holding],
     forecast: &'a Forecast,
@@ -82,7 +82,8 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
     for run in &view.release.runs {
         plans.insert(run.id, opened.engine.plan_blob(&run.plan).await?);
     }
-    let holds = explain(&view, opened.engine.world.clock.now());
+    let now = opened.engine.world.clock.now();
+    let holds = explain(&view, now);
     let forecast = opened.engine.forecast(&view).await?;
     let one = OneRelease {
         row: &row,
@@ -106,18 +107,7 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
                 text.push_str(&steps(run, plan, view.release.candidates.len() > 1));
             }
         }
-        for waiver in &view.release.waivers {
-            let follow_up = waiver.follow_up.as_ref().map(|text| format!("; to be done: {}", line(text)));
-            text.push_str(&format!(
-                "{} {} waived by {} at {}: {}{}\n",
-                styled(WAITS, "!"),
-                line(&tollgate_core::typed::waived(&waiver.target)),
-                waiver.by,
-                when::at(waiver.at),
-                line(&waiver.why),
-                follow_up.unwrap_or_default()
-            ));
-        }
+        text.push_str(&waivers(&view.release.waivers, now));
         text.push_str(&undelivered(view.release.notices.undelivered()));
         text.push_str(&crate::forecast::shown(&forecast));
         if !holds.is_empty() {
@@ -130,6 +120,28 @@ pub(crate) async fn run(app: &App, args: &StatusArgs) -> Result<Exit, CliError> 
         text
     })?;
     Ok(Exit::Done)
+}
+
+/// What was waived, by whom, until when, and why.
+pub(crate) fn waivers(waivers: &[Waiver], now: jiff::Timestamp) -> String {
+    let one = |waiver: &Waiver| {
+        let follow_up = waiver.follow_up.as_ref().map(|text| format!("; to be done: {}", line(text)));
+        let until = match waiver.until {
+            None => String::new(),
+            Some(until) if until > now => format!(", until {} ({})", when::at(until), when::ago(until, now)),
+            Some(until) => format!(", ran out at {} ({})", when::at(until), when::ago(until, now)),
+        };
+        format!(
+            "{} {} waived by {} at {}{until}: {}{}\n",
+            styled(WAITS, "!"),
+            line(&tollgate_core::typed::waived(&waiver.target)),
+            waiver.by,
+            when::at(waiver.at),
+            line(&waiver.why),
+            follow_up.unwrap_or_default()
+        )
+    };
+    waivers.iter().map(one).collect()
 }
 
 /// What nobody was told.

@@ -59,6 +59,8 @@ pub struct Count {
     pub can: Vec<PersonName>,
     /// Who of the group may not, and why.
     pub excluded: Vec<(PersonName, &'static str)>,
+    /// Who could approve and is needed for another gate of the environment, and for which.
+    pub kept: Vec<(PersonName, GateName)>,
 }
 
 impl Count {
@@ -103,6 +105,7 @@ impl Count {
                 self.excluded.iter().filter(|(person, _)| self.void.iter().all(|(one, _)| one != person));
             parts.extend(others.map(|(person, why)| format!("{person} cannot approve: {why}")));
         }
+        parts.extend(self.kept.iter().map(|(person, gate)| format!("{person} is needed for `{gate}`")));
         parts.join("; ")
     }
 }
@@ -236,26 +239,53 @@ impl Counting<'_> {
 
     /// Whoever is away is not asked where somebody stands in for them.
     fn absent(&self, members: &[PersonName], count: &mut Count) {
+        let mut can = std::mem::take(&mut count.can);
+        self.stand_ins(members, &mut can, |person| {
+            !count.yes.contains(person)
+                && !count.refused.iter().any(|(other, _)| other == person)
+                && self.fills_another(person, None).is_none()
+        });
+        count.can = can;
+    }
+
+    /// Takes those who stand in for whoever is away, where they fit.
+    fn stand_ins(&self, members: &[PersonName], can: &mut [PersonName], fits: impl Fn(&PersonName) -> bool) {
         let Entering { view, plan, now, .. } = self.entering;
         let policy = view.policy.as_deref().unwrap_or(&plan.policy);
         for member in members {
-            let Some(at) = count.can.iter().position(|person| person == member) else { continue };
+            let Some(at) = can.iter().position(|person| person == member) else { continue };
             let Some(absent) = policy.people.get(member).filter(|person| person.is_away(now)) else {
                 continue;
             };
             let fits = |person: &&PersonName| {
                 policy.people.contains_key(*person)
                     && !members.contains(person)
-                    && !count.can.contains(person)
-                    && !count.yes.contains(person)
-                    && !count.refused.iter().any(|(other, _)| other == *person)
+                    && !can.contains(person)
                     && self.excluded(person).is_none()
-                    && self.fills_another(person, None).is_none()
+                    && fits(person)
             };
             if let Some(person) = absent.stand_in.as_ref().filter(fits) {
-                count.can[at] = person.clone();
+                can[at] = person.clone();
             }
         }
+    }
+
+    /// Who could approve if nobody had said anything yet.
+    pub(super) fn could(&self) -> Vec<PersonName> {
+        let members = self.entering.view.members(self.entering.plan, &self.by());
+        let mut could = members.clone();
+        could.retain(|person| self.excluded(person).is_none());
+        self.stand_ins(&members, &mut could, |_| true);
+        could
+    }
+
+    /// Whether a yes counts by itself, whatever else whoever gave it has said.
+    pub(super) fn stands(&self, opinion: &Opinion) -> bool {
+        let Entering { view, plan, .. } = self.entering;
+        matches!(opinion.says, Says::Yes { .. })
+            && view.may_at(plan, Some(&self.by()), opinion.by.person(), opinion.at)
+            && opinion.by.person().is_some_and(|person| self.excluded(person).is_none())
+            && self.void(opinion).is_none()
     }
 
     /// Whether a yes of somebody would count here if the rule named them.
@@ -342,11 +372,7 @@ impl Counting<'_> {
                 && other_environment == environment
                 && other != gate;
             let counts = |rule: &&ApprovalRule| {
-                let there = Counting { entering: self.entering, rule, target: &opinion.target };
-                matches!(opinion.says, Says::Yes { .. })
-                    && view.may_at(plan, Some(&there.by()), Some(person), opinion.at)
-                    && there.excluded(person).is_none()
-                    && there.void(opinion).is_none()
+                Counting { entering: self.entering, rule, target: &opinion.target }.stands(opinion)
             };
             let fills = live && approval_rules(view, plan, environment, other).iter().any(counts);
             fills.then(|| other.clone())

@@ -198,23 +198,27 @@ impl Entering<'_> {
                 self.hold(freeze.to_owned(), why, WaitsOn::Person).or_abort(self.run.id),
             );
         };
-        let target = ApprovalTarget::Gate(self.environment.clone(), gate);
-        let count = Counting { entering: *self, rule, target: &target }.count();
+        let target = ApprovalTarget::Gate(self.environment.clone(), gate.clone());
+        let mut count = Counting { entering: *self, rule, target: &target }.count();
         if let Some(open) = count.open(rule) {
             return GateAnswer::Open(format!("{exempt} from {freeze}: {open}"));
         }
+        let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
+        let back = self.arrange(&gate, &mut count).filter(|_| sealed);
         let why = format!(
             "frozen until {}; {exempt}, if approved: {}",
             second(state.freeze.end()),
             count.why(rule)
         );
-        let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
         let mut hold = self.hold(freeze.to_owned(), why, WaitsOn::Time);
         (hold.since, hold.earliest) = (Some(state.freeze.start()), Some(state.freeze.end()));
         hold.how = vec![Action::Wait];
         if sealed {
             hold.how.extend(approval_actions(&target, count.refused.is_empty(), count.missing(rule) == 0));
             hold.who = count.who(rule);
+        }
+        if let Some(back) = back {
+            hold = self.taken_back(back, hold);
         }
         hold.how.push(Action::Thaw(state.number));
         GateAnswer::Closed(hold)
@@ -311,6 +315,19 @@ pub(super) fn exemption_rule<'a>(
     let attempt = attempt(view, plan, environment, &components);
     let (place, _) = state.freeze.exempting_it(&attempt).filter(|_| state.freeze.covers(&attempt))?;
     state.extra.get(place).filter(|rule| rule.count > 0)
+}
+
+/// What is exempt from the freezes under way once it is approved: the gates that this is done by.
+pub(super) fn exemption_gates(entering: &Entering<'_>) -> Vec<GateName> {
+    let Entering { view, plan, environment, now, .. } = *entering;
+    if view.freezes.iter().all(|state| state.extra.is_empty()) {
+        return Vec::new();
+    }
+    let components: Vec<ComponentName> = plan.definition.components.keys().cloned().collect();
+    let attempt = attempt(view, plan, environment, &components);
+    let asks = |state: &&FreezeState| matches!(state.freeze.judge(now, &attempt), Frozen::Exempt { by } if by.approvals() > 0);
+    let named = |state: &FreezeState| GateName::new(exemption_gate(state.number)).ok();
+    view.freezes.iter().filter(asks).filter_map(named).collect()
 }
 
 /// Who can lift a freeze before its end; empty where anybody who is known can.

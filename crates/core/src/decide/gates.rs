@@ -2,9 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answering::{answered_otherwise, to_blame};
 use super::approvals::Counting;
 use super::checklists::Listing;
 use super::effects::encoded_bytes;
+use super::places::TakeBack;
 use super::remind::acting;
 use super::roles::{of_role, of_role_that};
 use super::votes::{Standing, Voting};
@@ -328,7 +330,7 @@ impl<'a> Entering<'a> {
             GateKind::TimeBudget(budget) => self.time_budget(name, budget, policy),
             GateKind::Require { that } => match eval_condition(that, &facts) {
                 Ok(true) => GateAnswer::Open(format!("`{}` is true", that.source())),
-                Ok(false) => self.closed(name, leaves(that, &facts)),
+                Ok(false) => self.untrue(name, that, &facts),
                 Err(error) => self.not_known(name, "it cannot be told", &error),
             },
         }
@@ -338,6 +340,19 @@ impl<'a> Entering<'a> {
     pub(super) fn closed(&self, name: &GateName, why: String) -> GateAnswer {
         let hold = self.hold(format!("gate `{name}` of {}", self.environment), why, WaitsOn::Person);
         let hold = Hold { who: self.waivers(), how: self.waiving(name), ..hold };
+        GateAnswer::Closed(hold.or_abort(self.run.id))
+    }
+
+    /// Closed by a condition: whoever gave an answer that makes it false can give another one, where that can help.
+    fn untrue(&self, name: &GateName, that: &Expr, facts: &dyn Facts) -> GateAnswer {
+        let questions = to_blame(self.plan, that, &explain_false(that, facts), facts);
+        let why = leaves(that, facts);
+        if questions.is_empty() {
+            return self.closed(name, why);
+        }
+        let hold = self.hold(format!("gate `{name}` of {}", self.environment), why, WaitsOn::Person);
+        let hold = Hold { who: self.waivers(), how: self.waiving(name), ..hold };
+        let hold = answered_otherwise(self.view, self.plan, &questions, hold);
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 
@@ -385,7 +400,8 @@ impl<'a> Entering<'a> {
 
     pub(super) fn waived(&self, gate: &GateName) -> Option<GateAnswer> {
         let waiver = self.waiver(gate)?;
-        Some(GateAnswer::Open(format!("waived by {}: {}", waiver.by, waiver.why)))
+        let until = waiver.until.map(|until| format!(" until {}", second(until))).unwrap_or_default();
+        Some(GateAnswer::Open(format!("waived by {}{until}: {}", waiver.by, waiver.why)))
     }
 
     /// The waiver that lets a gate pass now.
@@ -460,10 +476,19 @@ impl<'a> Entering<'a> {
         GateAnswer::Closed(of_role(self.view, self.plan, by, hold).or_abort(self.run.id))
     }
 
+    /// The same, where somebody has to take back a yes elsewhere first.
+    pub(super) fn taken_back(&self, back: TakeBack, mut hold: Hold) -> Hold {
+        hold.why = format!("{}; {}", hold.why, back.words());
+        hold.how.retain(|action| !matches!(action, Action::Approve(_)));
+        hold.how.insert(0, Action::Revoke(ApprovalTarget::Gate(self.environment.clone(), back.gate)));
+        hold.who = vec![back.person];
+        hold
+    }
+
     fn approval(&self, name: &GateName, rule: &ApprovalRule) -> GateAnswer {
         let target = ApprovalTarget::Gate(self.environment.clone(), name.clone());
         let counting = Counting { entering: *self, rule, target: &target };
-        let count = counting.count();
+        let mut count = counting.count();
         if let Some(open) = count.open(rule) {
             return GateAnswer::Open(open);
         }
@@ -476,12 +501,16 @@ impl<'a> Entering<'a> {
             );
         }
         let enough = !sealed || count.missing(rule) == 0;
+        let back = if enough { None } else { self.arrange(name, &mut count) };
         let mut how = approval_actions(&target, count.refused.is_empty(), enough);
         how.extend(self.waiving(name));
         let who = if sealed { count.who(rule) } else { count.refusers() };
         let since = self.approval_ran_out(rule, &target);
         let hold = self.hold(what, count.why(rule), WaitsOn::Person);
-        let hold = Hold { who, how, since, ..hold };
+        let mut hold = Hold { who, how, since, ..hold };
+        if let Some(back) = back {
+            hold = self.taken_back(back, hold);
+        }
         let acts = |person: &PersonName| counting.has_place(person);
         let hold = of_role_that(self.view, self.plan, Some(&rule.by), hold, acts);
         GateAnswer::Closed(hold.or_abort(self.run.id))

@@ -5,6 +5,7 @@
 
 mod acts;
 mod advance;
+mod answering;
 mod answers;
 mod approvals;
 mod artifacts;
@@ -25,6 +26,7 @@ mod notices;
 mod pace;
 mod packing;
 mod people;
+mod places;
 mod policy;
 mod remind;
 mod required;
@@ -40,6 +42,7 @@ mod timing;
 mod votes;
 mod waive;
 
+pub use answering::others;
 pub use approvals::{Count, Counting, approval_rules, covered_facets};
 pub use checklists::{Line, LineStanding, checklist};
 pub use facets::makes_content;
@@ -57,6 +60,7 @@ pub(crate) use gates::of_environment as gates_of;
 pub(crate) use gates::{approval_actions, clipped, gates_of_step, knowing, waivers};
 pub(crate) use load::{accepting, against};
 pub(crate) use look::{changes_history, conditions_left, fails_again, live_until, nowhere, saw};
+pub(crate) use places::can_be_filled;
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
 pub(crate) use remind::{acting, next_nudge, patience_of, waits};
 pub(crate) use roles::{of_role, of_role_that};

@@ -16,11 +16,13 @@ use super::willing::{Willing, answer};
 use super::{Bounds, Cast, Deed, Driven, End, Look, Played, Stage, drive};
 use crate::act::{Act, Outcome, Report};
 use crate::actor::Actor;
-use crate::event::{Asked, DeploymentOutcome, EnvironmentEvent, Seen};
+use crate::decide::clipped;
+use crate::event::{Asked, DeploymentOutcome, EnvironmentEvent, RunOutcome, Seen};
+use crate::explain::{Holding, explain, holdings as plain_holdings};
 use crate::gate::WaitsOn;
-use crate::ids::{EnvironmentName, StepId};
+use crate::ids::{EnvironmentName, RunId, StepId};
 use crate::plan::{Body, Plan, PlannedStep};
-use crate::state::{PolicyState, StepStatus};
+use crate::state::{PolicyState, Run, RunStatus, StepStatus};
 use crate::view::{View, later};
 
 /// How far a forecast goes.
@@ -40,6 +42,79 @@ pub struct Forecast {
     pub arrivals: Vec<Arrival>,
     /// What was assumed, since no earlier release tells it.
     pub assumed: Vec<Assumption>,
+    /// What holds it now, and until when.
+    pub held: Vec<HeldUntil>,
+}
+
+/// Until when something holds a release that holds it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HeldUntil {
+    /// The run.
+    pub run: RunId,
+    /// The step; none where the run as a whole is held.
+    pub step: Option<StepId>,
+    /// The gate, where it is one.
+    pub gate: Option<String>,
+    /// What it is.
+    pub what: String,
+    /// Until when, with everything as long as it usually takes; none where it goes on holding it.
+    pub until: Option<Timestamp>,
+}
+
+impl HeldUntil {
+    /// Until when, told by what a run forward went through.
+    fn of(now: &Holding, driven: &Driven) -> Self {
+        let is_there = |all: &Vec<Holding>| all.iter().any(|other| is_same(now, other));
+        let spans = driven.spans.iter().map(|span| (span.from, &span.holdings));
+        let all = spans.chain([(driven.stage.now, &driven.stage.holdings)]);
+        let until = all.skip_while(|(_, held)| !is_there(held)).find(|(_, held)| !is_there(held));
+        // What is over at once is seen by no span.
+        let never_seen =
+            !driven.spans.iter().any(|span| is_there(&span.holdings)) && !is_there(&driven.stage.holdings);
+        let begin = driven.spans.first().map_or(driven.stage.now, |span| span.from);
+        Self {
+            run: now.run,
+            step: now.step.clone(),
+            gate: now.gate.clone(),
+            what: now.hold.what.clone(),
+            until: until.map(|(at, _)| at).or(never_seen.then_some(begin)),
+        }
+    }
+}
+
+/// Whether two are the same hold at different moments.
+fn is_same(one: &Holding, other: &Holding) -> bool {
+    (&one.run, &one.step, &one.gate, &one.hold.what)
+        == (&other.run, &other.step, &other.gate, &other.hold.what)
+}
+
+impl Forecast {
+    /// Until when something holds the release that holds it now; `None` where it goes on holding it, or nothing is known of it.
+    pub fn until(&self, holding: &Holding) -> Option<Timestamp> {
+        self.held_of(holding)?.until
+    }
+
+    fn held_of(&self, holding: &Holding) -> Option<&HeldUntil> {
+        let same = |one: &&HeldUntil| {
+            (&one.run, &one.step, &one.gate, &one.what)
+                == (&holding.run, &holding.step, &holding.gate, &holding.hold.what)
+        };
+        self.held.iter().find(same)
+    }
+
+    /// Puts what holds a release into the order in which it binds: what it does not get past as things stand first, then what is over
+    /// last, what is over at the same time in the order of the plan. Gives whether the first of several binds alone: without it
+    /// everything would go on earlier.
+    pub fn binding_first(&self, holdings: &mut [Holding]) -> bool {
+        let rank = |one: &Holding| match self.held_of(one) {
+            Some(HeldUntil { until: None, .. }) => (0, None),
+            Some(HeldUntil { until, .. }) => (1, until.map(std::cmp::Reverse)),
+            None => (2, None),
+        };
+        holdings.sort_by_key(rank);
+        matches!(holdings, [first, second, ..] if rank(first) < rank(second))
+    }
 }
 
 /// When a release gets into one environment.
@@ -127,7 +202,7 @@ impl Pace {
 /// When a release that is under way gets where; empty where none of its runs goes on.
 pub fn forecast(view: &View, rules: &PolicyState, now: Timestamp) -> Forecast {
     let Some((_, plan)) = view.active().last() else {
-        return Forecast { at: now, arrivals: Vec::new(), assumed: Vec::new() };
+        return Forecast { at: now, arrivals: Vec::new(), assumed: Vec::new(), held: Vec::new() };
     };
     let (plan, stage) = (plan.clone(), Stage::new(view.clone(), rules.clone(), now));
     both(&stage, &[], &plan.past)
@@ -171,7 +246,9 @@ fn both(stage: &Stage, first: &[Deed], past: &Past) -> Forecast {
         // It was not even started.
         arrivals.clear();
     }
-    Forecast { at: stage.now, arrivals, assumed: usual.assumptions() }
+    let now = explain(&stage.view, stage.now);
+    let held = now.iter().map(|holding| HeldUntil::of(holding, &driven)).collect();
+    Forecast { at: stage.now, arrivals, assumed: usual.assumptions(), held }
 }
 
 fn run(stage: &Stage, first: &[Deed], guess: &mut Guess<'_>) -> Driven {
@@ -182,7 +259,7 @@ fn run(stage: &Stage, first: &[Deed], guess: &mut Guess<'_>) -> Driven {
 fn arrival(
     driven: &Driven,
     slow: &Driven,
-    run: &crate::state::Run,
+    run: &Run,
     plan: &Plan,
     environment: EnvironmentName,
     live: &StepId,
@@ -193,7 +270,7 @@ fn arrival(
         Some(_) => chain(driven, run, plan, live, begin),
         None => Vec::new(),
     };
-    let never = usually.is_none().then(|| never(driven, run, live));
+    let never = usually.is_none().then(|| never(driven, run, plan, live));
     // What happens to be faster when it begins later, such as a window that is missed, is not told as if it were slower.
     let slowly = live_at(slow, &environment)
         .filter(|_| usually.is_some())
@@ -203,24 +280,53 @@ fn arrival(
 }
 
 /// Why it does not get there.
-fn never(driven: &Driven, run: &crate::state::Run, live: &StepId) -> Never {
+fn never(driven: &Driven, run: &Run, plan: &Plan, live: &StepId) -> Never {
     let of_run = |why: &str| Never { what: "the run".into(), why: why.into() };
     if let Some(StepStatus::Skipped(_)) = run.steps.get(live).map(|state| &state.status) {
         return of_run("it is not promoted there this time");
     }
-    let holdings = &driven.stage.holdings;
-    let binds = |on: WaitsOn| holdings.iter().find(|one| one.hold.on == on);
-    let first = binds(WaitsOn::Person).or(binds(WaitsOn::Time)).or(holdings.first());
-    match (ending(driven), driven.end, first) {
-        (Ending::Aborted, ..) => of_run("it is given up"),
-        (_, End::Decisions, _) => of_run("there is too much to decide until then"),
-        (_, End::Until, _) => of_run("it takes longer than a year"),
-        (_, _, Some(holding)) => {
-            let why = holding.hold.why.lines().next().unwrap_or_default();
-            Never { what: holding.hold.what.clone(), why: why.chars().take(WHY_MAX_CHARS).collect() }
-        }
-        (_, _, None) => of_run("nothing says when"),
+    // A run that was given up is held by nothing any more: what held it last is why.
+    let before = || driven.spans.iter().rev().map(|span| &span.holdings);
+    let holdings = std::iter::once(&driven.stage.holdings).chain(before()).find(|all| !all.is_empty());
+    let holdings: Vec<&Holding> = holdings.into_iter().flatten().filter(|one| one.run == run.id).collect();
+    let on_the_way = until(plan, live);
+    let here = |one: &&&Holding| one.step.as_ref().is_none_or(|step| on_the_way.contains(step));
+    let binds = |on: WaitsOn| holdings.iter().filter(here).find(|one| one.hold.on == on);
+    let first = binds(WaitsOn::Person).or(binds(WaitsOn::Time)).or(holdings.iter().find(here));
+    let at_last = match (ending(driven), driven.end) {
+        (Ending::Aborted, _) => match &run.status {
+            RunStatus::Finished { outcome: RunOutcome::Aborted { why }, .. } => {
+                format!("it is given up: {}", clipped(why, WHY_MAX_CHARS))
+            }
+            _ => "it is given up".to_owned(),
+        },
+        (_, End::Decisions) => "there is too much to decide until then".to_owned(),
+        (_, End::Until) => "it takes longer than a year".to_owned(),
+        _ => String::new(),
+    };
+    let Some(first) = first.or(holdings.first()) else {
+        return of_run(if at_last.is_empty() { "nothing says when" } else { &at_last });
+    };
+    // How often people were reminded in a run forward is nothing that anybody was told.
+    let plain = plain_holdings(&driven.stage.view, driven.stage.now);
+    let plain = plain.iter().find(|one| is_same(one, first)).unwrap_or(first);
+    let why = clipped(plain.hold.why.lines().next().unwrap_or_default(), WHY_MAX_CHARS);
+    let ended = ending(driven) == Ending::Aborted;
+    let why = match at_last.is_empty() || first.hold.on == WaitsOn::Person && !ended {
+        true => why,
+        false => format!("{why}; {at_last}"),
+    };
+    Never { what: first.hold.what.clone(), why }
+}
+
+/// A step, and all that it waits for.
+fn until<'p>(plan: &'p Plan, last: &'p StepId) -> BTreeSet<&'p StepId> {
+    let mut found = BTreeSet::from([last]);
+    let mut open = vec![last];
+    while let Some(step) = open.pop().and_then(|id| plan.step(id)) {
+        open.extend(step.after.iter().filter(|id| found.insert(id)));
     }
+    found
 }
 
 /// A world in which everything takes as long as it did before, and people say yes.

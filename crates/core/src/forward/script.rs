@@ -16,15 +16,15 @@ use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::actor::Actor;
 use crate::calendar::{Freeze, Only, Scope};
 use crate::context::Context;
-use crate::decide::{LineStanding, checklist, expected};
+use crate::decide::{LineStanding, can_be_filled, checklist, expected, gates_of};
 use crate::event::{Deployed, Seen};
 use crate::explain::Holding;
 use crate::facts::{FactLook, Reading};
 use crate::gate::Action;
-use crate::ids::{CandidateNumber, PersonName, RunId, ServiceName, StepId};
+use crate::ids::{CandidateNumber, EnvironmentName, PersonName, RunId, ServiceName, StepId};
 use crate::journal::BlobId;
 use crate::load::{Had, Numbers};
-use crate::model::{Deploy, Policy, Probe};
+use crate::model::{ApprovalRule, Deploy, Filled, GateKind, Policy, Probe, Role, Who};
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{Begun, EnvironmentState, PolicyState, ReleaseState, Run, Running, StepState, StepStatus};
 use crate::view::{Refusal, Stimulus, View, later, named_uuid, release_id, watch_key};
@@ -150,11 +150,48 @@ pub fn starter(plan: &Plan, named: Option<&PersonName>) -> Actor {
         Some(_) => may.iter().collect(),
         None => policy.people.keys().collect(),
     };
-    let author = all.iter().find(|person| plan.authors.contains(**person));
-    match author.or(all.first()) {
+    let authors = all.iter().filter(|person| plan.authors.contains(**person));
+    let order: Vec<&PersonName> = authors.chain(all.iter()).copied().collect();
+    // Whoever starts leaves enough people for what is to be approved, where that can be.
+    let leaves = |conditions: bool| order.iter().find(|person| leaves_enough(plan, person, conditions));
+    match leaves(true).or_else(|| leaves(false)).or(order.first()) {
         Some(person) => actor(person),
         None => Actor::Login("somebody".into()),
     }
+}
+
+/// Whether people are left for all that is to be approved, if somebody starts a plan. With `conditions`, gates that may come to apply
+/// count as well.
+fn leaves_enough(plan: &Plan, starter: &PersonName, conditions: bool) -> bool {
+    let policy = &plan.policy;
+    // Who does a step later is not known now.
+    let known = |rule: &&ApprovalRule| !matches!(rule.by, Who::SameAs(_));
+    let takes = |rule: &ApprovalRule| {
+        let by_starter = |role: &&Role| role.filled == Filled::Starter;
+        let members = match &rule.by {
+            Who::Role(role) => match policy.roles.get(role).filter(by_starter) {
+                Some(role) if policy.includes(&role.of, starter) => vec![starter.clone()],
+                _ => policy.members(&rule.by),
+            },
+            by => policy.members(by),
+        };
+        let left_out = |person: &PersonName| rule.exclude.iter().any(|who| policy.includes(who, person));
+        let own = |person: &PersonName| person == starter || plan.authors.contains(person);
+        let may = |person: &PersonName| !left_out(person) && (rule.allow_self || !own(person));
+        (rule.count, members.into_iter().filter(may).collect::<Vec<_>>())
+    };
+    let of_environment = |environment: &EnvironmentName| {
+        let gates = gates_of(policy, environment).map(|(_, gate)| gate);
+        let gates = gates.filter(|gate| conditions || gate.condition.is_none());
+        let rules = gates.filter_map(|gate| match &gate.kind {
+            GateKind::Approval(rule) => Some(rule),
+            _ => None,
+        });
+        can_be_filled(&rules.filter(known).map(|rule| vec![takes(rule)]).collect::<Vec<_>>())
+    };
+    let steps = plan.steps.iter().filter_map(PlannedStep::approved_by).filter(known);
+    steps.map(|rule| vec![vec![takes(rule)]]).all(|one| can_be_filled(&one))
+        && plan.environments().iter().all(of_environment)
 }
 
 pub(super) struct Script<'s> {

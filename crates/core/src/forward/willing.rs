@@ -139,8 +139,11 @@ pub(super) fn actor(person: &PersonName) -> Actor {
 
 /// The holds that people are asked about: those whose first way on is something that moves the run.
 fn asked(stage: &Stage) -> impl Iterator<Item = (Point, &Holding)> {
-    let moves =
-        |holding: &&Holding| holding.hold.on == WaitsOn::Person && holding.hold.how.iter().any(is_answer);
+    let moves = |holding: &&Holding| {
+        let hold = &holding.hold;
+        hold.on == WaitsOn::Person
+            && hold.how.iter().any(|action| is_answer(action) && !is_given(stage, action))
+    };
     stage.holdings.iter().filter(moves).filter_map(|holding| Some((Point::of(holding)?, holding)))
 }
 
@@ -154,6 +157,12 @@ fn is_answer(action: &Action) -> bool {
             | Action::Answer(_)
             | Action::Done(..)
     )
+}
+
+/// Whether a question was answered already: nobody thinks of another answer unasked.
+fn is_given(stage: &Stage, action: &Action) -> bool {
+    let Action::Answer(asked @ Asked::Question(_)) = action else { return false };
+    stage.view.release.answer(asked).is_some()
 }
 
 /// What somebody willing does, of what can be done.

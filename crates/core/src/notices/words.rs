@@ -221,5 +221,6 @@ pub(super) fn finished(view: &View, run: &Run, plan: &Plan, given_up: Option<&(A
 
 fn waiver_line(waiver: &Waiver) -> String {
     let follow_up = waiver.follow_up.as_ref().map(|text| format!("; to be done: {text}")).unwrap_or_default();
-    format!("- {} by {}: {}{follow_up}", called(&waiver.target), name(&waiver.by), waiver.why)
+    let until = waiver.until.map(|until| format!(", until {}", second(until))).unwrap_or_default();
+    format!("- {} by {}{until}: {}{follow_up}", called(&waiver.target), name(&waiver.by), waiver.why)
 }

@@ -223,8 +223,8 @@ fn told_by_people() -> Vec<Row> {
         Row {
             closes: |world| world.answer(V, "anna", "risk", "high").unwrap(),
             ..Row::of(low(), "gate `it` of production", "answers.risk == 'low' (answers.risk is 'high')").people(
-                "dave",
-                |first| matches!(first, Action::Waive(_)),
+                "anybody",
+                |first| matches!(first, Action::Answer(_)),
                 |world| world.answer(V, "anna", "risk", "low").unwrap(),
             )
         },

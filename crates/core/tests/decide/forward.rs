@@ -62,6 +62,14 @@ pub(crate) fn window(text: &str) -> Gate {
     gate_of(GateKind::Window { windows, fits: None, closing: Default::default() })
 }
 
+/// Groups that have people in common.
+const OVERLAPPING: [(&str, &[&str]); 4] = [
+    ("all", &["anna", "bob", "carol", "dave"]),
+    ("some", &["carol", "anna", "eve"]),
+    ("two", &["anna", "dave"]),
+    ("one", &["anna"]),
+];
+
 fn any_gate() -> impl Strategy<Value = Gate> + Clone {
     let valid = || proptest::option::of(1..12_i32);
     let vote = (0..3_u32, 0..5_i64, proptest::option::of(1..9_i64), any::<bool>());
@@ -69,6 +77,10 @@ fn any_gate() -> impl Strategy<Value = Gate> + Clone {
         (1..3_u32, valid()).prop_map(|(count, valid)| {
             let valid = valid.map(half_hours);
             approval_gate(ApprovalRule { allow_self: true, valid, ..rule("releng", count) })
+        }),
+        // Of anna, bob, carol and dave, of whom bob wrote a part of it: groups that have people in common.
+        (1..3_u32, 0..OVERLAPPING.len(), any::<bool>()).prop_map(|(count, of, allow_self)| {
+            approval_gate(ApprovalRule { allow_self, ..rule(OVERLAPPING[of].0, count) })
         }),
         valid().prop_map(|valid| ask_gate("Quiet?", None, valid.map(|ticks| i64::from(ticks) * 30))),
         valid().prop_map(|valid| {
@@ -113,6 +125,9 @@ fn any_release() -> impl Strategy<Value = Release> {
     (both, one(0), one(1), any::<bool>(), freeze).prop_map(
         |((stage, production), first, second, beside, freeze)| {
             let mut policy = with_role(policy(), "owner", "ops", Filled::Starter);
+            for (group, people) in OVERLAPPING {
+                policy.groups.insert(n(group), people.iter().map(|person| n(person)).collect());
+            }
             for (name, (deploy, probed, verify, gates)) in [("stage", stage), ("production", production)] {
                 policy = with_environment(policy, name, |environment| {
                     let observed = deploy == Deploy::Observed;
@@ -156,6 +171,8 @@ struct Lives<'a> {
     slow: bool,
     /// What people were asked, since when, and who of them has done it.
     asked: BTreeMap<Point, Asking>,
+    /// Which of those who can approve does.
+    pick: usize,
 }
 
 /// Since when something is asked for, by its own account and as people saw it, and who of them has done it.
@@ -214,12 +231,18 @@ impl Lives<'_> {
         }
     }
 
+    /// Whether somebody is asked to do it: what was answered is not thought over again.
+    fn asks(&self, action: &Action) -> bool {
+        let given = |asked: &Asked| self.world.releases[VERSION].state.answer(asked).is_some();
+        is_answer(action) && !matches!(action, Action::Answer(asked @ Asked::Question(_)) if given(asked))
+    }
+
     /// One person says one thing: what is asked of the others may be another thing after that.
     fn answer(&mut self) {
         let holdings = self.world.explain(VERSION);
         let open: BTreeMap<Point, &Holding> = holdings
             .iter()
-            .filter(|one| one.hold.on == WaitsOn::Person && one.hold.how.iter().any(is_answer))
+            .filter(|one| one.hold.on == WaitsOn::Person && one.hold.how.iter().any(|how| self.asks(how)))
             .filter_map(|one| Some((Point::of(one)?, one)))
             .collect();
         self.asked.retain(|point, asking| open.get(point).is_some_and(|one| one.hold.since == asking.told));
@@ -235,7 +258,11 @@ impl Lives<'_> {
             }
             let anybody = ["anna".parse().unwrap()];
             let people = if holding.hold.who.is_empty() { &anybody[..] } else { &holding.hold.who[..] };
-            let Some(who) = people.iter().find(|who| !said.contains(who.as_str())) else { continue };
+            // Where several can approve it does not matter who does.
+            let left: Vec<_> = people.iter().filter(|who| !said.contains(who.as_str())).collect();
+            let approves = matches!(holding.hold.how[..], [Action::Approve(_), ..]);
+            let place = if approves { self.pick % left.len().max(1) } else { 0 };
+            let Some(who) = left.get(place).copied() else { continue };
             said.insert(who.to_string());
             let mut ways = holding.hold.how.iter().filter(|action| is_answer(action));
             let stimulus = ways.find_map(|action| doing(&self.world, VERSION, action, who.as_str()));
@@ -382,6 +409,7 @@ proptest! {
         (policy, steps, freeze) in any_release(),
         lengths in proptest::collection::vec((1..6_i32, 0..6_i32), 30),
         again_at in 0..TICKS,
+        pick in 0..4_usize,
     ) {
         let mut plan = plan(VERSION, steps, &policy);
         let takes = points(&plan).into_iter().zip(lengths.into_iter().cycle());
@@ -397,7 +425,7 @@ proptest! {
         first.arrivals.iter().for_each(|arrival| check_chain(arrival, begin));
         let end = begin + half_hours(TICKS);
         for slow in [false, true] {
-            let mut lives = Lives { world: world.clone(), plan: &plan, takes: &takes, slow, asked: BTreeMap::new() };
+            let mut lives = Lives { world: world.clone(), plan: &plan, takes: &takes, slow, asked: BTreeMap::new(), pick };
             lives.world.start(&plan, "eve");
             let mut on_the_way = Vec::new();
             for tick in 0..=TICKS {

@@ -303,7 +303,7 @@ fn a_required_condition_names_the_clause() {
     world.answer("1.9.0", "anna", "risk", "high").unwrap();
     let hold = &world.explain("1.9.0")[0].hold;
     assert_eq!(hold.why, "answers.risk == 'low' (answers.risk is 'high')");
-    assert_eq!(hold.who, [n("dave")]);
+    assert_eq!((hold.anybody, &hold.how[0]), (true, &Action::Answer(Asked::Question(n("risk")))));
 }
 
 #[test]

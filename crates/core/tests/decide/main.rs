@@ -20,6 +20,7 @@ mod mistakes;
 mod notices;
 mod pace;
 mod packing;
+mod places;
 mod policies;
 mod publishing;
 mod random;

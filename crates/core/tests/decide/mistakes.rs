@@ -2,8 +2,9 @@
 
 use tollgate_core::act::{Act, FailureClass};
 use tollgate_core::calendar::{Freeze, Only, Scope};
-use tollgate_core::consequence::consequence;
-use tollgate_core::event::{ApprovalTarget, RunOutcome};
+use tollgate_core::consequence::{consequence, sets_in_motion};
+use tollgate_core::event::{ApprovalTarget, Asked, Ballot, RunOutcome, TickResult, WaiverTarget};
+use tollgate_core::ids::CandidateNumber;
 use tollgate_core::model::*;
 use tollgate_core::plan::{EACH_MAX, Items, PlanError, unfold};
 use tollgate_core::state::FreezeState;
@@ -216,4 +217,47 @@ fn what_is_too_large_is_refused_whole_and_never_begun() {
     assert_eq!(unfolded(EACH_MAX as u64).unwrap().len(), EACH_MAX);
     let found = EACH_MAX as u64 + 1;
     assert_eq!(unfolded(found), Err(PlanError::TooMany { step: n("look"), found }));
+}
+
+#[test]
+fn whatever_opens_the_way_says_so_beforehand() {
+    let list = Gate::new(GateKind::Checklist { list: checklist(&["a"]), by: None });
+    let ask = || ask_gate("Quiet?", None, None);
+    let vote = vote_gate(vote_rule("releng", 1, 0, None));
+    let calm = require(equals("answers.risk", "low"));
+    for (gate_of_it, who) in [(list, "eve"), (ask(), "eve"), (vote, "carol"), (calm, "dave")] {
+        let policy = with_gate(policy(), "stage", "last", gate_of_it.clone());
+        let mut world = World::new(&policy);
+        let run = world.start(&plan("1.9.0", vec![manual("look"), promote("stage")], &policy), "anna");
+        world.answer("1.9.0", "anna", "risk", "high").unwrap();
+        let told = |world: &World, who: &str, stimulus: &Stimulus| {
+            sets_in_motion(&world.view("1.9.0"), stimulus, &actor(who), world.now)
+        };
+        let done = Stimulus::Done { run, step: n("look"), evidence: None, outputs: Default::default() };
+        // The gate is closed then.
+        assert_eq!(told(&world, "anna", &done), None);
+        world.done("1.9.0", "anna", "look").unwrap();
+        let target = gate("stage", "last");
+        let stimulus = match &gate_of_it.kind {
+            GateKind::Checklist { .. } => {
+                Stimulus::Tick { target, items: vec![n("a")], result: TickResult::Passed, evidence: None }
+            }
+            GateKind::Ask { .. } => {
+                let question = Asked::Gate(n("stage"), n("last"), CandidateNumber(1));
+                Stimulus::Answer { question, text: "yes".into() }
+            }
+            GateKind::Vote(_) => Stimulus::Vote { target, ballot: Ballot::For, note: None },
+            _ => Stimulus::Waive {
+                target: WaiverTarget::Gate(n("stage"), n("last")),
+                why: "it has to".into(),
+                until: None,
+                follow_up: None,
+            },
+        };
+        let expected = Some("ships 1.9.0 to stage now".to_owned());
+        assert_eq!(told(&world, who, &stimulus), expected, "{stimulus:?}");
+        assert_eq!(told(&world, "?login", &stimulus), None, "{stimulus:?}");
+        world.by("1.9.0", who, stimulus.clone()).unwrap();
+        assert_eq!(told(&world, who, &stimulus), None, "{stimulus:?}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Who is told what: once for each cause, in words that say what to do.
 
 use tollgate_core::act::{Act, FailureClass, Outcome, Report};
-use tollgate_core::event::{Event, ReleaseEvent};
+use tollgate_core::event::{Event, ReleaseEvent, WaiverTarget};
 use tollgate_core::model::*;
 use tollgate_core::notices::{NoticeEvent, NoticeStatus};
 use tollgate_core::view::Stimulus;
@@ -107,7 +107,9 @@ fn what_happens_is_told_to_those_who_want_to_know() {
     world.done("1.9.0", "bob", "look").unwrap();
     world.act_on("1.9.0", "promote-stage/deploy");
     world.fail("1.9.0", "after", FailureClass::Permanent);
-    world.waive_step("1.9.0", "dave", "after").unwrap();
+    let (target, until) = (WaiverTarget::Step(world.run("1.9.0"), n("after")), Some(world.now + hours(4)));
+    let waiver = Stimulus::Waive { target, why: "it has to".into(), until, follow_up: None };
+    world.by("1.9.0", "dave", waiver).unwrap();
     let expected = [
         ("dave list", "shop 1.9.0 was started by anna"),
         // Anybody can: whoever started it is asked.
@@ -118,7 +120,8 @@ fn what_happens_is_told_to_those_who_want_to_know() {
         ("dave list", "shop 1.9.0 is done"),
     ];
     assert_eq!(told(&world), pairs(&expected));
-    assert!(body(&world, "shop 1.9.0 is done").contains("What was waived:\n- after by dave: it has to"));
+    let waived = "What was waived:\n- after by dave, until 2026-03-02 13:00:00 UTC: it has to";
+    assert!(body(&world, "shop 1.9.0 is done").contains(waived));
     assert!(body(&world, "shop 1.9.0: after failed").contains("it broke"));
 }
 

@@ -102,3 +102,33 @@ fn what_comes_after_this_in_the_run_is_not_waited_for() {
     world.start(&crate::build::plan(V, vec![promote("stage"), beside], &policy), "anna");
     check(&world, 1, WaitsOn::Release, &["wait", "waive"]);
 }
+
+/// A release with a gate on stage that asks for a low risk, which was answered with `high`.
+fn answered_high(by: Option<Who>, that: tollgate_core::expr::Expr) -> World {
+    let policy = with_gate(policy(), "stage", "calm", require(that));
+    let mut definition = definition(vec![ask("ask", &["risk", "data"]), promote("stage")]);
+    definition.questions.get_mut::<tollgate_core::ids::QuestionName>(&n("risk")).unwrap().by = by;
+    let mut world = World::new(&policy);
+    world.start(&plan_of(V, definition, &policy), "anna");
+    world.answer(V, "dave", "risk", "high").unwrap();
+    world.answer(V, "dave", "data", "7").unwrap();
+    world
+}
+
+#[test]
+fn an_answer_that_a_gate_does_not_like_can_be_another_one() {
+    let mut world = answered_high(Some(group("ops")), equals("answers.risk", "low"));
+    check(&world, 0, WaitsOn::Person, &["answer", "waive"]);
+    let hold = world.explain(V)[0].hold.clone();
+    assert_eq!((&hold.who[..], hold.anybody), (&[n("carol"), n("dave")][..], false));
+    assert_eq!(hold.why, "answers.risk == 'low' (answers.risk is 'high')");
+    world.answer(V, "carol", "risk", "low").unwrap();
+    assert!(world.explain(V).is_empty() || !world.why(V).contains("calm"), "{}", world.why(V));
+    // Anybody may, where the question says nothing.
+    let world = answered_high(None, equals("answers.risk", "low"));
+    assert!(world.explain(V)[0].hold.anybody);
+    check(&world, 0, WaitsOn::Person, &["answer", "waive"]);
+    // What no answer changes is not blamed on one.
+    let world = answered_high(None, equals("version.bump", "major"));
+    check(&world, 0, WaitsOn::Person, &["waive"]);
+}

@@ -129,7 +129,9 @@ pub(crate) fn who(view: &View, holding: &Holding, action: &Action) -> Vec<Person
                     && opinion.revoked.is_none()
                     && matches!(opinion.says, Says::No { .. })
             });
-            no.filter_map(|opinion| opinion.by.person().cloned()).collect()
+            let no: Vec<PersonName> = no.filter_map(|opinion| opinion.by.person().cloned()).collect();
+            // A yes is taken back by whoever is missing elsewhere.
+            if no.is_empty() { holding.hold.who.clone() } else { no }
         }
         Action::Waive(_) => {
             let who =
