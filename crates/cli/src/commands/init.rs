@@ -72,6 +72,10 @@ impl Template {
                 ("scenarios/a-respin.yaml", template!("generic/scenarios/a-respin.yaml")),
                 ("scenarios/good-day.yaml", template!("generic/scenarios/good-day.yaml")),
                 (
+                    "scenarios/the-night-the-clocks-change.yaml",
+                    template!("generic/scenarios/the-night-the-clocks-change.yaml"),
+                ),
+                (
                     "scenarios/who-may-approve-is-not-there.yaml",
                     template!("generic/scenarios/who-may-approve-is-not-there.yaml"),
                 ),
@@ -93,6 +97,10 @@ impl Template {
                 ),
                 ("scenarios/good-day.yaml", template!("testpilot/scenarios/good-day.yaml")),
                 ("scenarios/nobody-deploys.yaml", template!("testpilot/scenarios/nobody-deploys.yaml")),
+                (
+                    "scenarios/the-night-the-clocks-change.yaml",
+                    template!("testpilot/scenarios/the-night-the-clocks-change.yaml"),
+                ),
                 (
                     "scenarios/who-may-approve-is-not-there.yaml",
                     template!("testpilot/scenarios/who-may-approve-is-not-there.yaml"),
@@ -150,6 +158,10 @@ impl Template {
                 (
                     "scenarios/not-a-clean-merge.yaml",
                     template!("pulumi-service/scenarios/not-a-clean-merge.yaml"),
+                ),
+                (
+                    "scenarios/the-night-the-clocks-change.yaml",
+                    template!("pulumi-service/scenarios/the-night-the-clocks-change.yaml"),
                 ),
                 (
                     "scenarios/who-may-approve-is-not-there.yaml",

@@ -1,9 +1,10 @@
 //! The rules of docs/recipes.md: every line of every table there is played on the virtual clock.
 //!
 //! A table stands below the piece of a procedure file that it is about. Its first column is the moment at which the release is
-//! ready, in the time zone of the heading; the last one is when production gets it, or `never`. The columns between them have entries of
-//! the scenario, each in backticks, with `;` between them: what people do (`people`), what is in the release (the keys of its only
-//! change), what the facts say (`facts`), what went there before (`before`), or what a load test measures (`world`).
+//! ready, in the time zone of the heading; the last one is when production gets it, or `never`, or under `Ends` how the release ends.
+//! The columns between them have entries of the scenario, each in backticks, with `;` between them: what people do (`people`), what
+//! is in the release (the keys of its only change), what the facts say (`facts`), what went there before (`before`), or what a load
+//! test measures (`world`).
 
 use std::path::Path;
 use std::process::Command;
@@ -20,6 +21,9 @@ const FACTS: &str = "What the facts say";
 const BEFORE: &str = "What went there before";
 const WORLD: &str = "What is measured";
 
+/// The last column, where it is not when production gets it.
+const ENDS: &str = "Ends";
+
 /// A line of a table, and the piece above it.
 #[derive(Debug)]
 struct Case {
@@ -32,6 +36,8 @@ struct Case {
     facts: Vec<String>,
     before: Vec<String>,
     world: Vec<String>,
+    /// Whether the last column tells how the release ends.
+    ends: bool,
     goes: String,
 }
 
@@ -81,6 +87,7 @@ fn cases() -> Vec<Case> {
             facts: entries(FACTS),
             before: entries(BEFORE),
             world: entries(WORLD),
+            ends: heads.last().is_some_and(|head| head == ENDS),
             goes: cells[cells.len() - 1].clone(),
         });
     }
@@ -123,7 +130,7 @@ fn scenario(case: &Case) -> String {
     text
 }
 
-/// When production gets it.
+/// When production gets it, or how it ends.
 fn played(folder: &Path, case: &Case) -> Result<String, String> {
     let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
     write("tollgate.yaml", &case.procedure);
@@ -134,6 +141,9 @@ fn played(folder: &Path, case: &Case) -> Result<String, String> {
     let told = String::from_utf8_lossy(&output.stderr);
     let json: serde_json::Value =
         serde_json::from_slice(&output.stdout).map_err(|error| format!("{error}\n{told}"))?;
+    if case.ends {
+        return Ok(json[0]["ends"].as_str().ok_or("it does not end")?.to_owned());
+    }
     let live = json[0]["live"].as_array().ok_or("no environments")?;
     let production = live.iter().find(|one| one["environment"] == "production").ok_or("no production")?;
     let Some(at) = production["at"].as_str() else { return Ok("never".to_owned()) };
