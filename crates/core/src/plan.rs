@@ -514,12 +514,8 @@ impl Plan {
     /// By when a step should be done: a day without a time lasts until its end.
     pub fn due(&self, step: &PlannedStep, calendar: &Calendar) -> Option<Timestamp> {
         let moment = step.due.as_ref()?;
-        if moment.has_time() {
-            return self.instant(moment, calendar);
-        }
-        let (from, zone) = self.told_from(moment)?;
-        let day = moment.day(from, calendar)?.tomorrow().ok()?;
-        Some(moment.zone().unwrap_or(zone).day_start(day))
+        let (day, zone) = self.told_from(moment)?;
+        moment.end(day, zone, calendar)
     }
 
     /// The day that a moment is told from, and where.

@@ -51,6 +51,24 @@ impl Engine {
         Ok(Before { release, run, plan, revision: None })
     }
 
+    /// A file of the repository as the candidate before had it and as this one has it, where they differ; empty where there
+    /// was none. `None` for a plan that is for no other candidate.
+    pub async fn changed_file(
+        &self,
+        plan: &Plan,
+        path: &str,
+    ) -> Result<Option<(String, String)>, EngineError> {
+        let Some(respin) = &plan.respin else { return Ok(None) };
+        let repository = self.places.repository(plan);
+        let mut texts = [String::new(), String::new()];
+        for (text, commit) in texts.iter_mut().zip([&respin.base, &plan.base]) {
+            let bytes = self.world.source.read_file(&repository, commit, path).await?;
+            *text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+        }
+        let [before, now] = texts;
+        Ok((before != now).then_some((before, now)))
+    }
+
     /// Finds a commit of the remote by its id, or by the name of a tag or a branch there.
     pub async fn surveyed_at(&self, surveyed: Surveyed, revision: &str) -> Result<Surveyed, EngineError> {
         let is_id =

@@ -118,6 +118,10 @@ codes! {
     NeverTogether = "windows-never-together",
     /// A deployment that may take longer than its window is ever open.
     WindowTooShort = "window-too-short",
+    /// Times of steps that contradict each other, or the windows of where they go.
+    TimesApart = "times-apart",
+    /// A date that has passed.
+    TimeOver = "time-over",
     /// A train that departs when the window has just closed.
     MissesWindow = "train-misses-window",
     /// A soak that is longer than the time between two departures.

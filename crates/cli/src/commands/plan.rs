@@ -110,6 +110,9 @@ pub(crate) struct Shown<'a> {
     pub(crate) plan: &'a Plan,
     /// What the edited files will look like, as a unified diff.
     pub(crate) diff: Option<String>,
+    /// How the procedure file differs from that of the candidate before, as a unified diff.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) procedure_diff: Option<String>,
     /// When it would get where, if it was started now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) forecast: Option<Forecast>,
@@ -128,7 +131,14 @@ pub(crate) async fn run(app: &App, args: &PlanArgs) -> Result<Exit, CliError> {
     let told = crate::forecast::shown(&forecast);
     let registries = opened.engine.listings(&plan).await;
     let told = format!("{}{told}", listed(&registries, &plan.version.text));
-    let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: Some(forecast), registries };
+    let shown = Shown {
+        id: plan.id(),
+        plan: &plan,
+        diff,
+        procedure_diff: None,
+        forecast: Some(forecast),
+        registries,
+    };
     app.output.data(&shown, || render(&plan, shown.diff.as_deref(), &told))?;
     Ok(Exit::Done)
 }
@@ -311,8 +321,8 @@ pub(crate) fn keep(app: &App, service: &ServiceName, plan: &Plan) -> Result<(), 
     std::fs::write(&file, text).map_err(failed)
 }
 
-/// A plan for people.
-pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String {
+/// A plan for people; `more` stands before the command that carries it out.
+pub(crate) fn render(plan: &Plan, diff: Option<&str>, more: &str) -> String {
     let mut text = String::new();
     let version = &plan.version;
     let from =
@@ -360,7 +370,7 @@ pub(crate) fn render(plan: &Plan, diff: Option<&str>, forecast: &str) -> String 
         text.push_str(&format!("  {}  {}", styled(NAME, format!("{:width$}", step.id)), what.trim_start()));
     }
     text.push_str(&cut(plan, diff));
-    text.push_str(forecast);
+    text.push_str(more);
     text.push_str(&format!(
         "\n{} {}\n",
         styled(FAINT, "carry out exactly this with"),
@@ -433,7 +443,7 @@ fn cut(plan: &Plan, diff: Option<&str>) -> String {
 const DIFF_LINES_MAX: usize = 400;
 
 /// A unified diff for people.
-fn coloured(diff: &str) -> String {
+pub(super) fn coloured(diff: &str) -> String {
     let mut text = String::new();
     let lines: Vec<&str> = diff.lines().collect();
     for shown in lines.iter().take(DIFF_LINES_MAX) {

@@ -221,11 +221,12 @@ fn difference(before: Option<&Policy>, after: &Policy) -> String {
     if before.is_empty() {
         return String::new();
     }
-    TextDiff::from_lines(&before, &after)
-        .unified_diff()
-        .context_radius(3)
-        .header("in force", "here")
-        .to_string()
+    unified(&before, &after, "in force", "here")
+}
+
+/// What differs between two texts that have these names, as a unified diff.
+pub(super) fn unified(before: &str, after: &str, old: &str, new: &str) -> String {
+    TextDiff::from_lines(before, after).unified_diff().context_radius(3).header(old, new).to_string()
 }
 
 fn coloured(difference: &str) -> String {

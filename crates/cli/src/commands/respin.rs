@@ -6,7 +6,8 @@ use clap::Args;
 use tollgate_core::plan::{Plan, Respin};
 use tollgate_engine::respin::Before;
 
-use super::plan::{Shown, ground, keep, render};
+use super::plan::{Shown, coloured, ground, keep, render};
+use super::policy::unified;
 use super::start::{differences, find};
 use crate::app::{App, Opened};
 use crate::args::Onward;
@@ -14,6 +15,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{FAINT, GOOD, HEAD, NAME, WAITS, count, line, styled};
 use crate::progress::Progress;
+use crate::project::FILE;
 
 /// The most commits that are shown.
 const SHOWN_MAX: usize = 20;
@@ -49,24 +51,45 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     let (release, view) = opened.release(args.release.as_deref()).await?;
     let before = opened.engine.before_respin(&view).await?;
     let plan = match &args.plan {
-        Some(id) => kept(app, &opened, before, id).await?,
+        Some(id) => kept(app, &opened, before.clone(), id).await?,
         None => {
-            let before = Before { revision: args.commit.clone(), ..before };
+            let before = Before { revision: args.commit.clone(), ..before.clone() };
             make(app, &opened, &before, args.set_version.as_deref()).await?
         }
     };
     if args.dry_run {
         keep(app, &opened.service, &plan)?;
         let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
-        let shown = Shown { id: plan.id(), plan: &plan, diff, forecast: None, registries: Vec::new() };
-        app.output.data(&shown, || render(&plan, shown.diff.as_deref(), ""))?;
+        let procedure_diff = other_procedure(&opened, &before.plan, &plan).await?;
+        let registries = Vec::new();
+        let shown = Shown { id: plan.id(), plan: &plan, diff, procedure_diff, forecast: None, registries };
+        app.output.data(&shown, || {
+            let procedure = shown.procedure_diff.as_deref().map(moved_over).unwrap_or_default();
+            render(&plan, shown.diff.as_deref(), &procedure)
+        })?;
         return Ok(Exit::Done);
     }
     let actor = app.actor(Some(&plan.policy))?;
     let why = args.why.clone().unwrap_or_default();
     app.output.say(head(&plan).trim_end());
+    if let Some(difference) = other_procedure(&opened, &before.plan, &plan).await? {
+        app.output.say(moved_over(&difference).trim());
+    }
     opened.engine.respin(Arc::new(plan), release, &why, &actor).await?;
     opened.go_on(app, &progress, release, &args.onward).await
+}
+
+/// How the procedure file differs where the new candidate goes by other steps or rules than the one before.
+async fn other_procedure(opened: &Opened, before: &Plan, plan: &Plan) -> Result<Option<String>, CliError> {
+    if before.definition == plan.definition {
+        return Ok(None);
+    }
+    let texts = opened.engine.changed_file(plan, FILE).await?;
+    Ok(texts.map(|(old, new)| unified(&old, &new, "the candidate before", "this one")))
+}
+
+fn moved_over(difference: &str) -> String {
+    format!("\n{} from here on\n{}", styled(HEAD, "another procedure"), coloured(difference))
 }
 
 async fn make(app: &App, opened: &Opened, before: &Before, version: Option<&str>) -> Result<Plan, CliError> {

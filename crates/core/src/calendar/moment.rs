@@ -89,6 +89,15 @@ impl Moment {
         let zone = self.zone.as_ref().unwrap_or(zone);
         Some(self.time.map_or_else(|| zone.day_start(day), |time| zone.first(day.to_datetime(time))))
     }
+
+    /// When it is over, to be done by: the instant, or the end of the day where it has no time.
+    pub fn end(&self, release: Date, zone: &Zone, calendar: &Calendar) -> Option<Timestamp> {
+        if self.time.is_some() {
+            return self.instant(release, zone, calendar);
+        }
+        let next = self.day(release, calendar)?.tomorrow().ok()?;
+        Some(self.zone.as_ref().unwrap_or(zone).day_start(next))
+    }
 }
 
 /// `T`, `T-8wd`, `T+3d`.

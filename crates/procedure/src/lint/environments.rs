@@ -53,7 +53,8 @@ fn unverified(
         matches!(gate.kind, Approval(_) | Checklist { .. } | Soak { .. } | Vote(_))
     });
     let by_command = matches!(before.deploy, Deploy::Command { .. });
-    if by_command && before.verify.is_empty() && before.probe.is_none() && !people_look {
+    let looked_at = before.verify.iter().any(|step| step.condition.is_none());
+    if by_command && !looked_at && before.probe.is_none() && !people_look {
         let span = subject.entry(environment.place).and_then(|entry| entry.value.entry("from"));
         let span = span.map_or_else(|| subject.environment(environment), |from| from.key_span);
         let message = format!("a release comes to `{name}` from `{from}`, where nothing looks at it");

@@ -13,6 +13,7 @@ mod questions;
 mod roles;
 mod signatures;
 mod texts;
+mod times;
 mod trains;
 mod windows;
 
@@ -58,6 +59,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
         windows::look(subject, now, &mut found);
         people::look(subject, now, &mut found);
         roles::look(subject, &mut found);
+        times::look(subject, now, &mut found);
         trains::look(subject, now, &mut found);
         environments::look(subject, &mut found);
         conditions::look(subject, &mut found);

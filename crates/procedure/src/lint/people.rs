@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tollgate_core::ids::PersonName;
-use tollgate_core::model::{ApprovalRule, GateKind, Policy, StepKind, VoteRule, Who};
+use tollgate_core::model::{ApprovalRule, Deploy, GateKind, Policy, StepKind, VoteRule, Who};
 
 use super::{Finding, Findings, Subject, named};
 use crate::diagnostic::{Code, Severity, Span};
@@ -46,8 +46,46 @@ pub(super) fn look(subject: &Subject<'_>, now: Timestamp, found: &mut Findings) 
     });
     for rule in &rules {
         away(subject, rule, now, found);
+    }
+    for rule in rules.iter().chain(&beside_gates(subject)) {
         no_login(subject, rule, found);
     }
+}
+
+/// Those who start, deploy, and say what the rules are.
+fn beside_gates(subject: &Subject<'_>) -> Vec<Asked> {
+    let policy = subject.policy;
+    let at = |path: &[&str]| {
+        let (last, above) = path.split_last()?;
+        let node = above.iter().try_fold(subject.root, |node, key| node.get(key))?;
+        node.entry(last).map(|entry| entry.key_span)
+    };
+    let mut rules = Vec::new();
+    let mut add = |who: &Who, count: u32, span: Option<Span>| {
+        let one = Asked::one(policy, who, span.unwrap_or(subject.root.span));
+        rules.push(Asked { count: count as usize, ..one });
+    };
+    for (key, rule) in [("changes", &policy.changes), ("thaw", &policy.thaw)] {
+        if let Some(rule) = rule {
+            add(&rule.by, rule.count, at(&["policy", key]));
+        }
+    }
+    if let Some(who) = &policy.waivers {
+        add(who, 1, at(&["policy", "waivers"]));
+    }
+    for (name, procedure) in &subject.definition.procedures {
+        if let Some(who) = &procedure.start {
+            add(who, 1, at(&["procedures", name.as_str(), "start"]));
+        }
+    }
+    for (name, environment) in &policy.environments {
+        if let Deploy::Manual { by: Some(who), .. } | Deploy::Merge { by: Some(who), .. } =
+            &environment.deploy
+        {
+            add(who, 1, at(&["environments", name.as_str(), "deploy"]));
+        }
+    }
+    rules
 }
 
 /// So many of these people.
@@ -183,14 +221,22 @@ fn away(subject: &Subject<'_>, rule: &Asked, now: Timestamp, found: &mut Finding
     }
 }
 
-/// Nobody of those who have to act has an account, where others have one.
+/// Fewer of those who have to act have an account than are needed, where others have one.
 fn no_login(subject: &Subject<'_>, rule: &Asked, found: &mut Findings) {
     let people = &subject.policy.people;
     let has = |name: &PersonName| people.get(name).is_some_and(|person| !person.login.is_empty());
-    if rule.people.is_empty() || !people.keys().any(has) || rule.people.iter().any(has) {
+    let able = rule.people.iter().filter(|name| has(name)).count();
+    // Where there are too few people at all, that is told.
+    if !people.keys().any(has) || able >= rule.count || rule.people.len() < rule.count {
         return;
     }
-    let message = format!("nobody of `{}` has an account on the machine that runs Tollgate", rule.who);
+    let message = match able {
+        0 => format!("nobody of `{}` has an account on the machine that runs Tollgate", rule.who),
+        some => format!(
+            "{} of `{}` have to act, and {some} of them has an account on the machine that runs Tollgate",
+            rule.count, rule.who
+        ),
+    };
     let hint = "give them a `login`, so that it is known who acts";
     found.push(Finding::warning(Code::NoLogin, rule.span, message, hint));
 }

@@ -25,14 +25,21 @@ pub(super) fn look(subject: &Subject<'_>, now: Timestamp, found: &mut Findings) 
     }
 }
 
+impl Subject<'_> {
+    /// Whether what opens the windows is only known at an address.
+    pub(super) fn is_fed(&self, windows: &Windows) -> bool {
+        let mut asked = windows.allow().iter().filter_map(Rule::events_of);
+        asked.any(|name| self.policy.feeds.contains_key(name))
+    }
+}
+
 /// The windows of a gate, unless what opens them is only known at an address.
 pub(super) fn window<'g>(
     subject: &Subject<'_>,
     gate: &'g Gate,
 ) -> Option<(&'g Windows, Option<SignedDuration>)> {
     let GateKind::Window { windows, fits, .. } = &gate.kind else { return None };
-    let mut asked = windows.allow().iter().filter_map(Rule::events_of);
-    if asked.any(|name| subject.policy.feeds.contains_key(name)) {
+    if subject.is_fed(windows) {
         return None;
     }
     let takes = match fits {
