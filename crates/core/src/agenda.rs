@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::act::Act;
 use crate::decide::{
-    Entering, begun, conditions_left, gates_of_step, live_until, looks_of_run, next_due, next_nudge, not_yet,
-    nowhere, vote_moments, window_closes,
+    Entering, begun, conditions_left, gates_of_step, is_behind, live_until, looks_of_run, next_due,
+    next_nudge, not_yet, nowhere, vote_moments, window_closes,
 };
 use crate::facts::Look;
 use crate::gate::GateAnswer;
@@ -138,7 +138,7 @@ impl Agenda {
         self.wake_at(not_yet.as_ref().and_then(|not_yet| not_yet.until));
         self.closes_at(window_closes(view, plan, planned, now));
         // The time of a load test is over when its numbers are there; whoever is to accept them has theirs.
-        let timeout = planned.timeout.filter(|_| state.measured.is_none());
+        let timeout = planned.timeout.filter(|_| state.measured.is_none() && !is_behind(view, planned));
         self.wake_at(timeout.map(|timeout| later(begun(view, plan, planned, state), timeout)));
         // Whoever is at a deployment is not asked about again.
         let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);

@@ -7,8 +7,9 @@ use crate::act::{Act, Failure, FailureClass};
 use crate::context::{Context, StepFacts};
 use crate::decide::{
     AT, Counting, Entering, GOING, Listing, Standing, Voting, accepting, acting, approval_actions, begun,
-    changes_history, conditions_left, due_text, expected, expired_votes, fails_again, gates_of_step, knowing,
-    never_waived, not_yet, nowhere, of_role, of_role_that, saw, second, waiting_for, waits, waivers,
+    behind, changes_history, conditions_left, due_text, expected, expired_votes, fails_again, gates_of_step,
+    is_behind, knowing, never_waived, not_yet, nowhere, of_role, of_role_that, saw, second, waiting_for,
+    waits, waivers,
 };
 use crate::event::{ApprovalTarget, Asked, WaiverTarget};
 use crate::expr::{EvalError, eval_condition};
@@ -244,6 +245,14 @@ impl Explaining<'_> {
         Some(self.holding(Some(planned), Some(AT.to_owned()), hold))
     }
 
+    /// That older releases have to do it first.
+    fn behind(&self, planned: &PlannedStep, state: &StepState, what: &str) -> Option<Holding> {
+        let mut hold = behind(self.view, planned, what, self.now)?;
+        hold.since = Some(state.opened_at);
+        hold.how.extend(self.waiving(planned));
+        Some(self.holding(Some(planned), None, hold))
+    }
+
     fn open(&self, planned: &PlannedStep, state: &StepState, what: String) -> Vec<Holding> {
         let one = |hold: Hold| vec![self.holding(Some(planned), None, hold)];
         match self.condition(planned) {
@@ -263,6 +272,9 @@ impl Explaining<'_> {
                 not_yet.into_iter().chain(self.gates(planned, state)).collect()
             }
             _ if not_yet.is_some() => not_yet.into_iter().collect(),
+            Body::Step(_) if is_behind(self.view, planned) => {
+                self.behind(planned, state, &what).into_iter().collect()
+            }
             Body::Deploy(Deploy::Manual { instruction, by }) if self.view.holds(self.run, planned) => {
                 let by = by.as_ref().or(planned.by.as_ref());
                 let what = format!("deployment to {}", self.environment(planned));

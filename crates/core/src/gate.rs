@@ -120,12 +120,24 @@ pub enum Action {
     Waive(WaiverTarget),
     /// Give the run up.
     Abort(RunId),
-    /// Give up the run of another release: it is being deployed where this one waits to go.
+    /// Give up the run of another release, which this one waits for.
     AbortOther {
-        /// The version that is being deployed.
+        /// The version of the other release.
         version: String,
         /// Its run.
         run: RunId,
+        /// What people call the run, where the release is known to have several under way.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// Something about another release, which this one waits for.
+    OfOther {
+        /// The version of the other release.
+        version: String,
+        /// What is typed, with the release named.
+        command: String,
+        /// What can be done about it.
+        action: Box<Action>,
     },
     /// Let the run go on.
     Resume(RunId),

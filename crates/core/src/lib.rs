@@ -25,6 +25,7 @@ pub mod lineage;
 pub mod load;
 pub mod model;
 pub mod notices;
+pub mod others;
 pub mod pack;
 pub mod plan;
 pub mod publish;

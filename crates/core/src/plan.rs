@@ -28,7 +28,8 @@ use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName,
 use crate::journal::Hash;
 use crate::model::{
     Again, ApprovalRule, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, LoadTest, MergeWay,
-    Otherwise, Patience, Place, Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay, Template, Who,
+    Order, Otherwise, Patience, Place, Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay,
+    Template, Who,
 };
 use crate::version::Bump;
 
@@ -247,6 +248,9 @@ pub struct PlannedStep {
     /// See [`crate::model::Step::at`]; of a promotion, when it enters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<StepAt>,
+    /// See [`crate::model::Step::order`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// See [`crate::model::Step::due`]; of a promotion, when it is verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Moment>,

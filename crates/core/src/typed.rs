@@ -143,10 +143,11 @@ impl Typed<'_> {
             }
             Action::Waive(target) => format!("tollgate waive {} --why REASON{release}", waived(target)),
             Action::Abort(_) => format!("tollgate abort --why REASON{release}"),
-            // Which of the other one's runs it is, if there are several, is told where it is typed.
-            Action::AbortOther { version, .. } => {
-                format!("tollgate abort --why REASON --release {version}{service}")
+            Action::AbortOther { version, name, .. } => {
+                let run = name.as_ref().map(|name| format!(" --run {name}")).unwrap_or_default();
+                format!("tollgate abort --why REASON --release {version}{service}{run}")
             }
+            Action::OfOther { command, .. } => format!("{command}{service}"),
             Action::Resume(_) => format!("tollgate resume{release}"),
             Action::Release(environment) => {
                 format!("tollgate resume --environment {environment}{service}")
@@ -194,7 +195,10 @@ impl Typed<'_> {
 
 /// Whether somebody would do this first about a hold; waivers and giving up come after everything else.
 pub fn is_first_choice(action: &Action) -> bool {
-    !(matches!(action, Action::Waive(_)) || is_giving_up(action))
+    match action {
+        Action::OfOther { action, .. } => is_first_choice(action),
+        action => !(matches!(action, Action::Waive(_)) || is_giving_up(action)),
+    }
 }
 
 /// Whether a run is given up by it.

@@ -17,6 +17,7 @@ use crate::ids::{
 };
 use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
+use crate::others::Others;
 use crate::plan::{Body, Plan, PlannedStep};
 use crate::state::{EnvironmentState, FreezeState, ReleaseState, Run, RunStatus, StepStatus};
 
@@ -37,6 +38,8 @@ pub struct View {
     pub freezes: Vec<FreezeState>,
     /// Every environment of the rules in force and of the plans.
     pub environments: BTreeMap<EnvironmentName, EnvironmentState>,
+    /// Other releases of the service under way, as far as a rule asks for them.
+    pub others: Others,
     /// Every stream this was read from, at the version that was read.
     pub versions: Vec<(StreamId, StreamVersion)>,
 }

@@ -57,6 +57,9 @@ pub struct ReleaseRow {
     pub opened_by: String,
     /// How many waivers it has.
     pub waivers: u32,
+    /// Whether a rule of it asks in which order releases go on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ordered: bool,
 }
 
 /// The row of a release.
@@ -97,6 +100,7 @@ fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
         opened_at: opened.map_or(now, |opened| opened.at),
         opened_by: opened.map(|opened| opened.by.to_string()).unwrap_or_default(),
         waivers: view.release.waivers.len() as u32,
+        ordered: view.asks_for_order(None),
     }
 }
 

@@ -24,6 +24,7 @@ mod load;
 pub mod looking;
 mod merging;
 mod notifying;
+mod order;
 mod pack;
 pub mod planning;
 pub mod ports;

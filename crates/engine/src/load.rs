@@ -6,16 +6,17 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tollgate_core::event::{Entry, Event};
-use tollgate_core::ids::{EnvironmentName, ReleaseId, RunId, ServiceName};
+use tollgate_core::ids::{EnvironmentName, ReleaseId, ServiceName};
 use tollgate_core::journal::{BlobId, StreamId, StreamVersion};
 use tollgate_core::model::Policy;
+use tollgate_core::others::Others;
 use tollgate_core::plan::Plan;
-use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, RunStatus, STATE_VERSION};
+use tollgate_core::state::{EnvironmentState, PolicyState, ReleaseState, STATE_VERSION};
 use tollgate_core::train::TrainState;
 use tollgate_core::view::View;
 
 use crate::cache::Cache;
-use crate::store::{BlobRead, Commit, StreamRead};
+use crate::store::{BlobRead, Commit, ListRead, StreamRead};
 use crate::{BLOBS_MAX, Engine, EngineError};
 
 /// A snapshot is written when so many events stand after the last one.
@@ -36,6 +37,8 @@ pub(crate) struct LoadedView {
     pub(crate) view: View,
     /// How many events stand after the last snapshot, by stream.
     tails: BTreeMap<StreamId, u64>,
+    /// The lists that it rests on.
+    pub(crate) lists: Vec<ListRead>,
 }
 
 impl LoadedView {
@@ -141,23 +144,19 @@ impl Engine {
         replay(&read)
     }
 
-    /// What a decision about a release looks at.
+    /// What a decision about a release looks at; `starting` is the plan of a run that it is to start.
     pub(crate) async fn load_view(
         &self,
         service: &ServiceName,
         release: ReleaseId,
+        starting: Option<&Plan>,
     ) -> Result<LoadedView, EngineError> {
         let policy_stream = StreamId::Policy(service.clone());
         let release_stream = StreamId::Release(service.clone(), release);
         let policy: Loaded<PolicyState> = self.load(&policy_stream).await?;
         let state: Loaded<ReleaseState> = self.load(&release_stream).await?;
         let in_force = self.in_force(&policy.state).await?;
-        let mut plans: BTreeMap<RunId, Arc<Plan>> = BTreeMap::new();
-        for run in &state.state.runs {
-            if !matches!(run.status, RunStatus::Finished { .. }) {
-                plans.insert(run.id, self.plan_blob(&run.plan).await?);
-            }
-        }
+        let plans = self.plans_of(&state.state).await?;
         let mut tails = BTreeMap::from([(release_stream.clone(), state.tail)]);
         let mut versions = vec![(policy_stream, policy.version), (release_stream, state.version)];
         let mut environments = BTreeMap::new();
@@ -176,14 +175,15 @@ impl Engine {
             policy: in_force,
             freezes: policy.state.freezes,
             environments,
+            others: Others::default(),
             versions,
         };
-        Ok(LoadedView { view, tails })
+        self.with_others(LoadedView { view, tails, lists: Vec::new() }, starting).await
     }
 
     /// What is known of a release.
     pub async fn view(&self, service: &ServiceName, release: ReleaseId) -> Result<View, EngineError> {
-        Ok(self.load_view(service, release).await?.view)
+        Ok(self.load_view(service, release, None).await?.view)
     }
 
     /// The plan that a run is pinned to.

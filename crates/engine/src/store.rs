@@ -3,6 +3,7 @@
 //! What one decision changes is one [`Commit`]: events, rows, timers, tasks, polls and blobs are written together or not at
 //! all, and only if every stream that the decision read is still at the version that it read.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -25,6 +26,9 @@ pub struct Commit {
     /// Every stream the decision read, at the version it read; also the ones it only read. All must still hold.
     /// The first one that does not is the [`StoreError::Conflict`].
     pub read: Vec<(StreamId, StreamVersion)>,
+    /// Every list the decision rests on, with the rows it had. All must still hold; the first one that does not is a
+    /// [`StoreError::Conflict`] about a stream that came or went.
+    pub lists: Vec<ListRead>,
     /// Events to append, at most one entry a stream; a stream appended to has to stand in `read`. Only the store itself
     /// appends to [`StreamId::Checkpoint`].
     pub append: Vec<Append>,
@@ -107,6 +111,44 @@ pub enum RowChange {
         /// Its id.
         id: String,
     },
+}
+
+/// A list as a decision read it: all rows of a kind and a service with one of these states.
+#[derive(Debug, Clone)]
+pub struct ListRead {
+    /// The kind.
+    pub kind: String,
+    /// The service.
+    pub service: String,
+    /// The states; empty means all.
+    pub status: Vec<String>,
+    /// The ids of the rows. Each is the name of a stream.
+    pub ids: BTreeSet<String>,
+}
+
+impl ListRead {
+    /// The query that reads the list again.
+    pub fn query(&self) -> RowQuery {
+        let (kind, service, status) = (self.kind.clone(), Some(self.service.clone()), self.status.clone());
+        RowQuery { kind, service, status, after: None, limit: usize::MAX }
+    }
+
+    /// Whether it still holds with these rows.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] where a row came or went.
+    pub fn check(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let now: BTreeSet<&String> = rows.iter().map(|row| &row.id).collect();
+        let before: BTreeSet<&String> = self.ids.iter().collect();
+        let Some(moved) = now.symmetric_difference(&before).next() else { return Ok(()) };
+        let stream = moved.parse().unwrap_or(StreamId::Checkpoint);
+        Err(StoreError::Conflict {
+            stream,
+            expected: StreamVersion::default(),
+            found: StreamVersion::default(),
+        })
+    }
 }
 
 /// Which rows to list.

@@ -18,8 +18,8 @@ use tollgate_core::view::{Decision, Refusal, Stimulus, View, release_id};
 use crate::inject::{Fault, Point, fault};
 use crate::load::{LoadedView, Written};
 use crate::store::{
-    Append, Claim, Commit, NewBlob, PollChange, RowChange, RowQuery, Snapshot, StoreError, Task, TaskChange,
-    Timer, TimerChange,
+    Append, Claim, Commit, NewBlob, PollChange, RowChange, Snapshot, StoreError, Task, TaskChange, Timer,
+    TimerChange,
 };
 use crate::{Engine, EngineError, follow};
 
@@ -29,8 +29,6 @@ const TRIES_MAX: u32 = 100;
 pub(crate) const WAKE: &str = "wake";
 /// The timer by which another release tells that something they share has changed.
 pub(crate) const NUDGE: &str = "nudge";
-/// How many rows are read at a time.
-const PAGE: usize = 1_000;
 
 /// What came of a stimulus.
 #[derive(Debug, Clone)]
@@ -139,14 +137,20 @@ impl Engine {
         beside: Beside,
     ) -> Result<Submitted, EngineError> {
         let key = StreamId::Release(service.clone(), release);
+        let starting = match stimulus {
+            Stimulus::Start { plan, .. } | Stimulus::Respin { plan, .. } => Some(plan.as_ref()),
+            _ => None,
+        };
         for tries in 0..TRIES_MAX {
             // What was written last is the best guess of what is there: the commit holds only if it is right. An answer that
             // commits nothing has to be a true one, so it is never given on a guess.
+            // What a new run asks for was not read for others.
             let guess = if tries == 0 { self.views.take(&key) } else { None };
+            let guess = guess.filter(|_| starting.is_none());
             let guessed = guess.is_some();
             let loaded = match guess {
                 Some(loaded) => loaded,
-                None => self.load_view(service, release).await?,
+                None => self.load_view(service, release, starting).await?,
             };
             let now = self.now();
             let before = agenda(&loaded.view, now);
@@ -176,7 +180,7 @@ impl Engine {
                 Ok(()) => {
                     self.forget_packed(&loaded.view, &decision.after).await;
                     // A new run speaks of environments that the view was not read with.
-                    if !matches!(stimulus, Stimulus::Start { .. } | Stimulus::Respin { .. })
+                    if starting.is_none()
                         && let Some(next) = loaded.after(decision.after.clone(), &written)
                     {
                         self.views.put(key, next);
@@ -239,6 +243,7 @@ impl Engine {
         let stream = decision.after.stream();
         let mut commit = Commit {
             read: loaded.view.versions.clone(),
+            lists: loaded.lists.clone(),
             append: appends(&decision.entries),
             blobs: beside.blobs.clone(),
             rows: vec![RowChange::Put(follow::release_row(&decision.after, now)?)],
@@ -293,6 +298,8 @@ impl Engine {
             nudges
                 .extend(others.into_iter().filter(|stream| *stream != own).map(|stream| nudge(stream, now)));
         }
+        let behind = self.ordered_behind(view, entries).await?;
+        nudges.extend(behind.into_iter().map(|stream| nudge(stream, now)));
         // A train can wait for the end of a run.
         let ends = |entry: &Entry| matches!(entry.event, Event::Release(ReleaseEvent::RunFinished { .. }));
         if let (Some(policy), true) = (&view.policy, entries.iter().any(ends)) {
@@ -307,22 +314,8 @@ impl Engine {
         &self,
         service: Option<&ServiceName>,
     ) -> Result<Vec<StreamId>, EngineError> {
-        let mut query = RowQuery {
-            kind: follow::RELEASE_ROW.into(),
-            service: service.map(ToString::to_string),
-            status: follow::UNFINISHED.iter().map(ToString::to_string).collect(),
-            after: None,
-            limit: PAGE,
-        };
-        let mut streams = Vec::new();
-        loop {
-            let rows = self.store.rows(query.clone()).await?;
-            streams.extend(rows.iter().filter_map(|row| row.id.parse().ok()));
-            match rows.last() {
-                Some(last) if rows.len() == PAGE => query.after = Some((last.sort.clone(), last.id.clone())),
-                _ => return Ok(streams),
-            }
-        }
+        let rows = self.unfinished_rows(service).await?;
+        Ok(rows.iter().filter_map(|row| row.id.parse().ok()).collect())
     }
 
     /// New rules hold at once for what is under way: every release of the service looks again. That is done after their

@@ -107,6 +107,23 @@ impl State {
         Ok(())
     }
 
+    fn rows(&self, query: &RowQuery) -> Vec<Row> {
+        let mut rows: Vec<&Row> = self
+            .rows
+            .values()
+            .filter(|row| row.kind == query.kind)
+            .filter(|row| query.service.as_ref().is_none_or(|service| row.service == *service))
+            .filter(|row| query.status.is_empty() || query.status.contains(&row.status))
+            .filter(|row| {
+                let after =
+                    |(sort, id): &(String, String)| row.sort < *sort || (row.sort == *sort && row.id > *id);
+                query.after.as_ref().is_none_or(after)
+            })
+            .collect();
+        rows.sort_by(|a, b| b.sort.cmp(&a.sort).then_with(|| a.id.cmp(&b.id)));
+        rows.into_iter().take(query.limit).cloned().collect()
+    }
+
     /// What becomes of the tasks that are changed; `None` is one that is gone.
     fn changed_tasks(&self, changes: &[TaskChange]) -> Result<BTreeMap<EffectId, Option<Task>>, StoreError> {
         let mut changed: BTreeMap<EffectId, Option<Task>> = BTreeMap::new();
@@ -144,6 +161,9 @@ impl State {
     /// Writes everything, after all that can fail has been looked at.
     fn commit(&mut self, commit: Commit) -> Result<Committed, StoreError> {
         self.check_versions(&commit.read)?;
+        for list in &commit.lists {
+            list.check(&self.rows(&list.query()))?;
+        }
         let tasks = self.changed_tasks(&commit.tasks)?;
         let mut heads = Vec::new();
         for append in commit.append {
@@ -301,21 +321,7 @@ impl Store for MemoryStore {
     }
 
     async fn rows(&self, query: RowQuery) -> Result<Vec<Row>, StoreError> {
-        let state = self.state();
-        let mut rows: Vec<&Row> = state
-            .rows
-            .values()
-            .filter(|row| row.kind == query.kind)
-            .filter(|row| query.service.as_ref().is_none_or(|service| row.service == *service))
-            .filter(|row| query.status.is_empty() || query.status.contains(&row.status))
-            .filter(|row| {
-                let after =
-                    |(sort, id): &(String, String)| row.sort < *sort || (row.sort == *sort && row.id > *id);
-                query.after.as_ref().is_none_or(after)
-            })
-            .collect();
-        rows.sort_by(|a, b| b.sort.cmp(&a.sort).then_with(|| a.id.cmp(&b.id)));
-        Ok(rows.into_iter().take(query.limit).cloned().collect())
+        Ok(self.state().rows(&query))
     }
 
     async fn row(&self, kind: &str, id: &str) -> Result<Option<Row>, StoreError> {

@@ -194,6 +194,8 @@ pub(crate) struct AbortArgs {
     why: String,
     #[command(flatten)]
     which: WhichRun,
+    #[command(flatten)]
+    onward: Onward,
 }
 
 /// A release, and who acts on it.
@@ -475,6 +477,10 @@ pub(crate) async fn abort(app: &App, args: &AbortArgs) -> Result<Exit, CliError>
     let Acting { opened, release, .. } = &acting;
     let running = opened.engine.commands_under_way(&opened.service, *release, run).await?;
     let exit = acting.take(app, Stimulus::Abort { run, why: args.why.clone() }, false).await?;
-    acting.opened.engine.stop_commands(&running).await?;
+    opened.engine.stop_commands(&running).await?;
+    // Others can have waited for what it held, or for it to get there first.
+    if !args.onward.no_work && !opened.engine.unfinished(&opened.service).await?.is_empty() {
+        opened.carry_on(&acting.progress).await?;
+    }
     Ok(exit)
 }

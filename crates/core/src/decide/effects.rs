@@ -9,6 +9,7 @@ use super::Deciding;
 use super::acts::permanent;
 use super::gates::{Entering, clipped, gates_of_step, recorded};
 use super::load::{had, strayed};
+use super::order::is_behind;
 use super::timing::not_yet;
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::candidate::Fingerprint;
@@ -61,9 +62,12 @@ impl Deciding {
             _ if !active => return Err(stale("the run does not go on")),
             _ => true,
         };
+        let behind = || is_behind(&self.view, planned);
         let strays = || strayed(&self.view, run, &plan, planned, None).is_some();
-        if begins && (not_yet(&self.view, &plan, planned, Some(state), self.now).is_some() || strays()) {
-            // A window that it begins in has closed meanwhile, or what it measures runs something else.
+        let early = || not_yet(&self.view, &plan, planned, Some(state), self.now).is_some();
+        if begins && (early() || behind() || strays()) {
+            // A window that it begins in has closed meanwhile, an older release was started that comes first, or what it measures
+            // runs something else.
             self.by_rule(ReleaseEvent::StepOpened { run: id, step });
             return Ok(());
         }

@@ -6,6 +6,7 @@ use super::answering::{answered_otherwise, to_blame};
 use super::approvals::Counting;
 use super::checklists::Listing;
 use super::effects::encoded_bytes;
+use super::order::give_up_other;
 use super::places::TakeBack;
 use super::remind::acting;
 use super::roles::{of_role, of_role_that};
@@ -15,7 +16,9 @@ use crate::event::{AnswerValue, ApprovalTarget, Asked, Holder, WaiverTarget};
 use crate::expr::{EvalError, Expr, Facts, eval_condition, explain_false};
 use crate::gate::{Action, GateAnswer, GateOrigin, GateReport, Hold, WaitsOn};
 use crate::ids::{CandidateNumber, EnvironmentName, GateName, PersonName};
-use crate::model::{ApprovalRule, Checklist, FactGate, Gate, GateKind, Policy, Template, VoteRule, Who};
+use crate::model::{
+    ApprovalRule, Checklist, FactGate, Gate, GateKind, Order, Policy, Template, VoteRule, Who,
+};
 use crate::plan::{Plan, PlannedStep};
 use crate::risk::{RISK, of_candidate};
 use crate::state::{Answer, Run, RunStatus, Waiver};
@@ -276,7 +279,7 @@ impl<'a> Entering<'a> {
             // What has to be taken back may be what hangs: whoever wants it away does not have to see its deployment end.
             hold.how.push(match held.by.release == self.view.release_id {
                 true => Action::Abort(held.by.run),
-                false => Action::AbortOther { version: version.to_owned(), run: held.by.run },
+                false => give_up_other(self.view, version, held),
             });
         }
         GateAnswer::Closed(Hold { since: Some(held.since), ..hold })
@@ -326,6 +329,7 @@ impl<'a> Entering<'a> {
             GateKind::Soak { time, environment } => self.soak(name, *time, environment.as_ref()),
             GateKind::Fact(gate) => self.fact_gate(name, gate),
             GateKind::Pace(pace) => self.pace(name, pace),
+            GateKind::Order(Order::OldestFirst) => self.order(name),
             GateKind::LoadTest(gate) => self.load_gate(name, gate),
             GateKind::TimeBudget(budget) => self.time_budget(name, budget, policy),
             GateKind::Require { that } => match eval_condition(that, &facts) {

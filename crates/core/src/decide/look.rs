@@ -8,6 +8,7 @@ use super::checklists::{Line, LineStanding, Listing, reporters};
 use super::facets::changes_source;
 use super::facts::Waiting;
 use super::gates::{Entering, clauses, clipped, gates_of_step, second};
+use super::order::is_behind;
 use super::timing::{begun, not_yet};
 use super::votes::{Standing, Voting, votes_of_step};
 use crate::act::{Act, Failure};
@@ -90,6 +91,10 @@ impl<'a> Looking<'a> {
             return Move::Keep(from, because);
         }
         let waits = not_yet(self.view, self.plan, self.planned, self.state(), self.now).is_some();
+        if is_behind(self.view, self.planned) {
+            // However long the older ones take: that is no time of its own.
+            return if self.state().is_some() { Move::Nothing } else { Move::Open };
+        }
         match &self.planned.body {
             // Whatever the gates of an environment ask for can be done before its time.
             Body::Enter => {

@@ -144,6 +144,7 @@ fn sound(policy: &Policy) -> Result<(), Refusal> {
                 | GateKind::Soak { .. }
                 | GateKind::Fact(_)
                 | GateKind::Pace(_)
+                | GateKind::Order(_)
                 | GateKind::LoadTest(_)
                 | GateKind::Require { .. } => {}
             }

@@ -124,6 +124,7 @@ impl Following<'_> {
             Some(GateKind::Window { .. }) => "window",
             Some(GateKind::Soak { .. }) => "soak",
             Some(GateKind::LoadTest(_)) => "load test",
+            Some(GateKind::Order(_)) => "older release",
             Some(GateKind::TimeBudget(_)) => "time budget",
             Some(GateKind::Approval(_)) => "approval",
             Some(GateKind::Vote(_)) => "vote",

@@ -125,6 +125,7 @@ pub(super) fn fresh(plan: &Plan) -> View {
             .keys()
             .map(|name| (name.clone(), Default::default()))
             .collect(),
+        others: Default::default(),
         versions: Vec::new(),
     }
 }

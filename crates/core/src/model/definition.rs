@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Again, ApprovalRule, Checklist, FactWait, LoadTest, PackSpec, Patience, Place, PublishSpec, StepAt,
-    Template, VoteRule, Who,
+    Again, ApprovalRule, Checklist, FactWait, LoadTest, Order, PackSpec, Patience, Place, PublishSpec,
+    StepAt, Template, VoteRule, Who,
 };
 use crate::calendar::{FixedTime, Moment, Zone};
 use crate::changelog::ChangelogRules;
@@ -321,6 +321,9 @@ pub struct Step {
     /// When it begins, at the earliest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<StepAt>,
+    /// In which order it is done where other releases have to do it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
     /// By when it should be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Moment>,
@@ -361,6 +364,7 @@ impl Step {
             by: None,
             after: None,
             at: None,
+            order: None,
             due: None,
             timeout: None,
             retry: None,

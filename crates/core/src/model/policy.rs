@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::pace::Pace;
 use super::{
-    Checklist, FacetName, FactGate, Feeds, LoadGate, MergeHow, Notify, Patience, Place, RiskRules, Role,
-    Shell, Step, Template, TimeBudget, Trains, VoteRule,
+    Checklist, FacetName, FactGate, Feeds, LoadGate, MergeHow, Notify, Order, Patience, Place, RiskRules,
+    Role, Shell, Step, Template, TimeBudget, Trains, VoteRule,
 };
 use crate::calendar::{Calendar, Windows};
 use crate::expr::Expr;
@@ -332,6 +332,8 @@ pub enum GateKind {
     Vote(VoteRule),
     /// Facts of the world are as they have to be.
     Fact(FactGate),
+    /// No older release is on its way there.
+    Order(Order),
     /// Nothing closes for so long.
     TimeBudget(Box<TimeBudget>),
     /// A load test of exactly this candidate was good.

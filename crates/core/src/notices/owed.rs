@@ -235,6 +235,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Done(..) => "done",
         Action::Retry(..) => "retry",
         Action::Waive(_) => "waive",
+        Action::OfOther { action, .. } => kind(action),
         Action::Abort(_) | Action::AbortOther { .. } => "abort",
         Action::Resume(_) => "resume",
         Action::Release(_) => "release",

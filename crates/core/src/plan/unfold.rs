@@ -232,6 +232,7 @@ impl Unfolding<'_> {
             conditions: scope.conditions.iter().chain(&step.condition).cloned().collect(),
             by: scope.who(step),
             at: step.at.clone(),
+            order: step.order,
             due: step.due.clone(),
             timeout: step.timeout,
             retry: step.retry,

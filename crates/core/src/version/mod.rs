@@ -19,6 +19,7 @@
 //! A pre-release is one of the version that would be next after the last *final* release, and a version of the
 //! calendar is of the day of the cut; see [`VersionFormat::next`].
 
+mod age;
 mod calendar;
 mod format;
 mod guess;
@@ -35,6 +36,7 @@ use jiff::civil::Date;
 use semver::{BuildMetadata, Prerelease};
 use serde::{Deserialize, Serialize, Serializer};
 
+pub use age::Age;
 use calendar::Period;
 pub use format::{FORMAT_MAX_BYTES, FormatError, FormatFault, VersionFormat};
 pub use guess::FormatGuesser;

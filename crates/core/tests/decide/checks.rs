@@ -154,6 +154,7 @@ fn works(view: &View, action: &Action, by: &Actor, now: Timestamp) -> bool {
         Action::Resume(run) => vec![Stimulus::Resume { run }],
         // Acts on other streams.
         Action::AbortOther { .. }
+        | Action::OfOther { .. }
         | Action::Promote(_)
         | Action::Release(_)
         | Action::AdoptPolicy

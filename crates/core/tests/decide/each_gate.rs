@@ -38,6 +38,7 @@ fn kind(gate: &GateKind) -> &'static str {
         GateKind::Checklist { .. } => "checklist",
         GateKind::Vote(_) => "vote",
         GateKind::Require { .. } => "require",
+        GateKind::Order(_) => "order",
         GateKind::LoadTest(_) => "load-test",
         GateKind::TimeBudget(_) => "time-budget",
         GateKind::Fact(gate) => fact_kind(gate),
@@ -56,7 +57,8 @@ fn fact_kind(gate: &FactGate) -> &'static str {
 }
 
 /// Every kind that a policy can have.
-const KINDS: [&str; 16] = [
+const KINDS: [&str; 17] = [
+    "order",
     "time-budget",
     "approval",
     "question",
@@ -337,6 +339,23 @@ fn told_by_steps() -> Vec<Row> {
             )
         },
         Row {
+            before: an_older_one_is_on_its_way,
+            on: WaitsOn::Release,
+            ..Row::of(
+                gate_of(GateKind::Order(Order::OldestFirst)),
+                "order `it` of production",
+                "`1.8.9` is older and has still to get to production; 1.8.9 waits for the run: eve holds it: wait a moment",
+            )
+            .people(
+                "anybody",
+                |first| matches!(first, Action::OfOther { action, .. } if matches!(**action, Action::Resume(_))),
+                |world| {
+                    world.resume(OTHER, "bob");
+                    world.settle(OTHER);
+                },
+            )
+        },
+        Row {
             beside: Some(step("image", StepKind::Wait(wait))),
             before: |world| {
                 saw(world, digest("a"));
@@ -421,6 +440,12 @@ fn another_goes(world: &mut World) {
     world.start(&through(world, OTHER), "bob");
     world.act_on(OTHER, "promote-stage/deploy");
     world.lease(OTHER, "promote-production/deploy").unwrap();
+}
+
+/// Another release that has still to be deployed, and does not go on.
+fn an_older_one_is_on_its_way(world: &mut World) {
+    world.start(&through(world, OTHER), "bob");
+    world.hold(OTHER, "eve");
 }
 
 fn freeze(world: &mut World) {

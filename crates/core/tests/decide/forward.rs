@@ -323,6 +323,7 @@ pub(crate) fn doing(world: &World, version: &str, action: &Action, who: &str) ->
         Action::Resume(run) => Stimulus::Resume { run },
         Action::Abort(run) => Stimulus::Abort { run, why: why() },
         Action::AbortOther { .. }
+        | Action::OfOther { .. }
         | Action::Promote(_)
         | Action::AdoptPolicy
         | Action::Thaw(_)

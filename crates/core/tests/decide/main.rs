@@ -18,6 +18,7 @@ mod loads;
 mod merging;
 mod mistakes;
 mod notices;
+mod orders;
 mod pace;
 mod packing;
 mod places;

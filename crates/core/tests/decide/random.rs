@@ -493,6 +493,7 @@ impl Random {
             Action::Revoke(target) => Stimulus::Revoke { target },
             Action::Abort(_)
             | Action::AbortOther { .. }
+            | Action::OfOther { .. }
             | Action::Promote(_)
             | Action::Release(_)
             | Action::AdoptPolicy

@@ -37,6 +37,7 @@ fn any_other_gate() -> impl Strategy<Value = Gate> + Clone {
         (1..30_i64).prop_map(|many| {
             gate_of(GateKind::Pace(Pace { at_most: 1, within: hours(many), only: Vec::new() }))
         }),
+        Just(gate_of(GateKind::Order(Order::OldestFirst))),
         any_fact_gate(),
     ]
 }
@@ -83,7 +84,8 @@ fn sound(steps: Vec<Step>, waiting: Option<Step>, again: bool) -> Vec<Step> {
 /// What a line that somebody types asks for.
 enum Typing {
     Say(Stimulus),
-    Other(String, Stimulus),
+    /// The same about another release.
+    Of(String, Box<Typing>),
     Promote(EnvironmentName),
     Release(EnvironmentName),
     Adopt,
@@ -144,9 +146,7 @@ fn read(world: &World, version: &str, run: &Holding, line: &str) -> Typing {
     }
     let about = options.get("release").map_or(version, |values| values[0]);
     if about != version {
-        assert_eq!(verb, "abort", "{line} is about another release");
-        let run = run_of(&world.view(about), None);
-        return Typing::Other(about.to_owned(), Stimulus::Abort { run, why: "because".into() });
+        return Typing::Of(about.to_owned(), Box::new(read(world, about, run, line)));
     }
     let run_named = options.get("run").map(|values| run_of(&view, Some(values[0])));
     let first = || places.first().copied().unwrap_or_default();
@@ -215,7 +215,8 @@ fn read(world: &World, version: &str, run: &Holding, line: &str) -> Typing {
 
 /// Somebody who could fill a role and does not.
 fn another(view: &View, holding: &Holding, role: &str, times: usize) -> PersonName {
-    let plan = &view.plans[&holding.run];
+    // What is told of another release names nobody of this one's.
+    let plan = view.plans.get(&holding.run).or(view.plans.values().next()).expect("a run");
     let found = view.role(plan, &n(role)).expect("a role");
     let now = view.fills(plan, &n(role));
     let mut people = view.members(plan, &found.of);
@@ -226,17 +227,29 @@ fn another(view: &View, holding: &Holding, role: &str, times: usize) -> PersonNa
 
 /// Does what a line says. Nothing comes of what is refused.
 fn typed(world: &mut World, version: &str, holding: &Holding, line: &str, who: &str) -> Result<(), Refusal> {
-    match read(world, version, holding, line) {
+    let typing = read(world, version, holding, line);
+    carried_out(world, version, holding, typing, who)
+}
+
+fn carried_out(
+    world: &mut World,
+    version: &str,
+    holding: &Holding,
+    typing: Typing,
+    who: &str,
+) -> Result<(), Refusal> {
+    match typing {
         Typing::Say(stimulus) => {
             let entries = world.by(version, who, stimulus)?;
             let theirs = entries.iter().any(|entry| entry.actor == actor(who));
-            assert!(theirs, "{who} types `{line}`, and nothing is written down");
+            assert!(theirs, "{who} types something about {holding:?}, and nothing is written down");
         }
-        Typing::Other(release, stimulus) => drop(world.by(&release, who, stimulus)?),
+        Typing::Of(release, typing) => carried_out(world, &release, holding, *typing, who)?,
         Typing::Promote(environment) => {
-            let plan: Arc<Plan> = world.view(version).plans[&holding.run].clone();
+            let plans = world.view(version).plans;
+            let plan: &Arc<Plan> = plans.get(&holding.run).or(plans.values().next()).expect("a run");
             let rules = world.policy.clone();
-            world.try_start(&promotion(&plan, environment.as_str(), &rules), who)?;
+            world.try_start(&promotion(plan, environment.as_str(), &rules), who)?;
         }
         Typing::Release(environment) => {
             let state = world.environment(environment.as_str());

@@ -112,7 +112,13 @@ fn a_rollback_says_how_to_give_up_what_is_being_deployed_in_its_way() {
     let told = "tollgate abort --why REASON --release 1.9.0";
     assert_eq!(commands(&world, "1.8.0", "roll-back-production/enter"), [told]);
     let hold = world.explain("1.8.0").remove(0).hold;
-    assert_eq!(hold.how[1], Action::AbortOther { version: "1.9.0".into(), run: hanging });
+    assert_eq!(hold.how[1], Action::AbortOther { version: "1.9.0".into(), run: hanging, name: None });
+
+    // Where that release has several runs under way, the one is named.
+    world.start(&promotion(&steps("1.9.0"), "stage", &policy), "anna");
+    let told = format!("{told} --run release");
+    assert_eq!(commands(&world, "1.8.0", "roll-back-production/enter"), [told]);
+    world.abort("1.9.0", "anna").unwrap();
 
     // What is half-way out is rolled back from as well, while it is being deployed and after it was given up.
     let from = |world: &World| world.environment("production").rolled_back.unwrap().from;

@@ -19,6 +19,7 @@ use tollgate_core::explain::{Holding, explain};
 use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, RunId, StepId};
 use tollgate_core::journal::{BlobId, Hash};
 use tollgate_core::model::Policy;
+use tollgate_core::others::Others;
 use tollgate_core::plan::Plan;
 use tollgate_core::publish::{Artifact, Digest};
 use tollgate_core::state::{EnvironmentState, FreezeState, ReleaseState, RunStatus, StepState, StepStatus};
@@ -105,7 +106,14 @@ impl World {
         }
     }
 
+    /// What a decision about a release looks at, with the other ones that are under way.
     pub(crate) fn view(&self, version: &str) -> View {
+        let names = self.releases.keys().filter(|other| *other != version);
+        let others = names.map(|other| self.alone(other)).filter(|other| other.active().next().is_some());
+        View { others: Others::new(others.map(Arc::new).collect()), ..self.alone(version) }
+    }
+
+    fn alone(&self, version: &str) -> View {
         let service = self.policy.service.clone();
         let release = self.releases.get(version).cloned().unwrap_or_default();
         let mut environments = self.environments.clone();
@@ -120,6 +128,7 @@ impl World {
             policy: Some(self.policy.clone()),
             freezes: self.freezes.clone(),
             environments,
+            others: Others::default(),
             versions: Vec::new(),
         }
     }

@@ -19,6 +19,7 @@ mod file;
 mod labels;
 mod load;
 mod notify;
+mod order;
 mod pack;
 mod publish;
 mod risk;

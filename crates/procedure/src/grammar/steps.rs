@@ -7,6 +7,7 @@ use super::facts::{
 };
 use super::load::{LOAD_BASELINE, LOAD_GATE, LOAD_SELF, LOAD_TEST, MEASURES};
 use super::notify::{ESCALATE, REMIND};
+use super::order::{ORDER_GATE, ORDER_STEP};
 use super::pack::PACK;
 use super::publish::PUBLISH;
 use super::{
@@ -67,6 +68,7 @@ const GATE_KINDS: &[&str] = &[
     "soak",
     "window",
     "pace",
+    "order",
     "time-budget",
     "load-test",
     "blockers",
@@ -176,6 +178,7 @@ pub(crate) static STEP: Mapping = mapping(
         BY,
         AFTER,
         AT.with(SINGLE_KINDS),
+        ORDER_STEP,
         DUE.with(SINGLE_KINDS),
         TIMEOUT.with(SINGLE_KINDS),
         key("retry", Shape::Map(&RETRY), RETRY_ABOUT).with(&[
@@ -273,6 +276,7 @@ pub(crate) static HOOK_STEP: Mapping = mapping(
     ),
     elsewhere(&["outputs"], "outputs are read from the steps of a procedure"),
     elsewhere(&["packed"], "files are packed for the steps of a procedure"),
+    elsewhere(&["order"], "in which order releases get to an environment is a gate of it"),
 ]);
 
 const PARALLEL_ABOUT: &str = "Steps that go on at the same time; the next one waits for all of them.";
@@ -737,6 +741,7 @@ pub(crate) static GATE: Mapping = mapping(
         )
         .with(&["soak", "blockers", "metrics"]),
         key("pace", Shape::Map(&PACE), "How many releases may go there in a time."),
+        ORDER_GATE,
         TIME_BUDGET,
         WITHIN,
         LOAD_GATE,

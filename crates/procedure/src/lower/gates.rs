@@ -5,6 +5,7 @@ use tollgate_core::ids::{EnvironmentName, GateName};
 use tollgate_core::model::{Gate, GateKind, Pace};
 use tollgate_core::version::Bump;
 
+use super::order_of::order_of;
 use super::scope::Scope;
 use super::{Gates, Lower, place};
 use crate::diagnostic::Code;
@@ -72,6 +73,9 @@ impl Lower<'_> {
         }
         if let Some(load) = node.get("load-test") {
             return self.load_gate(load, entered);
+        }
+        if node.get("order").is_some() {
+            return order_of(node).map(GateKind::Order);
         }
         if let Some(pace) = node.get("pace") {
             return self.pace(pace).map(GateKind::Pace);

@@ -18,6 +18,7 @@ mod labels;
 mod load;
 mod notify;
 mod order;
+mod order_of;
 mod pack;
 mod people;
 mod procedures;

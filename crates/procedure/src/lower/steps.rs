@@ -8,6 +8,7 @@ use tollgate_core::model::{
 };
 
 use super::order::Order;
+use super::order_of::order_of;
 use super::scope::Scope;
 use super::{Lower, place};
 use crate::diagnostic::{Code, Span};
@@ -313,6 +314,7 @@ impl Lower<'_> {
             by,
             after,
             at,
+            order: order_of(node),
             due,
             timeout,
             retry,

@@ -16,6 +16,9 @@ use super::read::{StreamRow, stream_row};
 /// Applies a commit, after checking that everything it read still holds.
 pub(crate) fn commit(connection: &Connection, commit: &Commit) -> Result<Committed, Failure> {
     let mut streams = check_versions(connection, &commit.read)?;
+    for list in &commit.lists {
+        list.check(&super::read::rows(connection, &list.query())?)?;
+    }
     let mut heads = Vec::with_capacity(commit.append.len());
     for append in &commit.append {
         let Some(row) = streams.get_mut(&append.stream) else {

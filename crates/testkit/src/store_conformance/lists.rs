@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tollgate_core::journal::BlobId;
-use tollgate_engine::store::{BlobRead, Commit, NewBlob, Row, RowChange, RowQuery, Store};
+use tollgate_engine::store::{
+    BlobRead, Commit, ListRead, NewBlob, Row, RowChange, RowQuery, Store, StoreError,
+};
 
-use super::samples::{all, at, row};
+use super::samples::{all, at, release, row};
 
 type Shared = Arc<dyn Store>;
 
@@ -91,6 +93,40 @@ pub(super) async fn rows_are_filtered(store: Shared) {
 fn blob(bytes: &[u8]) -> (NewBlob, BlobId) {
     let salt = [7; 16];
     (NewBlob { salt, bytes: bytes.to_vec() }, BlobId::of(&salt, bytes))
+}
+
+pub(super) async fn a_list_that_was_read_guards_the_commit(store: Shared) {
+    let (one, other) = (release("a", 1).to_string(), release("a", 2).to_string());
+    put(&store, vec![row("release", &one, "a", "waiting", "1"), row("release", &other, "b", "waiting", "1")])
+        .await;
+    let read = |ids: &[&String]| ListRead {
+        kind: "release".into(),
+        service: "a".into(),
+        status: vec!["waiting".into(), "stuck".into()],
+        ids: ids.iter().map(|id| (*id).clone()).collect(),
+    };
+    let commit = |list: ListRead, status: &str| Commit {
+        lists: vec![list],
+        rows: vec![RowChange::Put(row("release", &one, "a", status, "1"))],
+        ..Commit::default()
+    };
+    // Which of its states a row has makes no difference; what this commit changes itself neither.
+    store.commit(commit(read(&[&one]), "stuck")).await.unwrap();
+    store.commit(commit(read(&[&one]), "done")).await.unwrap();
+    // One that is gone from the list, and one that came.
+    let conflict = store.commit(commit(read(&[&one]), "waiting")).await.unwrap_err();
+    assert!(
+        matches!(&conflict, StoreError::Conflict { stream, .. } if stream.to_string() == one),
+        "{conflict}"
+    );
+    store.commit(commit(read(&[]), "waiting")).await.unwrap();
+    let conflict = store.commit(commit(read(&[]), "done")).await.unwrap_err();
+    assert!(
+        matches!(&conflict, StoreError::Conflict { stream, .. } if stream.to_string() == one),
+        "{conflict}"
+    );
+    let rows = store.row("release", &one).await.unwrap().unwrap();
+    assert_eq!(rows.status, "waiting", "nothing of it was written");
 }
 
 pub(super) async fn blobs_are_kept_and_pruned(store: Shared) {

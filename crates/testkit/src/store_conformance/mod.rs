@@ -36,6 +36,7 @@ pub async fn store_conformance(fresh: impl AsyncFn() -> Arc<dyn Store>) {
         lists::rows_are_put_replaced_and_removed,
         lists::rows_are_listed_in_order_and_in_pages,
         lists::rows_are_filtered,
+        lists::a_list_that_was_read_guards_the_commit,
         lists::blobs_are_kept_and_pruned,
         lists::a_large_blob_is_kept,
         outbox::timers_come_due_in_order,

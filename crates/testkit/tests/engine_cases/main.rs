@@ -9,6 +9,7 @@ mod labels;
 mod loads;
 mod loops;
 mod merges;
+mod orders;
 mod packing;
 mod publishing;
 mod repairs;

@@ -135,6 +135,7 @@ impl Sim {
                     action,
                     Action::Wait
                         | Action::AbortOther { .. }
+                        | Action::OfOther { .. }
                         | Action::Promote(_)
                         | Action::Release(_)
                         | Action::AdoptPolicy

@@ -14,11 +14,11 @@ use tollgate_core::expr::eval_condition;
 use tollgate_core::ids::{EnvironmentName, GateName, PersonName, ReleaseId, StepId};
 use tollgate_core::journal::Hash;
 use tollgate_core::model::{
-    ApprovalRule, Bound, Checklist, Closing, FactGate, Gate, GateKind, LoadGate, Majority, Needs, Pace,
-    Policy, TimeBudget, VoteRule, Who,
+    ApprovalRule, Bound, Checklist, Closing, FactGate, Gate, GateKind, LoadGate, Majority, Needs, Order,
+    Pace, Policy, TimeBudget, VoteRule, Who,
 };
 use tollgate_core::plan::{Body, Plan};
-use tollgate_core::state::{FreezeState, ReleaseState, Run, Says, StepStatus, Tick};
+use tollgate_core::state::{FreezeState, ReleaseState, Run, RunStatus, Says, StepStatus, Tick};
 
 use crate::oracle::Oracle;
 use crate::team::named;
@@ -84,6 +84,7 @@ impl Judging<'_> {
                     place.is_none_or(|place| self.soaked(place, &sealed) >= *time)
                 }
                 GateKind::Pace(pace) => self.paced(pace),
+                GateKind::Order(Order::OldestFirst) => self.is_oldest(),
                 GateKind::LoadTest(gate) => self.measured(gate),
                 GateKind::TimeBudget(budget) => self.has_time(budget, policy, in_force),
                 GateKind::Checklist { list, .. } => self.checked(name, list),
@@ -197,6 +198,29 @@ impl Judging<'_> {
                 })
             })
         })
+    }
+
+    /// Whether no release of a lower version has still to come here.
+    fn is_oldest(&self) -> bool {
+        let numbers = |state: &ReleaseState| -> Vec<u64> {
+            let version = state.opened.as_ref().map(|opened| opened.version.clone()).unwrap_or_default();
+            version.split('.').map(|number| number.parse().unwrap()).collect()
+        };
+        let comes = |state: &ReleaseState, run: &Run| {
+            let Some(plan) = self.oracle.plan(run).filter(|plan| plan.rollback.is_none()) else {
+                return false;
+            };
+            let ended = matches!(run.status, RunStatus::Finished { .. });
+            let own = plan.steps.iter().filter(|step| step.environment.as_ref() == Some(self.name));
+            let mut left = own.filter(|step| {
+                let deploys = matches!(step.body, Body::Enter | Body::Deploy(_) | Body::Live(_));
+                deploys && !run.steps.get(&step.id).is_some_and(|state| state.status.is_over())
+            });
+            !ended && numbers(state) < numbers(self.release) && left.next().is_some()
+        };
+        let mut others =
+            self.oracle.releases.values().flat_map(|state| state.runs.iter().map(move |run| (state, run)));
+        self.plan.rollback.is_some() || !others.any(|(state, run)| comes(state, run))
     }
 
     fn paced(&self, pace: &Pace) -> bool {

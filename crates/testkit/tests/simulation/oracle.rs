@@ -8,6 +8,7 @@ use tollgate_core::event::{ApprovalTarget, Entry, EnvironmentEvent, Event, Polic
 use tollgate_core::ids::{EffectId, EnvironmentName, ObjectId, PersonName, ReleaseId, RunId, StepId};
 use tollgate_core::journal::{Hash, StreamId, StreamVersion};
 use tollgate_core::model::Policy;
+use tollgate_core::others::Others;
 use tollgate_core::plan::{Body, Plan};
 use tollgate_core::state::{
     EnvironmentState, PolicyState, ReleaseState, Run, RunStatus, Running, StepStatus,
@@ -91,6 +92,15 @@ impl Oracle {
 
     /// What a decision about a release would look at.
     pub(crate) fn view(&self, release: ReleaseId) -> View {
+        let view = self.alone(release);
+        if !view.asks_for_order(None) {
+            return view;
+        }
+        let others = self.unfinished().into_iter().filter(|other| *other != release);
+        View { others: Others::new(others.map(|other| Arc::new(self.alone(other))).collect()), ..view }
+    }
+
+    fn alone(&self, release: ReleaseId) -> View {
         let state = self.releases.get(&release).cloned().unwrap_or_default();
         let unfinished = state.runs.iter().filter(|run| !matches!(run.status, RunStatus::Finished { .. }));
         let plans = unfinished.filter_map(|run| Some((run.id, self.plan(run)?.clone()))).collect();
@@ -106,6 +116,7 @@ impl Oracle {
             policy: self.in_force(),
             freezes: self.policy.freezes.clone(),
             environments,
+            others: Others::default(),
             versions: Vec::new(),
         }
     }

@@ -77,11 +77,19 @@ pub(crate) fn deed(view: &View, action: &Action, by: Actor) -> Deed {
         Action::Abort(run) => submit(Stimulus::Abort { run, why: "enough".into() }),
         Action::AbortOther { run, .. } => {
             let mut held = view.environments.values().filter_map(|state| state.held.as_ref());
-            match held.find(|held| held.by.run == run) {
-                Some(held) => {
+            let held = held.find(|held| held.by.run == run).map(|held| held.by.release);
+            let known = view.others.iter().find(|other| other.release.run(&run).is_some());
+            match held.or(known.map(|other| other.release_id)) {
+                Some(release) => {
                     let stimulus = Stimulus::Abort { run, why: "it hangs".into() };
-                    Deed::Submit(held.by.release, stimulus, by)
+                    Deed::Submit(release, stimulus, by)
                 }
+                None => Deed::Wait,
+            }
+        }
+        Action::OfOther { version, action, .. } => {
+            match view.others.iter().find(|other| other.opened_as() == Some(&version)) {
+                Some(other) => deed(other, &action, by),
                 None => Deed::Wait,
             }
         }

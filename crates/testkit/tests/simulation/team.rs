@@ -11,7 +11,7 @@ use tollgate_core::ids::{GateName, PersonName};
 use tollgate_core::model::{
     Again, AnswerType, ApprovalRule, ChangelogSpec, Checklist, ChecklistGroup, ChecklistItem, Closing,
     Component, Connection, Definition, Deploy, Each, Environment, Extract, FacetName, Filled, Fits, Gate,
-    GateKind, GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message,
+    GateKind, GitCheck, GitCherryPick, GitMerge, Handed, Keeps, Majority, MergeHow, MergeWay, Message, Order,
     Otherwise, Pace, Per, Person, Policy, Probe, ProbeRead, Procedure, Question, Recipient, RepositorySpec,
     Retry, Role, Shell, SignOff, Step, StepKind, Template, VersionFileSpec, VersionSpec, VoteRule, Who,
 };
@@ -151,7 +151,8 @@ impl Making<'_> {
     }
 
     fn gate(&mut self) -> Gate {
-        let kind = match self.chance.below(20) {
+        let kind = match self.chance.below(21) {
+            20 => GateKind::Order(Order::OldestFirst),
             19 => GateKind::Fact(crate::signed::gate()),
             18 => GateKind::Pace(Pace {
                 at_most: self.chance.between(1, 3) as u32,
