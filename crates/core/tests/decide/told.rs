@@ -37,7 +37,6 @@ fn any_other_gate() -> impl Strategy<Value = Gate> + Clone {
         (1..30_i64).prop_map(|many| {
             gate_of(GateKind::Pace(Pace { at_most: 1, within: hours(many), only: Vec::new() }))
         }),
-        Just(gate_of(GateKind::Order(Order::OldestFirst))),
         any_fact_gate(),
     ]
 }
