@@ -219,7 +219,7 @@ pub(crate) fn summary_line(row: &ReleaseRow) -> String {
     let at = match row.status.as_str() {
         _ if row.at.is_empty() => String::new(),
         // Here it is a reason, not a step.
-        "aborted" | "held" => format!(": {}", line(&row.at)),
+        "aborted" | "held" | "done" => format!(": {}", line(&row.at)),
         _ => format!(" at {}", line(&row.at)),
     };
     let steps = format!("{} of {}", row.progress.0, count(row.progress.1, "step"));

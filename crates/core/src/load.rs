@@ -31,6 +31,9 @@ pub struct Measurement {
     /// What they are compared with; nothing where every bound is a number of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Against>,
+    /// Where; nothing where the test brought its own place along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<EnvironmentName>,
     /// With which content.
     pub covers: Fingerprint,
     /// How the command ended.

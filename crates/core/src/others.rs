@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::decide::gates_of;
 use crate::explain::{Holding, holdings};
-use crate::ids::ReleaseId;
+use crate::ids::{ReleaseId, RunId};
 use crate::model::{GateKind, Policy};
 use crate::plan::Plan;
 use crate::state::Run;
@@ -80,6 +80,17 @@ impl View {
             .collect();
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
         found.into_iter().map(|(_, other)| other).collect()
+    }
+
+    /// What holds another run of the release. Nothing is told where it is itself told as one that another one waits for.
+    pub(crate) fn holdings_of_run(&self, run: RunId, now: Timestamp) -> Vec<Holding> {
+        if self.others.nested {
+            return Vec::new();
+        }
+        let others = Others { releases: self.others.releases.clone(), nested: true };
+        let mut all = holdings(&View { others, ..self.clone() }, now);
+        all.retain(|one| one.run == run);
+        all
     }
 
     /// What holds another release, by the environments, rules and freezes that this one sees too. Nothing is told where it is itself

@@ -9,7 +9,7 @@ mod unfold;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use order::{measured_in, steps_before};
+pub use order::{may_measure, measured_in, steps_before};
 pub use respin::{Keep, Respin, kept_steps};
 pub use rollback::{GoneCommits, Rollback, is_ad_hoc};
 pub use unfold::{Items, unfold, unfold_promotion, unfold_rollback};

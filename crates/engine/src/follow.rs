@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tollgate_core::actor::Actor;
+use tollgate_core::event::RunOutcome;
 use tollgate_core::explain::explain;
 use tollgate_core::gate::WaitsOn;
 use tollgate_core::ids::{EnvironmentName, ProcedureName, ReleaseId, ServiceName, StepId};
 use tollgate_core::journal::{Record, StreamId};
-use tollgate_core::state::{EnvironmentState, ReleaseState, RunStatus, StepStatus};
+use tollgate_core::plan::is_ad_hoc;
+use tollgate_core::state::{EnvironmentState, ReleaseState, Run, RunStatus, StepStatus};
 use tollgate_core::view::{Stimulus, View};
 
 use crate::store::{Row, RowQuery};
@@ -45,7 +47,7 @@ pub struct ReleaseRow {
     pub also: Vec<String>,
     /// `running`, `waiting` (for a person), `scheduled` (for a time), `stuck`, `held`, `done` or `aborted`.
     pub status: String,
-    /// The newest run's procedure.
+    /// The procedure of the run that is shown: the newest one, or the one that ended well before that was given up.
     pub procedure: String,
     /// The steps that are over, and all.
     pub progress: (u32, u32),
@@ -80,7 +82,7 @@ fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
     let opened = view.release.opened.as_ref();
     let own = opened.map(|opened| &opened.version);
     let newest = view.release.newest();
-    let run = view.release.runs.last();
+    let run = shown_run(view);
     let plan = run.and_then(|run| view.plans.get(&run.id));
     let over = run.map_or(0, |run| run.steps.values().filter(|step| step.status.is_over()).count());
     let total = plan.map_or(over, |plan| plan.steps.len());
@@ -104,17 +106,53 @@ fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
     }
 }
 
+/// The run that a list shows: the newest one; where that was given up after a procedure of the release ended well, that one.
+fn shown_run(view: &View) -> Option<&Run> {
+    let newest = view.release.runs.last()?;
+    let ended_well = || {
+        let well = |run: &&Run| {
+            let done = matches!(&run.status, RunStatus::Finished { outcome: RunOutcome::Done, .. });
+            done && !is_ad_hoc(&run.procedure)
+        };
+        view.release.runs.iter().rev().find(well)
+    };
+    match (given_up(newest), view.active().next()) {
+        (Some(_), None) => ended_well().or(Some(newest)),
+        _ => Some(newest),
+    }
+}
+
+/// Why a run was given up; nothing where it was not.
+fn given_up(run: &Run) -> Option<&str> {
+    match &run.status {
+        RunStatus::Finished { outcome: RunOutcome::Aborted { why }, .. } => Some(why),
+        _ => None,
+    }
+}
+
+/// A word for how a release stands of which no run is under way, and why.
+fn ended(view: &View) -> (&'static str, String) {
+    let newest = view.release.runs.last();
+    let Some((newest, why)) = newest.and_then(|run| Some((run, given_up(run)?))) else {
+        return ("done", String::new());
+    };
+    match shown_run(view) {
+        Some(shown) if shown.id != newest.id => {
+            let what = match is_ad_hoc(&newest.procedure) || newest.candidate == shown.candidate {
+                true => format!("a `{}` after it", newest.procedure),
+                false => format!("candidate {}", newest.candidate),
+            };
+            ("done", format!("{what} was given up: {why}"))
+        }
+        _ => ("aborted", why.to_owned()),
+    }
+}
+
 /// A word for how a release stands, and where.
 fn status(view: &View, now: Timestamp) -> (&'static str, String) {
     let active: Vec<_> = view.active().collect();
     if active.is_empty() {
-        let outcome = view.release.runs.last().map(|run| &run.status);
-        return match outcome {
-            Some(RunStatus::Finished {
-                outcome: tollgate_core::event::RunOutcome::Aborted { why }, ..
-            }) => ("aborted", why.clone()),
-            _ => ("done", String::new()),
-        };
+        return ended(view);
     }
     if let Some(RunStatus::Held { why, .. }) =
         active.iter().map(|(run, _)| &run.status).find(|status| matches!(status, RunStatus::Held { .. }))

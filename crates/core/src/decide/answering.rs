@@ -1,5 +1,6 @@
 //! Answers that make a condition false: which they are, and whether others could make it true.
 
+use super::freeze::lifters;
 use crate::event::Asked;
 use crate::expr::{CallError, Expr, Facts, FalseLeaf, Value, eval_condition};
 use crate::gate::{Action, Hold};
@@ -97,6 +98,10 @@ pub fn others(view: &View, hold: &Hold, action: &Action) -> Option<Vec<PersonNam
         Action::Waive(_) => {
             let policy: &Policy = view.policy.as_deref()?;
             Some(policy.members(policy.waivers.as_ref()?))
+        }
+        Action::Thaw(number) => {
+            let state = view.freezes.iter().find(|state| state.number == *number)?;
+            lifters(view.policy.as_deref()?, state).filter(|people| *people != hold.who)
         }
         Action::Answer(Asked::Question(question)) => {
             let asks = |plan: &&std::sync::Arc<Plan>| plan.definition.questions.contains_key(question);

@@ -11,7 +11,7 @@ use crate::event::ApprovalTarget;
 use crate::ids::{EnvironmentName, GateName, PersonName};
 use crate::model::{ApprovalRule, FacetName, GateKind, Who};
 use crate::plan::{Plan, list};
-use crate::state::{Opinion, Says};
+use crate::state::{Opinion, Run, Says};
 use crate::view::{View, later};
 
 /// The rules of an approval gate: the one in force, and the one the run started with where that is another.
@@ -334,7 +334,7 @@ impl Counting<'_> {
 
     /// Why somebody of the group may not approve.
     pub fn excluded(&self, person: &PersonName) -> Option<&'static str> {
-        let Entering { view, plan, .. } = self.entering;
+        let Entering { view, run, plan, .. } = self.entering;
         if self.rule.exclude.iter().any(|who| view.members(plan, who).contains(person)) {
             return Some("the rule leaves them out");
         }
@@ -344,18 +344,8 @@ impl Counting<'_> {
         if self.entering.run.started_by.person() == Some(person) {
             return Some("they asked for it");
         }
-        let wrote = self.entering.plan.authors.contains(person) || self.picked_from(person);
+        let wrote = plan.authors.contains(person) || picked_from(view, run, plan, person);
         wrote.then_some("they wrote a part of it")
-    }
-
-    /// Whether a commit was picked that this person wrote, by the rules in force or those at the start.
-    fn picked_from(&self, person: &PersonName) -> bool {
-        let Entering { view, run, plan, .. } = self.entering;
-        let policies = [view.policy.as_deref(), Some(&plan.policy)];
-        let same = |email: &String| {
-            policies.into_iter().flatten().any(|policy| policy.authors(email).any(|author| author == person))
-        };
-        view.candidate(run).is_some_and(|candidate| candidate.picked_from.iter().any(same))
     }
 
     /// The other gate of the environment that this person's yes already fills: one given before `place`, or at any time
@@ -448,4 +438,13 @@ pub(super) fn covered(candidate: &Candidate, plan: &Plan, target: &ApprovalTarge
 fn names(people: &[PersonName]) -> String {
     let unique: BTreeSet<&PersonName> = people.iter().collect();
     unique.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a commit was picked for the candidate of a run that this person wrote, by the rules in force or those at the start.
+pub(super) fn picked_from(view: &View, run: &Run, plan: &Plan, person: &PersonName) -> bool {
+    let policies = [view.policy.as_deref(), Some(&plan.policy)];
+    let same = |email: &String| {
+        policies.into_iter().flatten().any(|policy| policy.authors(email).any(|author| author == person))
+    };
+    view.candidate(run).is_some_and(|candidate| candidate.picked_from.iter().any(same))
 }

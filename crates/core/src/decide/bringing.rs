@@ -1,10 +1,14 @@
 //! Whether what is under way brings a candidate to another environment first, and what somebody can do where it does not.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::gates::Entering;
-use crate::gate::Action;
+use super::gates::{Entering, clipped};
+use crate::gate::{Action, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, StepId};
+use crate::plan::Plan;
+use crate::state::Run;
+use crate::typed::run_name;
 
 impl Entering<'_> {
     /// Whether a run under way brings the candidate to another environment: this one by steps that do not wait for the entry
@@ -36,17 +40,37 @@ impl Entering<'_> {
     }
 
     /// What somebody can do to bring the candidate to an environment to which nothing under way does.
-    pub(super) fn bringing_to(&self, other: &EnvironmentName) -> Vec<Action> {
+    pub(super) fn bring_to(&self, other: &EnvironmentName, hold: &mut Hold) {
+        (hold.anybody, hold.on) = (true, WaitsOn::Person);
         let policy = self.view.policy.as_deref();
         if !policy.is_some_and(|policy| policy.environments.contains_key(other)) {
-            return vec![Action::AdoptPolicy, Action::Abort(self.run.id)];
+            hold.how = vec![Action::AdoptPolicy, Action::Abort(self.run.id)];
+            return;
         }
-        let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
         // A run that has still to go there stands in the way of another one.
-        let busy = self.view.active().any(|(run, plan)| self.view.heads_for(run, plan, other));
-        match sealed && !busy {
-            true => vec![Action::Promote(other.clone())],
-            false => vec![Action::Abort(self.run.id)],
+        let heads = |(run, plan): &(&Run, &Arc<Plan>)| self.view.heads_for(run, plan, other);
+        let heading: Vec<&Run> = self.view.active().filter(heads).map(|(run, _)| run).collect();
+        let own = heading.iter().any(|run| run.id == self.run.id);
+        let sealed = self.view.candidate(self.run).is_some_and(|candidate| candidate.sealed.is_some());
+        match heading.first().filter(|_| !own) {
+            Some(busy) => self.after_run(busy, other, hold),
+            None if sealed && !own => hold.how = vec![Action::Promote(other.clone())],
+            None => hold.how = vec![Action::Abort(self.run.id)],
         }
+    }
+
+    /// Another run of the release has something else to do there: once that is over, this candidate can be brought there.
+    fn after_run(&self, busy: &Run, other: &EnvironmentName, hold: &mut Hold) {
+        let name = run_name(self.view, busy);
+        let holdings = self.view.holdings_of_run(busy.id, self.now);
+        let waits = holdings.iter().find(|one| one.hold.on == WaitsOn::Person).or(holdings.first());
+        let waits = waits.map(|one| {
+            let why = one.hold.why.lines().next().unwrap_or_default();
+            format!(", and waits for {}: {}", one.hold.what, clipped(why, 300))
+        });
+        let waits = waits.unwrap_or_default();
+        hold.why = format!("{}; the run `{name}` goes to {other} now{waits}", hold.why);
+        hold.on = WaitsOn::Release;
+        hold.how = vec![Action::Wait, Action::Abort(busy.id), Action::Abort(self.run.id)];
     }
 }

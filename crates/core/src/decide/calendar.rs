@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::approvals::Counting;
+use super::freeze::lifters;
 use super::gates::{Entering, approval_actions, of_run, second};
 use super::soak::span_text;
 use crate::calendar::{
@@ -220,7 +221,8 @@ impl Entering<'_> {
         if let Some(back) = back {
             hold = self.taken_back(back, hold);
         }
-        hold.how.push(Action::Thaw(state.number));
+        let policy = self.view.policy.as_deref().unwrap_or(&self.plan.policy);
+        hold.how.extend(thawing(lifters(policy, state).as_deref(), state));
         GateAnswer::Closed(hold)
     }
 
@@ -250,9 +252,10 @@ impl Entering<'_> {
                     let mut hold =
                         self.hold(what, format!("frozen until {}{given}", second(end)), WaitsOn::Time);
                     (hold.since, hold.earliest) = (Some(freeze.start()), Some(end));
-                    hold.who = lifters(in_force);
-                    hold.anybody = in_force.thaw.is_none();
-                    hold.how = vec![Action::Wait, Action::Thaw(state.number)];
+                    let lifters = lifters(in_force, state);
+                    hold.how = vec![Action::Wait];
+                    hold.how.extend(thawing(lifters.as_deref(), state));
+                    (hold.anybody, hold.who) = (lifters.is_none(), lifters.unwrap_or_default());
                     answers.push(GateAnswer::Closed(hold));
                 }
             }
@@ -330,9 +333,9 @@ pub(super) fn exemption_gates(entering: &Entering<'_>) -> Vec<GateName> {
     view.freezes.iter().filter(asks).filter_map(named).collect()
 }
 
-/// Who can lift a freeze before its end; empty where anybody who is known can.
-fn lifters(policy: &Policy) -> Vec<PersonName> {
-    policy.thaw.as_ref().map(|rule| policy.members(&rule.by)).unwrap_or_default()
+/// That a freeze is lifted, where somebody is left who can do something about that.
+fn thawing(lifters: Option<&[PersonName]>, state: &FreezeState) -> Option<Action> {
+    lifters.is_none_or(|people| !people.is_empty()).then_some(Action::Thaw(state.number))
 }
 
 fn open_text(until: Option<Timestamp>) -> String {

@@ -161,23 +161,40 @@ pub fn thaw(
             .hint("say who you are with `--as PERSON`"));
     }
     let mut writing = Writing { view, actor, now, state: view.state.clone(), entries: Vec::new() };
-    if actor
-        .person()
-        .is_some_and(|person| writing.freeze(number).is_ok_and(|state| state.signed.contains(person)))
-    {
+    let freeze = writing.freeze(number)?;
+    let needed = rule.map_or(1, |rule| rule.count);
+    let again = actor.person().is_some_and(|person| freeze.signed.contains(person));
+    if again && agreed(policy, &freeze).len() < needed as usize {
         return Err(Refusal::new("signed", format!("{actor} has agreed to lift freeze {number} already")));
     }
-    writing.write(PolicyEvent::ThawSigned { number });
+    if !again {
+        writing.write(PolicyEvent::ThawSigned { number });
+    }
     let freeze = writing.freeze(number)?;
-    // Counted now, by the rules in force now.
-    let counts = |person: &&PersonName| rule.is_none_or(|rule| policy.includes(&rule.by, person));
-    let signed: Vec<PersonName> = freeze.signed.iter().filter(counts).cloned().collect();
-    let needed = rule.map_or(1, |rule| rule.count);
+    let signed = agreed(policy, &freeze);
     let lifted = policy.people.is_empty() || signed.len() >= needed as usize;
     if lifted {
         writing.write(PolicyEvent::Thawed { number, signed: signed.clone() });
     }
     Ok(FreezeDecision { entries: writing.entries, freeze, lifted, signed, needed })
+}
+
+/// Who agrees to lifting a freeze, counted by the rules in force now.
+fn agreed(policy: &Policy, state: &FreezeState) -> Vec<PersonName> {
+    let rule = policy.thaw.as_ref();
+    let counts = |person: &&PersonName| rule.is_none_or(|rule| policy.includes(&rule.by, person));
+    state.signed.iter().filter(counts).cloned().collect()
+}
+
+/// Who can do something about lifting a freeze before its end; nothing where that is anybody who is known. Whoever has agreed
+/// cannot do so twice, unless by rules that were adopted since they are enough.
+pub fn lifters(policy: &Policy, state: &FreezeState) -> Option<Vec<PersonName>> {
+    let rule = policy.thaw.as_ref()?;
+    let mut people = policy.members(&rule.by);
+    if agreed(policy, state).len() < rule.count as usize {
+        people.retain(|person| !state.signed.contains(person));
+    }
+    Some(people)
 }
 
 /// Events, and the state with them taken in.

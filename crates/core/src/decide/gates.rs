@@ -255,9 +255,7 @@ impl<'a> Entering<'a> {
         let mut hold = self.waits(format!("verification in {from}"), why);
         if !self.comes_to(from) {
             // Nothing under way will bring it there.
-            hold.anybody = true;
-            hold.on = WaitsOn::Person;
-            hold.how = self.bringing_to(from);
+            self.bring_to(from, &mut hold);
         }
         hold.how.extend(gate.map(|gate| self.waiving(&gate)).unwrap_or_default());
         GateAnswer::Closed(hold)

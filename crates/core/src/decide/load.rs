@@ -75,11 +75,7 @@ pub(super) fn strayed(
     since: Option<Timestamp>,
 ) -> Option<String> {
     planned.load_test()?;
-    let went = |live: &PlannedStep| {
-        let status = run.steps.get(&live.id).map(|state| &state.status);
-        !matches!(status, Some(StepStatus::Skipped(Skipped::Condition { .. })))
-    };
-    let environment = measured_in(&plan.steps, &plan.policy, planned, went)?;
+    let environment = place_of(run, plan, planned)?;
     let state = view.environments.get(environment).cloned().unwrap_or_default();
     let sealed = view.candidate(run).and_then(|candidate| candidate.sealed);
     if !sealed.is_some_and(|hash| state.runs(&hash, plan.definition.components.keys())) {
@@ -91,6 +87,20 @@ pub(super) fn strayed(
     let anew = state.deployed.values().map(|running| running.since).max();
     let anew = anew.filter(|at| since.is_some_and(|since| *at > since))?;
     Some(format!("what runs in {environment} was put there at {}, while it was measured", second(anew)))
+}
+
+/// Where a load test of a run measures, as its promotions went.
+fn place_of<'a>(run: &Run, plan: &'a Plan, planned: &'a PlannedStep) -> Option<&'a EnvironmentName> {
+    let went = |live: &PlannedStep| {
+        let status = run.steps.get(&live.id).map(|state| &state.status);
+        !matches!(status, Some(StepStatus::Skipped(Skipped::Condition { .. })))
+    };
+    measured_in(&plan.steps, &plan.policy, planned, went)
+}
+
+/// A place in words.
+fn place_text(place: Option<&EnvironmentName>) -> String {
+    place.map_or("no environment".into(), ToString::to_string)
 }
 
 /// The newest numbers that the candidate of a run has by now, by the ids of the steps as they stand in the file.
@@ -182,7 +192,8 @@ impl Deciding {
         let outcome = fitting(planned, outcome)?;
         let against = against(&self.view, of, test.rule.baseline.as_ref(), &own_id(&planned.id));
         let (at, covers, step) = (self.now, self.covers(run, planned), planned.id.clone());
-        let measurement = Box::new(Measurement { at, numbers, against, covers, outcome });
+        let place = began.and_then(|(run, plan)| place_of(run, plan, planned).cloned());
+        let measurement = Box::new(Measurement { at, numbers, against, place, covers, outcome });
         self.by_rule(ReleaseEvent::Measured { run, step, measurement });
         Ok(())
     }
@@ -354,6 +365,17 @@ impl Entering<'_> {
             let why = format!(
                 "`{}` measured at {at} what the candidate is no longer: {facets} changed after it",
                 gate.step
+            );
+            return self.not_good(name, why);
+        }
+        // What is released says itself where it is measured; where it counts, only the rules do.
+        if !gate.places.is_empty() && !gate.places.contains(&measured.place) {
+            let asked: Vec<String> = gate.places.iter().map(|place| place_text(place.as_ref())).collect();
+            let why = format!(
+                "`{}` measured {} at {at}, and numbers of {} are asked for",
+                gate.step,
+                place_text(measured.place.as_ref()),
+                asked.join(" or ")
             );
             return self.not_good(name, why);
         }

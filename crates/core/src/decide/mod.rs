@@ -48,7 +48,7 @@ pub use approvals::{Count, Counting, approval_rules, covered_facets};
 pub use checklists::{Line, LineStanding, checklist};
 pub use facets::makes_content;
 pub use facts::Sight;
-pub use freeze::{FreezeDecision, freeze, thaw};
+pub use freeze::{FreezeDecision, freeze, lifters, thaw};
 pub use gates::{
     ALWAYS, Entering, FREE, FREEZE, FROM, GATES_MAX, GOING, POLICY, ROLLED_BACK, SEALED, allowed, gates,
     second,

@@ -1,6 +1,7 @@
 //! What people say about the risk of a release.
 
 use super::Deciding;
+use super::approvals::picked_from;
 use super::people::check_remark;
 use crate::event::ReleaseEvent;
 use crate::ids::RiskLevel;
@@ -52,6 +53,9 @@ impl Deciding {
             () if lower.allow_self => None,
             () if run.started_by.person() == Some(&person) => Some("started the run"),
             () if plan.authors.contains(&person) => Some("wrote a commit of it"),
+            () if picked_from(&self.view, run, plan, &person) => {
+                Some("wrote a commit that was picked for it")
+            }
             () => None,
         };
         match own {

@@ -25,7 +25,7 @@ const VALID: SignedDuration = SignedDuration::from_hours(1);
 /// How long it may take to judge all of them.
 const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 /// What helps where a key is not among the signers of the rules in force.
-const ADOPT: &str = "if this key may sign, list it among the signers of the policy, and adopt that";
+const ADOPT: &str = "if this key may sign, list it among the signers of the policy, and adopt that; else `tollgate respin` makes another candidate";
 /// What helps where the gate is another one now: whose signatures count for that of the start is not for the policy to say any more.
 const PINNED: &str = "the gate is as it was when the run started, and so are its signers: `tollgate respin` goes on by the rules in force";
 /// How many signatures that do not count are named.
@@ -130,7 +130,12 @@ impl Entering<'_> {
             hold.how.extend(self.waits_here().map(|step| Action::Retry(self.run.id, step)));
         }
         hold.anybody = !hold.how.is_empty();
-        hold.how.extend(self.waiving(name));
+        let waiving = self.waiving(name);
+        if hold.anybody && waiving.is_empty() {
+            // Nobody may have the right to that, or a reason: then it is given up, as every other one that nobody lets pass.
+            hold.how.push(Action::Abort(self.run.id));
+        }
+        hold.how.extend(waiving);
         GateAnswer::Closed(hold.or_abort(self.run.id))
     }
 

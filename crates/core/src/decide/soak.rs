@@ -85,8 +85,7 @@ impl Entering<'_> {
             return hold;
         }
         let mut hold = self.hold(what, why, WaitsOn::Person);
-        hold.anybody = true;
-        hold.how = self.bringing_to(place);
+        self.bring_to(place, &mut hold);
         hold.how.extend(self.waiving(name));
         hold
     }

@@ -74,4 +74,8 @@ pub struct LoadGate {
     /// Who accepts numbers that there is nothing to compare with: their yes is counted again here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept: Option<ApprovalRule>,
+    /// What the test measures by the file of the policy, nothing standing for no environment: numbers of another place do not
+    /// count, whatever the released commit measured. Empty where every place does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Option<EnvironmentName>>,
 }

@@ -18,6 +18,28 @@ pub fn steps_before<'p>(steps: &'p [PlannedStep], of: &'p PlannedStep) -> BTreeS
     before
 }
 
+/// Every environment that a load test can measure, whichever promotions before it take place; see [`measured_in`].
+pub fn may_measure(steps: &[PlannedStep], policy: &Policy, of: &PlannedStep) -> Vec<Option<EnvironmentName>> {
+    if of.environment.is_some() {
+        return vec![measured_in(steps, policy, of, |_| true).cloned()];
+    }
+    let before = steps_before(steps, of);
+    let mut places = Vec::new();
+    for live in steps.iter().rev() {
+        if !matches!(live.body, Body::Live(_)) || !before.contains(&live.id) {
+            continue;
+        }
+        if !places.contains(&live.environment) {
+            places.push(live.environment.clone());
+        }
+        if live.conditions.is_empty() {
+            return places;
+        }
+    }
+    places.push(None);
+    places
+}
+
 /// The environment that a load test measures: the one it stands in once that runs the candidate, the one that comes before
 /// where it stands before the deployment, and in a procedure the last one that the release went to before it. `None` where the
 /// release was nowhere yet: such a test brings its own place along.

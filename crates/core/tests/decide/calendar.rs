@@ -382,3 +382,41 @@ fn freezes_begin_and_end_by_themselves_and_people_are_told() {
     ];
     assert_eq!(told, expected);
 }
+
+/// Whoever agreed has done what they can; whoever else can is named, until it is lifted.
+#[test]
+fn whoever_agreed_to_lift_a_freeze_is_not_asked_again() {
+    let rules_of = |count| Policy { thaw: Some(SignOff { by: group("releng"), count }), ..policy() };
+    let policy = rules_of(2);
+    let mut world = World::new(&policy);
+    let begun =
+        freeze(&rules(&world, &policy), frozen(&world, 5, Scope::ALL), false, &actor("eve"), world.now);
+    world.freezes.push(begun.unwrap().freeze);
+    world.start(&plan("1.9.0", vec![promote("stage")], &policy), "anna");
+    let who = |world: &World| -> Vec<String> {
+        let told = world.explain("1.9.0");
+        let hold = &told.iter().find(|one| one.gate.as_deref() == Some("freeze")).unwrap().hold;
+        assert_eq!(hold.how, [Action::Wait, Action::Thaw(1)]);
+        hold.who.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(who(&world), ["anna", "bob", "carol"]);
+    let first = thaw(&rules(&world, &policy), 1, &actor("anna"), world.now).unwrap();
+    assert!(!first.lifted);
+    world.freezes = vec![first.freeze];
+    assert_eq!(who(&world), ["bob", "carol"]);
+    let again = thaw(&rules(&world, &policy), 1, &actor("anna"), world.now).unwrap_err();
+    assert_eq!(again.code, "signed");
+    // By rules that were adopted since, one is enough: she lifts it by saying so once more.
+    let policy = rules_of(1);
+    world.policy = policy.clone().into();
+    assert_eq!(who(&world), ["anna", "bob", "carol"]);
+    let lifted = thaw(&rules(&world, &policy), 1, &actor("anna"), world.now).unwrap();
+    assert!(lifted.lifted && lifted.entries.len() == 1, "{:?}", lifted.entries);
+    // And a group in which nobody is left who did not agree has nobody to name.
+    let mut policy = rules_of(2);
+    policy.groups.insert(n("releng"), vec![n("anna")]);
+    world.policy = policy.into();
+    let told = world.explain("1.9.0");
+    let hold = &told.iter().find(|one| one.gate.as_deref() == Some("freeze")).unwrap().hold;
+    assert_eq!((&hold.how[..], hold.who.len(), hold.anybody), (&[Action::Wait][..], 0, false));
+}

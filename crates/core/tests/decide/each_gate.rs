@@ -313,7 +313,8 @@ fn told_by_time_and_world() -> Vec<Row> {
 
 /// The rows of the gates that rest on a step of the run.
 fn told_by_steps() -> Vec<Row> {
-    let load = LoadGate { step: n("load"), rule: loads::rule(), accept: Some(rule("ops", 1)) };
+    let load =
+        LoadGate { step: n("load"), rule: loads::rule(), accept: Some(rule("ops", 1)), places: Vec::new() };
     let image = || FactSpec { ..*factual::image() };
     let wait = FactWait::Artifact { digest: Box::new(image()), component: n("shop") };
     let images = FactGate::Artifacts([(n("shop"), image())].into());

@@ -40,7 +40,12 @@ fn gated() -> Policy {
 }
 
 fn load_gate() -> Gate {
-    let gate = LoadGate { step: n("load"), rule: rule(), accept: Some(crate::build::rule("ops", 1)) };
+    let gate = LoadGate {
+        step: n("load"),
+        rule: rule(),
+        accept: Some(crate::build::rule("ops", 1)),
+        places: Vec::new(),
+    };
     gate_of(GateKind::LoadTest(Box::new(gate)))
 }
 
@@ -586,4 +591,42 @@ fn the_gate_says_that_it_was_measured_too_early() {
     }
     let why = world.why("1.10.0");
     assert!(why.contains("what the candidate is no longer: `source` changed after it"), "{why}");
+}
+
+/// The procedure of the commit that is released says where it is measured; what counts is said by the rules.
+#[test]
+fn numbers_of_another_place_than_the_rules_expect_do_not_count() {
+    let places = |places: &[Option<&str>]| {
+        let places = places.iter().map(|place| place.map(n)).collect();
+        let gate =
+            LoadGate { step: n("load"), rule: rule(), accept: Some(crate::build::rule("ops", 1)), places };
+        with_gate(policy(), "production", "fast", gate_of(GateKind::LoadTest(Box::new(gate))))
+    };
+    for (expected, order, good) in [
+        (vec![Some("stage")], steps(), true),
+        (vec![None, Some("stage")], steps(), true),
+        (vec![Some("production")], steps(), false),
+        (vec![None], steps(), false),
+        // It is measured before the release went anywhere: with a place of its own.
+        (vec![Some("stage")], vec![load(), promote("stage"), promote("production")], false),
+        (vec![None], vec![load(), promote("stage"), promote("production")], true),
+    ] {
+        let policy = places(&expected);
+        let mut world = World::new(&policy);
+        let nowhere = matches!(order[0].kind, StepKind::LoadTest(_));
+        world.start(&plan("1.9.0", order, &policy), "anna");
+        if !nowhere {
+            world.act_on("1.9.0", "promote-stage/deploy");
+        }
+        measure(&mut world, "1.9.0", "load", &[("rps", "800"), ("p95", "200")]);
+        let target = of_step(&world, "1.9.0", "load");
+        world.approve("1.9.0", "carol", target).unwrap();
+        if nowhere {
+            world.act_on("1.9.0", "promote-stage/deploy");
+        }
+        let why = world.why("1.9.0");
+        assert_eq!(world.is("1.9.0", "promote-production/deploy") == "wanted", good, "{expected:?}: {why}");
+        let told = why.contains("`load` measured ") && why.contains(" are asked for");
+        assert_eq!(told, !good, "{why}");
+    }
 }

@@ -178,6 +178,27 @@ fn anybody_raises_it_and_some_lower_it() {
     assert_eq!(refused(&mut world, "eve", "high"), "no-risk");
 }
 
+/// Carol wrote no commit of the plan; what was picked later is hers.
+#[test]
+fn whoever_wrote_a_picked_commit_lowers_nothing_either() {
+    let policy = with_risk(rules(vec![("high", RiskSign::Commits(1))]));
+    let mut world = World::new(&policy);
+    let picks = step("pick", pick(&"a".repeat(40)));
+    world.start(&plan(V, vec![manual("wait"), picks, manual("later")], &policy), "anna");
+    let lowered = say(&mut world.clone(), "carol", "low");
+    assert!(lowered.is_ok(), "nothing of hers is in it: {lowered:?}");
+    world.done(V, "anna", "wait").unwrap();
+    world.act_on(V, "pick");
+    let refused = say(&mut world, "carol", "low").unwrap_err();
+    assert_eq!(refused.code, "own-release");
+    assert_eq!(refused.why, "carol wrote a commit that was picked for it, and may not lower its risk");
+    say(&mut world, "eve", "low").unwrap_err();
+    let lower = Some(LowerRisk { by: group("releng"), allow_self: true });
+    let risk = RiskRules { lower, ..policy.risk.clone().unwrap() };
+    world.policy = Policy { risk: Some(risk), ..policy }.into();
+    say(&mut world, "carol", "low").unwrap();
+}
+
 #[test]
 fn a_raise_is_for_the_release_and_a_lowering_for_one_candidate() {
     let policy = with_risk(rules(vec![("medium", RiskSign::Changed(vec!["src/**".into()]))]));

@@ -132,3 +132,37 @@ fn an_answer_that_a_gate_does_not_like_can_be_another_one() {
     let world = answered_high(None, equals("version.bump", "major"));
     check(&world, 0, WaitsOn::Person, &["waive"]);
 }
+
+/// A rollback brings back the candidate before; what it takes away has to be there again, and can only after it.
+#[test]
+fn what_another_run_does_there_first_is_waited_for() {
+    let soak = gate_of(GateKind::Soak { time: hours(6), environment: None });
+    let policy = with_gate(policy(), "production", "soak", soak);
+    let mut steps = cut();
+    steps.extend([promote("stage"), promote("production")]);
+    let first = plan(V, steps, &policy);
+    let mut world = World::new(&policy);
+    world.start(&first, "anna");
+    world.settle(V);
+    let next = respun(&world, &first, "1.9.1", "another", &["src/cart.rs"]);
+    world.respin(V, &next, "anna").unwrap();
+    world.settle(V);
+    check(&world, 0, WaitsOn::Time, &["wait", "waive"]);
+    let mut back = rollback(&world, &first, "stage", &policy);
+    let before = world.releases[V].state.candidates[0].clone();
+    if let Some(rollback) = &mut back.rollback {
+        (rollback.candidate, rollback.fingerprint) = (before.number, before.sealed.unwrap());
+    }
+    world.start(&back, "eve");
+    world.lease(V, "roll-back-stage/deploy").unwrap();
+    let told = world.explain(V);
+    let hold = &told.iter().find(|one| one.hold.what == "soak `soak` of production").unwrap().hold;
+    let waits = "; the run `rollback` goes to stage now, and waits for ";
+    assert!(hold.why.contains(waits), "{}", hold.why);
+    assert_eq!(
+        (hold.on, hold.anybody, &ways(hold)[..]),
+        (WaitsOn::Release, true, &["wait", "abort", "abort", "waive"][..])
+    );
+    let own = world.releases[V].runs[1];
+    assert_eq!(&hold.how[1..3], [Action::Abort(world.run(V)), Action::Abort(own)]);
+}

@@ -1,11 +1,15 @@
 //! Load tests, and the gates that ask for them.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
 use tollgate_core::ids::{EnvironmentName, OutputName, StepId};
-use tollgate_core::load::MEASURES_MAX;
+use tollgate_core::load::{MEASURES_MAX, own_id};
 use tollgate_core::model::{
-    ApprovalRule, Bound, GateKind, LoadBound, LoadGate, LoadRule, LoadTest, Measure, StepKind, Who,
+    ApprovalRule, Bound, Definition, GateKind, LoadBound, LoadGate, LoadRule, LoadTest, Measure, Policy,
+    StepKind, Who,
 };
+use tollgate_core::plan::{Items, may_measure, unfold, unfold_promotion};
 
 use super::Lower;
 use super::gates::Entered;
@@ -218,7 +222,35 @@ impl Lower<'_> {
             self.report.error(Code::StepOrder, node.span, message).hint(hint);
             return None;
         }
-        let gate = LoadGate { step: id.clone(), rule: load.rule.clone(), accept: load.accept.clone() };
+        let gate = LoadGate {
+            step: id.clone(),
+            rule: load.rule.clone(),
+            accept: load.accept.clone(),
+            places: Vec::new(),
+        };
         Some(GateKind::LoadTest(Box::new(gate)))
+    }
+}
+
+/// Fills in, for each gate that asks for a load test, what that measures: the steps are known by now.
+pub(super) fn fill_places(definition: &Definition, policy: &mut Policy) {
+    let components = definition.components.keys().cloned().collect();
+    let items = Items { changes: &[], changes_total: 0, components };
+    let procedures = definition.procedures.values().map(|procedure| unfold(procedure, policy, &items));
+    let promotions = policy.environments.keys().map(|name| unfold_promotion(name, policy, &items));
+    let mut places: BTreeMap<StepId, Vec<Option<EnvironmentName>>> = BTreeMap::new();
+    // What cannot be unfolded is reported elsewhere.
+    for steps in procedures.chain(promotions).flatten() {
+        for load in steps.iter().filter(|step| step.load_test().is_some()) {
+            let known = places.entry(own_id(&load.id)).or_default();
+            let found = may_measure(&steps, policy, load);
+            known.extend(found.into_iter().filter(|place| !known.contains(place)).collect::<Vec<_>>());
+        }
+    }
+    let own = policy.environments.values_mut().map(|environment| &mut environment.gates);
+    for gate in own.chain([&mut policy.gates]).flat_map(|gates| gates.values_mut()) {
+        if let GateKind::LoadTest(gate) = &mut gate.kind {
+            gate.places = places.get(&gate.step).cloned().unwrap_or_default();
+        }
     }
 }

@@ -172,7 +172,7 @@ pub(crate) fn lower(
         risk_levels: lower.declared.risk_levels.clone(),
         procedures,
     });
-    let policy = definition.as_ref().map(|definition| Policy {
+    let mut policy = definition.as_ref().map(|definition| Policy {
         service: definition.service.clone(),
         people: lower.declared.people.clone(),
         groups: lower.declared.groups.clone(),
@@ -189,6 +189,9 @@ pub(crate) fn lower(
         hotfixes,
         risk,
     });
+    if let (Some(definition), Some(policy)) = (&definition, &mut policy) {
+        load::fill_places(definition, policy);
+    }
     Lowered { definition, policy, elsewhere }
 }
 

@@ -32,7 +32,7 @@ fn load() -> Step {
 async fn bench() -> Bench {
     let timeout = SignedDuration::from_mins(20);
     let mut production = environment(Deploy::Command { shell: shell("deploy once"), timeout });
-    let gate = LoadGate { step: named("load"), rule: rule(), accept: accept() };
+    let gate = LoadGate { step: named("load"), rule: rule(), accept: accept(), places: Vec::new() };
     production.gates.insert(named("fast"), Gate::new(GateKind::LoadTest(Box::new(gate))));
     let environments = vec![("production", production)];
     Bench::new(definition(vec![load(), promote("production")]), policy(environments)).await

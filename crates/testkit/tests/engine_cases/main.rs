@@ -4,6 +4,7 @@ mod artifacts;
 mod bench;
 mod calendars;
 mod conflicts;
+mod ended;
 mod faults;
 mod labels;
 mod loads;
