@@ -90,7 +90,8 @@ async fn a_step_goes_on_by_itself_when_the_older_one_has_done_it() {
     assert_eq!(bench.world.state().started.len(), 0);
     go(&bench, older).await;
     bench.settle().await;
-    assert_eq!(bench.world.state().started.len(), 2, "{}", why(&bench, newer).await);
+    let told = why(&bench, newer).await;
+    assert_eq!(bench.world.state().started.len(), 2, "{told}");
 }
 
 /// The older one starts while it is being decided that the newer one may go: that is decided anew.
