@@ -21,6 +21,9 @@ pub const FILES_MAX: usize = 1_000;
 /// The most entries of folders that are looked at.
 const ENTRIES_MAX: usize = 100_000;
 
+/// What the names of folders begin with that are not complete.
+const UNFINISHED: &str = ".new-";
+
 const CHUNK_BYTES: usize = 128 * 1024;
 
 /// Keeps files in a folder.
@@ -101,6 +104,27 @@ impl FolderDepot {
         Self { root: state.join("publications") }
     }
 
+    /// Where files are until all of them are on the disk.
+    fn unfinished(&self, key: &str) -> PathBuf {
+        self.root.join(format!("{UNFINISHED}{key}"))
+    }
+
+    fn all(&self) -> Result<Vec<Hash>, DepotError> {
+        let entries = match fs::read_dir(&self.root) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed("read", &self.root)(error)),
+        };
+        let mut keys = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(failed("read", &self.root))?.file_name();
+            // What has another name is nobody's here, and stays.
+            let key = name.to_str().map(|name| name.strip_prefix(UNFINISHED).unwrap_or(name).parse::<Hash>());
+            keys.extend(key.and_then(Result::ok));
+        }
+        Ok(keys)
+    }
+
     fn read(&self, key: &str) -> Result<Option<Artifacts>, DepotError> {
         let path = self.root.join(key).join("record.json");
         let bytes = match fs::read(&path) {
@@ -122,7 +146,7 @@ impl FolderDepot {
         if found.is_empty() {
             return Err(DepotError::Refused(format!("no file fits {}", tollgate_core::plan::list(patterns))));
         }
-        let new = self.root.join(format!(".new-{key}"));
+        let new = self.unfinished(key);
         clear(&new)?;
         let files = new.join("files");
         fs::create_dir(&files).map_err(failed("make", &files))?;
@@ -220,9 +244,14 @@ impl Depot for FolderDepot {
         blocking("make a folder", move || clear(&folder)).await
     }
 
+    async fn keys(&self) -> Result<Vec<Hash>, PortError> {
+        let depot = self.clone();
+        blocking("look for files that were packed", move || depot.all()).await
+    }
+
     async fn forget(&self, key: &Hash) -> Result<(), PortError> {
-        let path = self.root.join(key.to_string());
-        blocking("remove what was packed", move || remove(&path)).await
+        let paths = [self.root.join(key.to_string()), self.unfinished(&key.to_string())];
+        blocking("remove what was packed", move || paths.iter().try_for_each(|path| remove(path))).await
     }
 }
 

@@ -64,9 +64,22 @@ async fn what_was_kept_stays_as_it_was() {
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     assert!(place.depot.lay_out(&key(), &["c.log".to_owned()], &folder).await.is_err());
 
+    // What a process left that was killed while it kept files is found, and goes as well.
+    let half = Hash::of("half");
+    let folder = place.path("state/publications");
+    fs::create_dir_all(folder.join(format!(".new-{half}/files"))).unwrap();
+    fs::create_dir(folder.join("somebody-else-s")).unwrap();
+    let mut keys = place.depot.keys().await.unwrap();
+    keys.sort();
+    let mut expected = [key(), half];
+    expected.sort();
+    assert_eq!(keys, expected);
+    place.depot.forget(&half).await.unwrap();
+    assert_eq!(place.depot.keys().await, Ok(vec![key()]));
     place.depot.forget(&key()).await.unwrap();
     assert_eq!(place.depot.kept(&key()).await, Ok(None));
     place.depot.forget(&key()).await.unwrap();
+    assert_eq!(place.depot.keys().await, Ok(Vec::new()));
 }
 
 #[tokio::test]

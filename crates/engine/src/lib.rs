@@ -39,6 +39,7 @@ mod rules;
 mod since;
 pub mod store;
 mod submit;
+mod sweep;
 mod telling;
 mod trains;
 mod verifying;

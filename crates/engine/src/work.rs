@@ -127,6 +127,10 @@ impl Engine {
     /// Carries everything on. At most one process does so on a state that is a file.
     pub async fn work(self: &Arc<Self>, idle: Idle) -> Result<WorkEnd, EngineError> {
         let Some(_lock) = self.store.work_lock().await? else { return Ok(WorkEnd::Elsewhere) };
+        // What is left over does no harm but take room.
+        if let Err(error) = self.sweep().await {
+            tracing::warn!(%error, "files that were packed for what is over were not looked for");
+        }
         let mut under_way = UnderWay::default();
         loop {
             let now = self.now();

@@ -60,6 +60,9 @@ pub trait Depot: Send + Sync + std::fmt::Debug {
     /// Makes a folder, or empties it.
     async fn clear(&self, folder: &Path) -> Result<(), PortError>;
 
+    /// The keys under which something is, also where it was not kept to the end.
+    async fn keys(&self) -> Result<Vec<Hash>, PortError>;
+
     /// Removes what is under a key. No error when there is nothing.
     async fn forget(&self, key: &Hash) -> Result<(), PortError>;
 }

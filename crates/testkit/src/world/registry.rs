@@ -224,6 +224,10 @@ impl Depot for SimDepot {
         Ok(())
     }
 
+    async fn keys(&self) -> Result<Vec<Hash>, PortError> {
+        Ok(self.0.state().registry.kept.keys().copied().collect())
+    }
+
     async fn forget(&self, key: &Hash) -> Result<(), PortError> {
         self.0.state().registry.kept.remove(key);
         Ok(())

@@ -1,14 +1,19 @@
 //! Packing: once in a run, whatever crashes when, and laid out for whoever asks.
 
+use std::sync::Arc;
+
+use jiff::SignedDuration;
 use tollgate_core::act::{Failure, Outcome};
 use tollgate_core::event::StepResult;
 use tollgate_core::ids::ReleaseId;
 use tollgate_core::model::*;
 use tollgate_core::pack::Packed;
 use tollgate_core::state::StepStatus;
-use tollgate_engine::inject::Fault;
+use tollgate_core::view::Stimulus;
+use tollgate_engine::inject::{Fault, Inject, Point};
+use tollgate_engine::{EngineError, Idle};
 
-use crate::bench::{Bench, Nth, definition, manual, named, policy, shell, step};
+use crate::bench::{Bench, Nth, definition, manual, named, person, policy, shell, step};
 
 const SBOM: &str = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"name":"a"}],
     "metadata":{"component":{"name":"svc","version":"1.0.0"}}}"#;
@@ -104,6 +109,52 @@ async fn a_crash_at_any_point_packs_once() {
             return;
         }
     }
+}
+
+/// The process ends at a point, whenever it comes there.
+#[derive(Debug)]
+struct EndsAt(Point);
+
+impl Inject for EndsAt {
+    fn at(&self, point: Point) -> Fault {
+        if point == self.0 { Fault::Crash } else { Fault::None }
+    }
+}
+
+#[tokio::test]
+async fn what_was_packed_for_a_run_that_is_over_is_removed_at_the_next_start() {
+    let bench = bench(SBOM).await;
+    let release = bench.start("1.0.0").await;
+    let ended = bench.world.finish(bench.other(Arc::new(EndsAt(Point::AfterAct("build")))).turn()).await;
+    assert!(matches!(ended, Err(EngineError::Crashed)), "{ended:?}");
+    let kept = || bench.world.state().registry.kept();
+    assert_eq!(kept(), 2, "the files are kept, and no event tells of them");
+    let another_start = || async { bench.other(Nth::new(0, Fault::None)).sweep().await.unwrap() };
+    another_start().await;
+    assert_eq!(kept(), 2, "the run goes on, and asks for them");
+    let run = bench.run(release).await;
+    bench.submit(release, "ann", Stimulus::Abort { run, why: "no".into() }).await.unwrap();
+    assert_eq!(kept(), 2, "nothing is removed that no event tells of");
+    bench.other(Nth::new(0, Fault::None)).work(Idle::Within(SignedDuration::ZERO)).await.unwrap();
+    assert_eq!(kept(), 0);
+    another_start().await;
+}
+
+#[tokio::test]
+async fn a_process_that_is_killed_while_a_release_ends_leaves_nothing_for_ever() {
+    let bench = bench(SBOM).await;
+    let release = bench.start("1.0.0").await;
+    bench.settle().await;
+    let run = bench.run(release).await;
+    // It is written down, and the process is gone before it removes anything.
+    let done = Stimulus::Done { run, step: named("last"), evidence: None, outputs: Default::default() };
+    let engine = bench.other(Arc::new(EndsAt(Point::AfterCommit)));
+    let ended = engine.submit(&named("svc"), release, done, &person("ann")).await;
+    assert!(matches!(ended, Err(EngineError::Crashed)), "{ended:?}");
+    assert!(bench.is_done(release).await);
+    assert_eq!(bench.world.state().registry.kept(), 2);
+    bench.engine.work(Idle::Within(SignedDuration::ZERO)).await.unwrap();
+    assert_eq!(bench.world.state().registry.kept(), 0);
 }
 
 #[tokio::test]
