@@ -10,7 +10,9 @@ use tollgate_core::commits::{Lines, plain_text};
 use tollgate_core::event::StepResult;
 use tollgate_core::ids::EffectId;
 use tollgate_core::journal::Hash;
-use tollgate_core::pack::{Laid, Pack, Packed, SBOM_MAX_BYTES, SBOM_VARIABLE, commands_of};
+use tollgate_core::pack::{
+    Laid, POINTER_MAX_BYTES, Pack, Packed, SBOM_MAX_BYTES, SBOM_VARIABLE, commands_of, is_lfs_pointer,
+};
 use tollgate_core::publish::Artifacts;
 use tollgate_core::state::{RunStatus, StepStatus};
 use tollgate_core::view::View;
@@ -112,6 +114,9 @@ impl Execution<'_> {
         if let Err(why) = pack.fits(files) {
             return Ok(Err(why));
         }
+        if let Some(why) = self.pointers(pack, files).await? {
+            return Ok(Err(why));
+        }
         let (Some(spec), Some(name)) = (&pack.spec.sbom, pack.sbom_file()) else { return Ok(Ok(None)) };
         let bytes = files.get(&name).map_or(0, |file| file.bytes);
         if bytes > SBOM_MAX_BYTES {
@@ -120,6 +125,29 @@ impl Execution<'_> {
         }
         let bytes = self.engine.world.depot.read(&pack.key(), &name, SBOM_MAX_BYTES).await?;
         Ok(pack.sbom_parts(spec, &bytes).map(Some))
+    }
+
+    /// Which of the files only stand for others, and what to do about it. Whoever gets them could not use them.
+    async fn pointers(&self, pack: &Pack, files: &Artifacts) -> Result<Option<String>, Stop> {
+        let mut names = Vec::new();
+        for (name, _) in files.iter().filter(|(_, file)| file.bytes <= POINTER_MAX_BYTES) {
+            let content = self.engine.world.depot.read(&pack.key(), name, POINTER_MAX_BYTES).await?;
+            if is_lfs_pointer(&content) {
+                names.push(name);
+            }
+        }
+        let what = match names.as_slice() {
+            [] => return Ok(None),
+            [name] => {
+                format!("`{name}` is a pointer of Git LFS, and the file itself is not in the repository")
+            }
+            [name, more @ ..] => format!(
+                "`{name}` and {} more are pointers of Git LFS, and the files themselves are not in the repository",
+                more.len()
+            ),
+        };
+        let how = "take them out of LFS (`.gitattributes`) and commit the files themselves, or let `build` fetch them";
+        Ok(Some(format!("{what}: {how}")))
     }
 
     /// Lays out for a command what was packed, with what is told of it.

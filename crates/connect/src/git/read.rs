@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use tollgate_core::pack::is_lfs_pointer;
 use tollgate_engine::ports::{ObjectId, PortError, Repository};
 
 use super::Git;
@@ -160,15 +161,10 @@ pub(super) async fn read_file(
     whole(&what, call.stdout().await?).map(Some)
 }
 
-/// What a file begins with that stands for a large one elsewhere.
-const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
-/// Such a file is never longer.
-const POINTER_BYTES: usize = 1024;
-
 /// The content of a file, unless it only stands for another one: that is not in the repository, and what would be written in its
 /// place would be.
 pub(super) fn whole(what: &str, content: Vec<u8>) -> Result<Vec<u8>, PortError> {
-    if content.len() <= POINTER_BYTES && content.starts_with(POINTER) {
+    if is_lfs_pointer(&content) {
         let why = "it is a pointer of Git LFS: the file itself is not in the repository";
         let hint = "take it out of LFS (`.gitattributes`), and commit the file itself";
         return Err(permanent(what, why, Some(hint)));

@@ -3,6 +3,7 @@
 //! The files and the SBOM are made by commands. The checksums and the statement of provenance follow from what the journal
 //! knows and from nothing else: whoever has the journal makes the same bytes again.
 
+mod pointer;
 mod provenance;
 mod sbom;
 mod sums;
@@ -23,6 +24,7 @@ use crate::plan::{Plan, PlannedStep};
 use crate::publish::{Artifacts, Digest};
 use crate::state::{Run, StepState};
 
+pub use pointer::{POINTER_MAX_BYTES, is_lfs_pointer};
 pub use provenance::{BUILD_TYPE, source_uri};
 pub use sbom::SBOM_MAX_BYTES;
 pub use sums::checksums;

@@ -43,6 +43,8 @@ pub struct Registry {
     pub packed: u32,
     /// Every upload that was begun, with the content.
     pub begun: Vec<Digest>,
+    /// What the files hold that are packed; if not given, something else each time.
+    pub content: Option<String>,
     /// What the commands that pack write as the SBOM.
     pub sbom: String,
     /// The files that were laid out, by folder: their names and content.
@@ -93,7 +95,8 @@ impl State {
         }
         if !request.command.contains("cargo publish") {
             self.registry.packed += 1;
-            let content = format!("{name} packed for the {}. time", self.registry.packed);
+            let anew = || format!("{name} packed for the {}. time", self.registry.packed);
+            let content = self.registry.content.clone().unwrap_or_else(anew);
             // Some tools write above the source.
             let out = variable("TOLLGATE_OUT");
             let above = out.strip_suffix("/out").unwrap_or_default().to_owned();

@@ -158,6 +158,24 @@ async fn a_process_that_is_killed_while_a_release_ends_leaves_nothing_for_ever()
 }
 
 #[tokio::test]
+async fn a_pointer_of_lfs_is_not_packed() {
+    let bench = bench(SBOM).await;
+    bench.world.state().registry.content =
+        Some("version https://git-lfs.github.com/spec/v1\nsize 12\n".into());
+    let release = bench.start("1.0.0").await;
+    bench.settle().await;
+    let failure = stuck(&bench, release).await;
+    assert!(failure.why.starts_with("`files-1.0.0.tar.gz` is a pointer of Git LFS"), "{failure:?}");
+    assert_eq!(bench.world.state().registry.kept(), 0, "another try makes it anew");
+    // Mended where it is built, and tried again.
+    bench.world.state().registry.content = None;
+    let run = bench.run(release).await;
+    bench.submit(release, "ann", Stimulus::Retry { run, step: named("dist") }).await.unwrap();
+    bench.settle().await;
+    check_laid_out(&bench, release, "retried").await;
+}
+
+#[tokio::test]
 async fn what_a_lost_build_left_is_not_packed() {
     let mut steps = steps(Some("make"));
     let StepKind::Pack(spec) = &mut steps[0].kind else { panic!() };
