@@ -8,12 +8,12 @@ use tollgate_core::event::{
     RunOutcome, Skipped, StepResult, TickResult,
 };
 use tollgate_core::facts::{FactValue, Reading};
-use tollgate_core::ids::{ComponentName, ItemName, ObjectId, ServiceName};
+use tollgate_core::ids::{ComponentName, ItemName, ObjectId};
 use tollgate_core::journal::StreamId;
 use tollgate_core::model::{PackSpec, Target};
 use tollgate_core::notices::NoticeEvent;
-use tollgate_core::pack::{Packed, made_names};
-use tollgate_core::plan::{PROMOTION, ROLLBACK};
+use tollgate_core::pack::{Packed, planned_names};
+use tollgate_core::plan::{PROMOTION, Plan, ROLLBACK};
 use tollgate_core::publish::Artifacts;
 use tollgate_core::signatures::Judged;
 use tollgate_core::typed::{approval, asked, waived};
@@ -377,10 +377,10 @@ fn packed_in_words(packed: &Packed) -> String {
 }
 
 /// What a step packs and makes of it, in words.
-pub(crate) fn packing(spec: &PackSpec, service: &ServiceName, version: &str) -> String {
+pub(crate) fn packing(spec: &PackSpec, plan: &Plan) -> String {
     let mut what: Vec<String> = spec.files.clone();
     what.extend(spec.published.iter().map(|step| format!("what `{step}` published")));
-    let mut with = made_names(spec, service, version);
+    let mut with = planned_names(plan, spec);
     with.extend(spec.sbom.as_ref().map(|sbom| format!("an SBOM ({})", sbom.format.title())));
     let with = match with.len() {
         0 => String::new(),

@@ -14,7 +14,7 @@ use tollgate_core::changelog::{
 use tollgate_core::commits::{Change, Person, without_taken_back};
 use tollgate_core::ids::ObjectId;
 use tollgate_core::lineage::Lineage;
-use tollgate_core::version::{FittingTag, TagSurvey, Version, survey_tags};
+use tollgate_core::version::{FittingTag, OddTag, TagSurvey, Version, survey_tags};
 
 use crate::changelog::{MessageRules, read_commit};
 use crate::looking::Asked;
@@ -59,6 +59,17 @@ pub struct Upcoming<'a> {
     pub tag: &'a str,
     /// Its day. It is today's as well, so that the same history gives the same text at any time.
     pub date: Date,
+}
+
+/// What came of writing a whole changelog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// What was written, the newest first.
+    pub sections: Vec<Written>,
+    /// The tags that stand for no release.
+    pub odd: Vec<OddTag>,
+    /// How many tags there are.
+    pub tags: usize,
 }
 
 /// What belongs to one release.
@@ -182,11 +193,11 @@ impl World {
         rules: &ChangelogRules,
         upcoming: Option<Upcoming<'_>>,
         sink: &mut TextSink<'_>,
-    ) -> Result<Vec<Written>, EngineError> {
+    ) -> Result<Whole, EngineError> {
         let tags = asked.tags(&*self.source, repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
         let today = upcoming.map_or_else(|| asked.zone.date(self.clock.now()), |upcoming| upcoming.date);
-        let TagSurvey { fitting, .. } = survey_tags(&asked.format, names, today);
+        let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, today);
         let mut on: HashMap<&str, Vec<FittingTag>> = HashMap::with_capacity(fitting.len());
         for tag in fitting.into_iter().filter(|tag| tag.version.pre_release().is_none()) {
             on.entry(&tags[tag.index].commit.0).or_default().push(tag);
@@ -226,7 +237,7 @@ impl World {
         };
         self.source.commits(repository, &query, &mut take).await?;
         if enough {
-            return Ok(pass.told);
+            return Ok(Whole { sections: pass.told, odd, tags: tags.len() });
         }
         let rest = match failed {
             Some(error) => Err(error),
@@ -237,7 +248,7 @@ impl World {
         let Pass { writer, mut text, told, .. } = pass;
         writer.end(&mut text);
         let _ = sink(&text);
-        Ok(told)
+        Ok(Whole { sections: told, odd, tags: tags.len() })
     }
 
     /// The commits that change the paths asked for; `None` if none are.

@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use clap::Args;
 use serde::Serialize;
 use tollgate_core::changelog::{ChangelogRules, Style};
-use tollgate_core::version::Version;
+use tollgate_core::version::{OddTag, Version};
 use tollgate_engine::whole::Span;
 
 use super::plan::Growth;
+use super::version::tell_odd_tags;
 use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -50,12 +51,14 @@ fn style(name: &str) -> Result<Style, String> {
 struct Section {
     version: String,
     text: String,
+    odd_tags: Vec<OddTag>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Whole {
     sections: Vec<Told>,
+    odd_tags: Vec<OddTag>,
     text: String,
 }
 
@@ -79,8 +82,12 @@ pub(crate) async fn run(app: &App, args: &ChangelogArgs) -> Result<Exit, CliErro
     let survey = looked.survey(&wanted).await?;
     let (world, repository) = (&looked.world, &looked.repository);
     let section = world.changelog_section(repository, &looked.definition, &survey, &wanted).await?;
-    let shown = Section { version: section.version.to_string(), text: section.text };
+    let shown = {
+        let (version, odd_tags) = (section.version.to_string(), survey.odd.clone());
+        Section { version, text: section.text, odd_tags }
+    };
     app.output.data(&shown, || plain(&shown.text))?;
+    tell_odd_tags(app, &looked.definition, &survey.odd, survey.tags.len());
     Ok(Exit::Done)
 }
 
@@ -112,19 +119,21 @@ async fn whole(app: &App, looked: &Looked, args: &ChangelogArgs) -> Result<Exit,
             }
         }
     };
-    let written =
+    let made =
         looked.world.whole_changelog(&looked.repository, span, &asked, &rules, None, &mut sink).await?;
+    let tollgate_engine::whole::Whole { sections, odd, tags } = made;
     if let Some(error) = failed {
         return Err(error);
     }
     if json {
-        let sections = written.into_iter().map(|one| Told {
+        let sections = sections.into_iter().map(|one| Told {
             version: one.version,
             tag: one.tag,
             date: one.date.map(|date| date.to_string()),
             commits: one.commits,
         });
-        app.output.data(&Whole { sections: sections.collect(), text }, String::new)?;
+        app.output.data(&Whole { sections: sections.collect(), odd_tags: odd.clone(), text }, String::new)?;
     }
+    tell_odd_tags(app, &looked.definition, &odd, tags);
     Ok(Exit::Done)
 }

@@ -568,7 +568,7 @@ fn kind_in_words(
             let measures = list(test.rule.measures.keys());
             format!("runs the load test {}, and judges {measures}", first_line(&test.shell.command))
         }
-        StepKind::Pack(spec) => crate::describe::packing(spec, &plan.definition.service, &plan.version.text),
+        StepKind::Pack(spec) => crate::describe::packing(spec, plan),
         StepKind::Publish(spec) => {
             let filled = spec.target.try_map(|text| Ok::<_, std::convert::Infallible>(fill(text)));
             let Ok(target) = filled;

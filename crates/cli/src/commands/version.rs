@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use tollgate_core::model::BumpSource;
+use tollgate_core::model::{BumpSource, Definition};
 use tollgate_core::version::{OddTag, Oddity, Version};
 use tollgate_engine::planning::{PlanningError, format_of};
 
@@ -71,12 +71,19 @@ pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError>
             "{highest} is higher, and not the last release here: this commit does not descend from it"
         ));
     }
-    odd_tags(&survey.odd, survey.tags.len(), format.as_str()).into_iter().for_each(note);
+    tell_odd_tags(app, definition, &survey.odd, survey.tags.len());
     Ok(Exit::Done)
 }
 
 /// How many tags are named; all of them are in the JSON document.
 const NAMED_MAX: usize = 5;
+
+/// Tells people of the tags that carry no version, of so many.
+pub(super) fn tell_odd_tags(app: &App, definition: &Definition, odd: &[OddTag], all: usize) {
+    for text in odd_tags(odd, all, &definition.version.format) {
+        app.output.say(format!("{} {text}", styled(WAITS, "note:")));
+    }
+}
 
 /// What is told of tags that carry no version: one line for each kind, however many there are.
 fn odd_tags(odd: &[OddTag], all: usize, format: &str) -> Vec<String> {

@@ -17,10 +17,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
-use crate::ids::{ComponentName, EffectId, ObjectId, RunId, ServiceName};
+use crate::ids::{ComponentName, EffectId, ObjectId, RunId, ServiceName, StepId};
 use crate::journal::Hash;
-use crate::model::PackSpec;
-use crate::plan::{Plan, PlannedStep};
+use crate::model::{PackSpec, StepKind, Target};
+use crate::plan::{Body, Plan, PlannedStep};
 use crate::publish::{Artifacts, Digest};
 use crate::state::{Run, StepState};
 
@@ -222,7 +222,20 @@ fn provenance_file(service: &ServiceName, version: &str) -> String {
     format!("{}.provenance.json", stem(service, version))
 }
 
-/// The names of the files that follow from what is known. Those that would tell of nothing are not made.
+/// The names of the files that a step of a plan makes from what is known. Where it only tells of images, which are no files and were
+/// built elsewhere, these would tell of nothing, and none is made.
+pub fn planned_names(plan: &Plan, spec: &PackSpec) -> Vec<String> {
+    let is_image = |id: &StepId| {
+        let body = plan.step(id).map(|step| &step.body);
+        matches!(body, Some(Body::Step(StepKind::Publish(of))) if matches!(of.target, Target::Oci(_)))
+    };
+    match spec.files.is_empty() && spec.sbom.is_none() && spec.published.iter().all(is_image) {
+        true => Vec::new(),
+        false => made_names(spec, &plan.definition.service, &plan.version.text),
+    }
+}
+
+/// The names of all files that can follow from what is known. Those that would tell of nothing are not made.
 pub fn made_names(spec: &PackSpec, service: &ServiceName, version: &str) -> Vec<String> {
     let sums = spec.checksums.iter().map(|algorithm| algorithm.file().to_owned());
     sums.chain(spec.provenance.iter().map(|_| provenance_file(service, version))).collect()
