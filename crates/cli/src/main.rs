@@ -9,6 +9,7 @@ mod describe;
 mod error;
 mod exit;
 mod forecast;
+mod left;
 mod looked;
 mod output;
 mod progress;

@@ -141,6 +141,31 @@ pub struct MadeTag {
     pub name: String,
     /// The tag object.
     pub object: ObjectId,
+    /// Whether the remote has it, as far as that is known.
+    #[serde(default)]
+    pub pushed: Pushed,
+}
+
+impl MadeTag {
+    /// Whether it was pushed, or may have been: then its name is never used again.
+    pub fn may_be_out(&self) -> bool {
+        self.pushed != Pushed::Never
+    }
+}
+
+/// What is known of the push of a tag.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pushed {
+    /// No push of it ever began, or the remote refused each one: nobody but Tollgate's clone has it.
+    #[default]
+    Never,
+    /// The first push of it is under way, or nobody was told what came of it.
+    Begun,
+    /// A push of it broke off, or was taken up by somebody else: the remote may have it, or get it yet.
+    InDoubt,
+    /// The remote has it.
+    Done,
 }
 
 /// Exact content for a release.

@@ -11,7 +11,7 @@ use tollgate_core::gate::WaitsOn;
 use tollgate_core::ids::{EnvironmentName, ProcedureName, ReleaseId, ServiceName, StepId};
 use tollgate_core::journal::{Record, StreamId};
 use tollgate_core::plan::is_ad_hoc;
-use tollgate_core::state::{EnvironmentState, ReleaseState, Run, RunStatus, StepStatus};
+use tollgate_core::state::{EnvironmentState, OwnTag, ReleaseState, Run, RunStatus, StepStatus};
 use tollgate_core::view::{Stimulus, View};
 
 use crate::store::{Row, RowQuery};
@@ -62,6 +62,12 @@ pub struct ReleaseRow {
     /// Whether a rule of it asks in which order releases go on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ordered: bool,
+    /// The tags in Tollgate's clone that no run of it has pushed, as far as is known: they count for no release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_tags: Vec<OwnTag>,
+    /// The versions that are used up although it was given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<String>,
 }
 
 /// The row of a release.
@@ -103,6 +109,8 @@ fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
         opened_by: opened.map(|opened| opened.by.to_string()).unwrap_or_default(),
         waivers: view.release.waivers.len() as u32,
         ordered: view.asks_for_order(None),
+        own_tags: view.release.own_tags(),
+        lost: view.release.lost_versions(),
     }
 }
 

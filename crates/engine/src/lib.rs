@@ -25,6 +25,7 @@ pub mod looking;
 mod merging;
 mod notifying;
 mod order;
+mod own_tags;
 mod pack;
 pub mod planning;
 pub mod ports;

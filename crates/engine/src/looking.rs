@@ -107,6 +107,8 @@ pub struct VersionSurvey {
     pub odd: Vec<OddTag>,
     /// Every version that a tag of the repository carries, on whatever branch.
     pub used: Vec<Version>,
+    /// Versions that were given up when they may have been out already: no proposal is one of them.
+    pub lost: Vec<Version>,
     /// All tags of the repository, fitting or not, whether they lie before this commit or not.
     pub tags: Vec<LocalTag>,
 }
@@ -201,6 +203,7 @@ impl World {
             labelled: false,
             odd,
             used,
+            lost: Vec::new(),
             tags,
         })
     }

@@ -15,7 +15,7 @@ use tollgate_core::view::release_id;
 use crate::execute::check_working_copy;
 use crate::labelling::{LabelFiles, LabelPlace};
 use crate::looking::{Asked, VersionSurvey};
-use crate::ports::{Checkout, LocalTag, Repository};
+use crate::ports::{Checkout, Repository};
 use crate::respin::{Before, made};
 use crate::risk::{declared_risk, same_levels};
 use crate::versioning::{Proposal, RELEASES_MAX, Wanted};
@@ -90,6 +90,8 @@ impl Engine {
             checkout: origin.checkout.as_ref().map(|checkout| checkout.root.clone()),
         };
         let source = &self.world.source;
+        // First: what the remote has after all comes back, also where it is another object.
+        self.drop_void_tags(service, &repository).await?;
         source.refresh(&repository).await?;
         let head = format!("refs/remotes/origin/{branch}");
         let base = source.resolve(&repository, &head).await?.ok_or_else(|| PlanningError::Repository {
@@ -134,14 +136,15 @@ impl Engine {
         let found = procedure_of(definition, procedure)?;
         let format = format_of(definition)?;
         let mut asked = Asked::of(definition)?;
+        let mut tags = self.tags_of_releases(&definition.service, &surveyed.repository).await?;
         if let Some(before) = before {
             // The tags of the release's own candidates are no releases before it.
-            let own = |tag: &LocalTag| before.release.candidates.iter().any(|one| one.tag_name == tag.name);
-            let all = self.world.source.tags(&surveyed.repository).await?;
-            asked.tags = Some(all.into_iter().filter(|tag| !own(tag)).collect());
+            tags.retain(|tag| !before.release.candidates.iter().any(|one| one.tag_name == tag.name));
         }
+        asked.tags = Some(tags);
         let mut survey = self.world.versions(&surveyed.repository, &surveyed.base, &asked).await?;
         survey.used.extend(self.used_versions(&definition.service, &format).await?);
+        survey.lost = self.lost_versions(&definition.service, &format).await?;
         let pinned = self.pinned(surveyed, &found.steps).await?;
         let brought = self.brought_in(surveyed, &pinned, &asked, &mut survey).await?;
         let version = match before {

@@ -515,6 +515,9 @@ pub trait Source: Send + Sync + std::fmt::Debug {
     /// permanent failure. Nothing is ever moved.
     async fn tag(&self, repository: &Repository, request: &TagRequest) -> Result<TagFound, PortError>;
 
+    /// Removes tags from the clone, each only where it still is this very object. Where there is no clone there are none.
+    async fn drop_tags(&self, repository: &Repository, tags: &[(String, ObjectId)]) -> Result<(), PortError>;
+
     /// Pushes refs, all or nothing where the remote can. Never by force; looks first, so that refs that already point
     /// where they should are not pushed again.
     async fn push(&self, repository: &Repository, refs: &[RefUpdate]) -> Result<PushOutcome, PortError>;

@@ -335,6 +335,7 @@ fn survey(
         // What a change file would ask for, its commit asks for here.
         filed: None,
         odd: Vec::new(),
+        lost: Vec::new(),
         tags: Vec::new(),
     })
 }

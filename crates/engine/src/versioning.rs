@@ -111,8 +111,36 @@ pub(crate) fn next_version_on(
     })?;
     match &wanted.line {
         Some(line) if !line.spec.within.holds(next) => Err(outside(line, &proposal, wanted)),
-        _ => Ok(proposal),
+        _ => not_taken(&format, survey, wanted, proposal),
     }
+}
+
+/// A version whose tag is there already can only be that of another commit: on another branch, most of the time. Whether what
+/// is here is to be called less than it is, or more, is for a person to say.
+fn not_taken(
+    format: &VersionFormat,
+    survey: &VersionSurvey,
+    wanted: &Wanted,
+    proposal: Proposal,
+) -> Result<Proposal, PlanningError> {
+    let version = &proposal.version;
+    let tag = format.tag_name(version).ok();
+    let Some(tag) = tag.filter(|name| survey.tags.iter().any(|tag| tag.name == *name)) else {
+        return Ok(proposal);
+    };
+    let mut why =
+        format!("{version} is taken: the tag `{tag}` is there, and not a release before this commit");
+    if let (None, None, Some(reason)) = (&wanted.version, wanted.bump, proposal.because.first()) {
+        let reason = plain_text(reason, Lines::Join);
+        why.push_str(&format!("; {version} is asked for ({}): {reason}", proposal.bump));
+    }
+    let hint = match (&wanted.version, proposal.bump.as_str()) {
+        (None, "major" | "minor") if format.numbers() > 2 => {
+            "on a line of older versions, say with `--bump patch` that it is less than that; or choose another version with `--set-version`"
+        }
+        _ => "a tag is never moved or used again: choose another version with `--set-version`",
+    };
+    Err(refused("tag-exists", why, hint))
 }
 
 fn refused(code: &'static str, why: String, hint: &str) -> PlanningError {
@@ -178,15 +206,44 @@ fn proposed(
     let next = |known: &Known<'_>| {
         format.next(known, &wish).map_err(|error| refused("no-next", error.to_string(), way_out(&error)))
     };
-    let version = next(&known)?;
+    let (version, passed) = above_lost(format, survey, next(&known)?, &wish);
+    let with_passed = |mut because: Vec<String>| {
+        because.extend(passed.iter().map(|lost| {
+            format!("{lost} was given up when it may have been out already, and is not used again")
+        }));
+        because
+    };
     // A series of pre-releases may have promised more than the commits ask for now.
     if let (Some(pre), Some(last)) = (&survey.pre, &survey.last)
         && next(&Known { pre: None, used: &[], ..known })?.numbers() < version.numbers()
     {
         let bump = raised(last, &version);
-        return Ok(Proposal { version, bump, because: vec![format!("{pre} was released before")] });
+        let because = with_passed(vec![format!("{pre} was released before")]);
+        return Ok(Proposal { version, bump, because });
     }
-    Ok(Proposal { version, bump: said, because })
+    Ok(Proposal { version, bump: said, because: with_passed(because) })
+}
+
+/// The next version above those that were given up and are used up all the same, with these: else whatever starts releases
+/// by itself would ask for the same one again and again.
+fn above_lost(
+    format: &VersionFormat,
+    survey: &VersionSurvey,
+    mut version: Version,
+    wish: &Wish,
+) -> (Version, Vec<Version>) {
+    let mut passed = Vec::new();
+    // Each is passed once at most.
+    while survey.lost.contains(&version) && passed.len() < survey.lost.len() {
+        let known = Known { last: Some(&version), used: &survey.used, ..Known::default() };
+        let wish = Wish { bump: Bump::Patch, pre: None, ..wish.clone() };
+        match format.next(&known, &wish) {
+            Ok(next) if next > version => passed.push(std::mem::replace(&mut version, next)),
+            // It is refused when it starts, with the reason.
+            _ => break,
+        }
+    }
+    (version, passed)
 }
 
 fn way_out(error: &VersionError) -> &'static str {

@@ -19,6 +19,7 @@ use crate::app::{App, Opened};
 use crate::args::{Onward, Which, WhichRun};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::left::what_is_left;
 use crate::output::{FAINT, line, styled};
 use crate::progress::Progress;
 use crate::resolve::{Target, choose, parse_run, parse_target};
@@ -478,6 +479,10 @@ pub(crate) async fn abort(app: &App, args: &AbortArgs) -> Result<Exit, CliError>
     let running = opened.engine.commands_under_way(&opened.service, *release, run).await?;
     let exit = acting.take(app, Stimulus::Abort { run, why: args.why.clone() }, false).await?;
     opened.engine.stop_commands(&running).await?;
+    let view = opened.engine.view(&opened.service, *release).await?;
+    for left in what_is_left(&view, run) {
+        app.output.say(format!("  {}", line(&left)));
+    }
     // Others can have waited for what it held, or for it to get there first.
     if !args.onward.no_work && !opened.engine.unfinished(&opened.service).await?.is_empty() {
         opened.carry_on(&acting.progress).await?;

@@ -334,6 +334,11 @@ impl Source for Git {
         tag::make(self, repository, request).await
     }
 
+    async fn drop_tags(&self, repository: &Repository, tags: &[(String, ObjectId)]) -> Result<(), PortError> {
+        self.ready().await?;
+        refresh::drop_tags(self, repository, tags).await
+    }
+
     async fn push(&self, repository: &Repository, refs: &[RefUpdate]) -> Result<PushOutcome, PortError> {
         self.ready().await?;
         push::push(self, repository, refs).await

@@ -166,7 +166,23 @@ impl Plan {
     }
 }
 
-/// Removes refs of branches that the remote has no more, first: `a` would be in the way of `a/b`.
+/// Removes tags from the clone, each only where it still is this very object.
+pub(super) async fn drop_tags(
+    git: &Git,
+    repository: &Repository,
+    tags: &[(String, ObjectId)],
+) -> Result<(), PortError> {
+    if tags.is_empty() || need_clone(repository, "drop tags").is_err() {
+        return Ok(());
+    }
+    let _turn = Writing::in_clone(git, repository).await?;
+    let here = refs_here(git, &repository.clone).await?;
+    let full = tags.iter().map(|(name, object)| (format!("refs/tags/{name}"), object.clone()));
+    let gone: Vec<_> = full.filter(|(name, object)| here.get(name) == Some(object)).collect();
+    forget(git, &repository.clone, &gone).await
+}
+
+/// Removes refs: of branches that the remote has no more, before anything is fetched: `a` would be in the way of `a/b`.
 async fn forget(git: &Git, clone: &Path, gone: &[(String, ObjectId)]) -> Result<(), PortError> {
     if gone.is_empty() {
         return Ok(());
@@ -175,7 +191,7 @@ async fn forget(git: &Git, clone: &Path, gone: &[(String, ObjectId)]) -> Result<
     for (name, object) in gone {
         input.extend_from_slice(format!("delete {name}\0{object}\0").as_bytes());
     }
-    let what = "remove branches from the clone that the remote has no more";
+    let what = "remove refs from the clone that the remote does not have";
     Call::new(git, what)
         .git_dir(clone)
         .args(["update-ref", "--no-deref", "-z", "--stdin"])

@@ -192,6 +192,26 @@ async fn a_tag_is_made_once() {
 }
 
 #[tokio::test]
+async fn a_tag_is_dropped_only_as_what_it_was() {
+    let world = World::new();
+    let git = &world.git;
+    // Where there is no clone there is nothing to drop.
+    git.drop_tags(&world.repository, &[("v2".into(), id(&"1".repeat(40)))]).await.unwrap();
+    world.refresh().await;
+    let main = world.main().await;
+    let made = git.tag(&world.repository, &tag_request("v2", &main, Sign::Never)).await.unwrap();
+    let there = async || git.find_tag(&world.repository, "v2").await.unwrap().is_some();
+    let wrong = [("v2".to_owned(), main.clone()), ("v3".to_owned(), made.object.clone())];
+    git.drop_tags(&world.repository, &wrong).await.unwrap();
+    assert!(there().await);
+    git.drop_tags(&world.repository, &[("v2".into(), made.object.clone())]).await.unwrap();
+    assert!(!there().await);
+    // It can be made again, of something else.
+    let (commits, _) = git.history(&world.repository, None, &main, 5).await.unwrap();
+    git.tag(&world.repository, &tag_request("v2", &commits[1].id, Sign::Never)).await.unwrap();
+}
+
+#[tokio::test]
 async fn names_like_options_are_refused() {
     let world = World::new();
     world.refresh().await;

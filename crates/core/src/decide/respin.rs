@@ -67,7 +67,7 @@ impl Deciding {
             return Err(moved("the release has another candidate since this plan was made"));
         }
         let tagged =
-            |candidate: &&Candidate| candidate.tag.is_some() && candidate.tag_name == plan.version.tag;
+            |candidate: &&Candidate| release.keeps_tag(candidate) && candidate.tag_name == plan.version.tag;
         let same = newest.version == plan.version.text;
         if release.candidates.iter().any(|candidate| tagged(&candidate)) || same && release.is_used_up() {
             let why = format!("{} was used up by an earlier candidate", plan.version.text);

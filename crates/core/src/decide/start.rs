@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Deciding;
 use crate::actor::Actor;
-use crate::candidate::{Facet, FacetValue};
+use crate::candidate::{Facet, FacetValue, Pushed};
 use crate::event::{ReleaseEvent, RunOutcome};
 use crate::ids::{CandidateNumber, RunId};
 use crate::journal::BlobId;
@@ -138,7 +138,7 @@ impl Deciding {
         }
     }
 
-    /// Opens the release, or the next candidate of one whose earlier candidates never got as far as a tag.
+    /// Opens the release, or the next candidate of one whose earlier candidates got no tag that anybody can have seen.
     fn open_candidate(&mut self, plan: &Plan) -> Result<CandidateNumber, Refusal> {
         let version = &plan.version.text;
         if let Some((run, _)) = self.view.active().next() {
@@ -152,9 +152,13 @@ impl Deciding {
             return Err(Refusal::new("released", format!("{version} was released already"))
                 .hint("start with a higher version"));
         }
-        if let Some(tag) = self.view.release.made_tag() {
+        if let Some(tag) = self.view.release.burnt_tag() {
+            let out = match tag.pushed {
+                Pushed::Done => "was pushed",
+                _ => "may have been pushed",
+            };
             let why = format!(
-                "{version} was given up after its tag `{}` was made; a tag is never used again",
+                "{version} was given up after its tag `{}` {out}; a tag is never used again",
                 tag.name
             );
             return Err(Refusal::new("burnt", why).hint("start with a higher version"));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::act::{Act, Failure, Outcome};
 use crate::actor::Actor;
-use crate::candidate::{Candidate, Facet, Fingerprint, MadeTag};
+use crate::candidate::{Candidate, Facet, Fingerprint};
 use crate::event::{
     AnswerValue, ApprovalTarget, Asked, Ballot, RunOutcome, Seen, Skipped, StepResult, TickResult,
     WaiverTarget,
@@ -461,11 +461,6 @@ impl ReleaseState {
         names
     }
 
-    /// The first tag that was made for it. Such a tag is never used again, whatever becomes of the release.
-    pub fn made_tag(&self) -> Option<&MadeTag> {
-        self.candidates.iter().find_map(|candidate| candidate.tag.as_ref())
-    }
-
     /// Whether a tag is being made for it, or may have been.
     pub fn is_tagging(&self) -> bool {
         self.steps().any(|step| matches!(&step.status, StepStatus::Leased { act: Act::Tag { .. }, .. }))
@@ -484,7 +479,7 @@ impl ReleaseState {
 
     /// Whether its version is used up, whatever becomes of it: it may be out in the world.
     pub fn is_burnt(&self) -> bool {
-        self.made_tag().is_some() || self.is_tagging() || self.published_in().is_some()
+        self.burnt_tag().is_some() || self.is_tagging() || self.published_in().is_some()
     }
 
     /// Whether the version of the newest candidate is used up.
@@ -499,7 +494,7 @@ impl ReleaseState {
                 StepStatus::Done { result: StepResult::Act(Outcome::Published { .. }), .. }
             ) || matches!(&step.status, StepStatus::Leased { act: Act::Publish(_) | Act::Tag { .. }, .. })
         };
-        newest.tag.is_some() || runs().any(published)
+        self.keeps_tag(newest) || runs().any(published)
     }
 
     fn steps(&self) -> impl Iterator<Item = &StepState> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::act::{Failure, FailureClass, Outcome};
 use crate::actor::Actor;
-use crate::candidate::{Candidate, MadeTag};
+use crate::candidate::{Candidate, MadeTag, Pushed};
 use crate::event::{ApprovalTarget, Asked, ReleaseEvent, StepResult};
 use crate::facts::FactState;
 use crate::ids::{CandidateNumber, RunId, StepId};
@@ -26,7 +26,7 @@ impl ReleaseState {
         self.runs.iter_mut().find(|run| run.id == *id)
     }
 
-    fn candidate_mut(&mut self, number: CandidateNumber) -> Option<&mut Candidate> {
+    pub(super) fn candidate_mut(&mut self, number: CandidateNumber) -> Option<&mut Candidate> {
         self.candidates.iter_mut().find(|candidate| candidate.number == number)
     }
 
@@ -73,6 +73,7 @@ impl ReleaseState {
                 });
             }
             ReleaseEvent::CandidateOpened { candidate, version, tag, why, base, declared } => {
+                self.forget_void_tags(tag);
                 self.candidates.push(Candidate {
                     number: *candidate,
                     opened_at: at,
@@ -294,6 +295,7 @@ impl ReleaseState {
     }
 
     fn apply_step(&mut self, at: Timestamp, actor: &Actor, event: &ReleaseEvent) {
+        self.follow_push(event);
         match event {
             ReleaseEvent::StepOpened { run, step } => {
                 let wanted = self.step_mut(run, step).is_some_and(|state| state.status.effect().is_some());
@@ -422,7 +424,11 @@ impl ReleaseState {
                 candidate.picked_from.extend(authors.iter().cloned());
             }
             StepResult::Act(Outcome::Tagged { object, .. }) => {
-                candidate.tag = Some(MadeTag { name: candidate.tag_name.clone(), object: object.clone() });
+                candidate.tag = Some(MadeTag {
+                    name: candidate.tag_name.clone(),
+                    object: object.clone(),
+                    pushed: Pushed::Never,
+                });
             }
             StepResult::Fact { seen, component: Some(component) } => {
                 candidate.digests.insert(component.clone(), seen.clone());

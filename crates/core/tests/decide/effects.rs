@@ -242,24 +242,6 @@ fn an_aborted_run_wants_nothing_and_hears_nothing() {
 }
 
 #[test]
-fn a_version_is_burnt_by_its_tag() {
-    let policy = policy();
-    let mut world = World::new(&policy);
-    let plan = plan("1.9.0", cut(), &policy);
-    world.start(&plan, "anna");
-    world.act_on("1.9.0", "bump");
-    world.abort("1.9.0", "anna").unwrap();
-    world.start(&plan, "anna");
-    for step in ["bump", "notes", "commit", "tag"] {
-        world.act_on("1.9.0", step);
-    }
-    world.abort("1.9.0", "anna").unwrap();
-    let refusal = world.try_start(&plan, "anna").unwrap_err();
-    assert_eq!(refusal.code, "burnt");
-    assert_eq!(refusal.hint.as_deref(), Some("start with a higher version"));
-}
-
-#[test]
 fn a_version_is_burnt_by_a_tag_that_was_being_made() {
     let policy = policy();
     let mut world = World::new(&policy);

@@ -19,6 +19,7 @@ mod merging;
 mod mistakes;
 mod notices;
 mod orders;
+mod own_tags;
 mod pace;
 mod packing;
 mod places;

@@ -140,14 +140,19 @@ impl Bench {
     }
 
     pub(crate) async fn plan(&self, version: &str) -> Arc<Plan> {
+        self.plan_for(&Wanted::exactly(version)).await.unwrap()
+    }
+
+    /// What would be released now.
+    pub(crate) async fn plan_for(&self, wanted: &Wanted) -> Result<Arc<Plan>, EngineError> {
         let checkout = self.world.state().git.checkout.clone();
         let origin = Origin { url: "sim://repository".into(), checkout, folder: Some("/sim".into()) };
         let planning = async {
             let surveyed = self.engine.survey(&named("svc"), origin, "main").await?;
-            let (name, wanted) = (named("release"), Wanted::exactly(version));
-            self.engine.plan(&surveyed, &self.definition, &self.policy, &name, &wanted).await
+            let name = named("release");
+            self.engine.plan(&surveyed, &self.definition, &self.policy, &name, wanted).await
         };
-        Arc::new(self.world.finish(planning).await.unwrap())
+        self.world.finish(planning).await.map(Arc::new)
     }
 
     pub(crate) async fn start(&self, version: &str) -> ReleaseId {

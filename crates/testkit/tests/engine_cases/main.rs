@@ -11,6 +11,7 @@ mod loads;
 mod loops;
 mod merges;
 mod orders;
+mod own_tags;
 mod packing;
 mod publishing;
 mod repairs;

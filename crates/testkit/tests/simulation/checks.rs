@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use tollgate_core::actor::Actor;
+use tollgate_core::candidate::Pushed;
 use tollgate_core::decide::decide;
 use tollgate_core::event::Entry;
 use tollgate_core::explain::{Holding, explain};
@@ -64,6 +65,15 @@ impl Sim {
             if name.starts_with("refs/tags/") && remote.get(name) != Some(object) {
                 self.fail(format!("{name} was pushed as {object} and is {:?}", remote.get(name)));
             }
+        }
+        // What is told of the push of a tag is so.
+        let candidates = self.oracle.releases.values().flat_map(|release| &release.candidates);
+        let wrong = candidates.filter_map(|candidate| candidate.tag.as_ref()).find(|tag| {
+            let there = seen.contains_key(&(format!("refs/tags/{}", tag.name), tag.object.clone()));
+            there && tag.pushed == Pushed::Never || !there && tag.pushed == Pushed::Done
+        });
+        if let Some(tag) = wrong.map(|tag| format!("{tag:?}")) {
+            self.fail(format!("the push of a tag is told wrongly: {tag}"));
         }
     }
 

@@ -379,6 +379,7 @@ impl Sim {
     pub(crate) fn catch_up(&mut self) {
         let facts = self.world.state().facts.clone();
         self.oracle.signatures = self.world.state().git.signatures().clone();
+        self.oracle.written = self.world.state().git.written.iter().cloned().collect();
         self.oracle.facts = facts.into_iter().map(|(name, fact)| (name, fact.stretches)).collect();
         self.oracle.take_in(self.world.take_log());
         for violation in std::mem::take(&mut self.oracle.violations) {

@@ -49,6 +49,8 @@ pub(crate) struct Oracle {
     pub(crate) facts: BTreeMap<String, Vec<tollgate_testkit::world::Stretch>>,
     /// With which key tags and commits are signed in the world.
     pub(crate) signatures: BTreeMap<ObjectId, String>,
+    /// What Tollgate wrote on the remote: names of refs and objects.
+    pub(crate) written: BTreeSet<(String, ObjectId)>,
     /// Rules and plans that were ever made, by hash.
     pub(crate) policies: BTreeMap<Hash, Arc<Policy>>,
     pub(crate) plans: BTreeMap<Hash, Arc<Plan>>,

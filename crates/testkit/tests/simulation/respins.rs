@@ -1,10 +1,12 @@
 //! What must hold when a release gets another candidate, told from the journal alone.
 
+use tollgate_core::act::Act;
+use tollgate_core::candidate::Candidate;
 use tollgate_core::event::{ReleaseEvent, RunOutcome};
 use tollgate_core::ids::{ReleaseId, RunId, StepId};
 use tollgate_core::model::{Per, StepKind};
 use tollgate_core::plan::Body;
-use tollgate_core::state::{ReleaseState, RunStatus, StepStatus};
+use tollgate_core::state::{ReleaseState, RunStatus, StepState, StepStatus};
 
 use crate::oracle::Oracle;
 
@@ -29,12 +31,13 @@ pub(crate) fn judge(
         }
         ReleaseEvent::CandidateOpened { tag, why, .. } => {
             let made = oracle.releases.values().flat_map(|release| &release.candidates);
-            let burnt = made.filter(|one| one.tag.as_ref().is_some_and(|made| made.name == *tag));
+            // One that no push took along is seen by nobody: it can be made anew once its run is over.
+            let burnt = made.filter(|one| one.tag_name == *tag && was_seen(oracle, one));
             let mut wrong: Vec<String> =
                 burnt.map(|one| format!("`{tag}` was the tag of candidate {} already", one.number)).collect();
-            // What was given up before its tag can be started again, which takes no reason.
+            // What was given up before its tag was pushed can be started again, which takes no reason.
             let over = state.runs.iter().all(|run| matches!(run.status, RunStatus::Finished { .. }));
-            let again = over && state.candidates.iter().all(|one| one.tag.is_none());
+            let again = over && !state.candidates.iter().any(|one| was_seen(oracle, one));
             let fits = match why {
                 Some(_) => !state.candidates.is_empty(),
                 None => state.candidates.is_empty() || again,
@@ -59,6 +62,21 @@ pub(crate) fn judge(
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether the tag of a candidate was pushed, or a push of it is left of which nobody knows what came of it.
+fn was_seen(oracle: &Oracle, candidate: &Candidate) -> bool {
+    let Some(tag) = &candidate.tag else { return false };
+    let full = format!("refs/tags/{}", tag.name);
+    let left = |step: &StepState| match &step.status {
+        StepStatus::Leased { act: Act::Push { refs }, .. } => {
+            refs.contains(&(full.clone(), tag.object.clone()))
+        }
+        _ => false,
+    };
+    let runs = oracle.releases.values().flat_map(|release| &release.runs);
+    oracle.written.contains(&(full.clone(), tag.object.clone()))
+        || runs.flat_map(|run| run.steps.values()).any(left)
 }
 
 /// A result is taken over only where the file says so, from an earlier candidate for which it was done, and only what is not

@@ -334,6 +334,18 @@ impl Source for SimSource {
         if lost { Err(lost_answer("tag")) } else { Ok(found) }
     }
 
+    async fn drop_tags(&self, _: &Repository, tags: &[(String, ObjectId)]) -> Result<(), PortError> {
+        let lost = self.0.outside("drop tags").await?;
+        let git = &mut self.0.state().git;
+        for (name, object) in tags {
+            let full = format!("{TAGS}{name}");
+            if git.clone.get(&full) == Some(object) {
+                git.clone.remove(&full);
+            }
+        }
+        if lost { Err(lost_answer("drop tags")) } else { Ok(()) }
+    }
+
     async fn push(&self, _: &Repository, refs: &[RefUpdate]) -> Result<PushOutcome, PortError> {
         let push = |state: &mut super::super::State| {
             let outcome = state.git.push(refs);

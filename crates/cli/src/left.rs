@@ -1,0 +1,93 @@
+//! What is left where of a run that was given up, in words.
+
+use tollgate_core::act::Outcome;
+use tollgate_core::candidate::{Candidate, Pushed};
+use tollgate_core::event::StepResult;
+use tollgate_core::ids::RunId;
+use tollgate_core::model::StepKind;
+use tollgate_core::plan::{Body, Plan, is_ad_hoc};
+use tollgate_core::state::{ReleaseState, Run, StepStatus};
+use tollgate_core::view::View;
+
+/// What a run that was given up leaves behind, one line each. An ad-hoc run changed nothing but environments, and those
+/// tell of themselves.
+pub(crate) fn what_is_left(view: &View, run: RunId) -> Vec<String> {
+    let release = &view.release;
+    let Some(run) = release.run(&run).filter(|run| !is_ad_hoc(&run.procedure)) else { return Vec::new() };
+    let Some(candidate) = release.candidate(run.candidate) else { return Vec::new() };
+    let mut left = Vec::new();
+    if let Some(plan) = view.plans.get(&run.id) {
+        left.extend(pushed(run, candidate, plan));
+    }
+    left.extend(published(run));
+    left.extend(tag(release, candidate));
+    let open = release
+        .runs
+        .iter()
+        .any(|run| !matches!(run.status, tollgate_core::state::RunStatus::Finished { .. }));
+    if !open {
+        let version = &candidate.version;
+        left.push(match release.is_burnt() {
+            true => format!("{version} is used up: the next release gets a higher version"),
+            false => format!("{version} is free: it can be started again"),
+        });
+    }
+    left
+}
+
+/// The commits that branches of the remote have.
+fn pushed(run: &Run, candidate: &Candidate, plan: &Plan) -> Vec<String> {
+    let done = |step: &tollgate_core::plan::PlannedStep| match &run.steps.get(&step.id)?.status {
+        StepStatus::Done { result: StepResult::Act(outcome), .. } => Some(outcome.clone()),
+        _ => None,
+    };
+    let there = |branch: &str, commit: &str| {
+        format!("commit {commit} is on `{branch}` of the remote and stays there")
+    };
+    let of = |step: &tollgate_core::plan::PlannedStep| match (&step.body, done(step)?) {
+        (Body::Step(StepKind::GitPush { branch: true, .. }), Outcome::Pushed { .. })
+            if candidate.commit != candidate.base =>
+        {
+            let branch = candidate.branch.as_deref().unwrap_or(&plan.definition.repository.branch);
+            Some(there(branch, candidate.commit.short()))
+        }
+        (_, Outcome::MergedInto { branch, commit, found: false }) => Some(there(&branch, commit.short())),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(of).collect()
+}
+
+/// What registries have.
+fn published(run: &Run) -> Vec<String> {
+    let of = |status: &StepStatus| match status {
+        StepStatus::Done {
+            result: StepResult::Act(Outcome::Published { registry, name, version, .. }),
+            ..
+        } => Some(format!("{name} {version} is in {registry} and stays there")),
+        _ => None,
+    };
+    run.steps.values().filter_map(|step| of(&step.status)).collect()
+}
+
+/// Where the tag of a candidate is.
+fn tag(release: &ReleaseState, candidate: &Candidate) -> Option<String> {
+    let name = &candidate.tag_name;
+    let Some(tag) = &candidate.tag else {
+        let own = release.own_tags();
+        let begun = own.iter().any(|own| own.name == *name);
+        return begun.then(|| {
+            format!("the tag `{name}` was being made: it was not pushed, and counts for no release")
+        });
+    };
+    Some(match tag.pushed {
+        Pushed::Never => {
+            format!(
+                "the tag `{name}` was never pushed: only Tollgate's clone has it, and drops it before the next plan"
+            )
+        }
+        Pushed::Begun | Pushed::InDoubt => format!(
+            "whether the tag `{name}` was pushed is not known: it counts if the remote has it (`git ls-remote --tags`)"
+        ),
+        Pushed::Done => format!("the tag `{name}` is on the remote and stays there"),
+    })
+}
