@@ -161,6 +161,10 @@ impl Source for Nothing {
     async fn tag(&self, _: &Repository, _: &TagRequest) -> Result<TagFound, PortError> {
         Err(nothing("tag"))
     }
+    async fn drop_tags(&self, _: &Repository, _: &[(String, ObjectId)]) -> Result<(), PortError> {
+        Err(nothing("push"))
+    }
+
     async fn push(&self, _: &Repository, _: &[RefUpdate]) -> Result<PushOutcome, PortError> {
         Err(nothing("push"))
     }

@@ -1,5 +1,7 @@
 //! What is left where of a run that was given up, in words.
 
+use std::sync::Arc;
+
 use tollgate_core::act::Outcome;
 use tollgate_core::candidate::{Candidate, Pushed};
 use tollgate_core::event::StepResult;
@@ -7,16 +9,14 @@ use tollgate_core::ids::RunId;
 use tollgate_core::model::StepKind;
 use tollgate_core::plan::{Body, Plan, is_ad_hoc};
 use tollgate_core::state::{ReleaseState, Run, StepStatus};
-use tollgate_core::view::View;
 
 /// What a run that was given up leaves behind, one line each. An ad-hoc run changed nothing but environments, and those
 /// tell of themselves.
-pub(crate) fn what_is_left(view: &View, run: RunId) -> Vec<String> {
-    let release = &view.release;
+pub(crate) fn what_is_left(release: &ReleaseState, run: RunId, plan: Option<&Arc<Plan>>) -> Vec<String> {
     let Some(run) = release.run(&run).filter(|run| !is_ad_hoc(&run.procedure)) else { return Vec::new() };
     let Some(candidate) = release.candidate(run.candidate) else { return Vec::new() };
     let mut left = Vec::new();
-    if let Some(plan) = view.plans.get(&run.id) {
+    if let Some(plan) = plan {
         left.extend(pushed(run, candidate, plan));
     }
     left.extend(published(run));
@@ -27,10 +27,11 @@ pub(crate) fn what_is_left(view: &View, run: RunId) -> Vec<String> {
         .any(|run| !matches!(run.status, tollgate_core::state::RunStatus::Finished { .. }));
     if !open {
         let version = &candidate.version;
-        left.push(match release.is_burnt() {
-            true => format!("{version} is used up: the next release gets a higher version"),
-            false => format!("{version} is free: it can be started again"),
-        });
+        if release.lost_versions().contains(version) {
+            left.push(format!("{version} is used up: the next release gets a higher version"));
+        } else if !release.is_burnt() {
+            left.push(format!("{version} can be started again, unless somebody else pushed its tag"));
+        }
     }
     left
 }

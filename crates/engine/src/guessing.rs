@@ -1,6 +1,6 @@
 //! How versions are written in the tags of a repository that has no procedure file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use tollgate_core::ids::ObjectId;
@@ -31,6 +31,7 @@ impl World {
         let guessed: Vec<(usize, VersionFormat)> = tags
             .iter()
             .enumerate()
+            .filter(|(_, tag)| tag.is_commit)
             .filter_map(|(index, tag)| Some((index, guesser.guess(&tag.name)?)))
             .collect();
         let forms: BTreeSet<&str> = guessed.iter().map(|(_, format)| format.without_guessed_pre()).collect();
@@ -55,14 +56,8 @@ impl World {
             nearest = met.or(nearest);
         }
         let Some((index, format)) = nearest else { return Ok(None) };
-        let form = format.without_guessed_pre();
-        let mut whole: BTreeMap<&str, (usize, &VersionFormat)> = BTreeMap::new();
-        for (_, other) in guessed.iter().filter(|(_, other)| other.without_guessed_pre() == form) {
-            whole.entry(other.as_str()).or_insert((0, other)).0 += 1;
-        }
-        // With pre-releases, if there are any, in the form that most of them have.
-        let most = whole.values().max_by_key(|(count, format)| (format.as_str().len() > form.len(), *count));
-        let format = most.map_or(format, |(_, format)| format).clone();
+        // With pre-releases and build metadata, if there are any.
+        let format = format.with_guessed(guessed.iter().map(|(_, format)| format));
         Ok(Some(Guess { format, tag: tags[*index].name.clone() }))
     }
 }

@@ -166,7 +166,8 @@ impl World {
     ) -> Result<VersionSurvey, EngineError> {
         let tags = asked.tags(&*self.source, repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
-        let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, asked.zone.date(self.clock.now()));
+        let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, asked.zone.date(self.clock.now()))
+            .without(|at| tags[at].is_commit, |at| tags[at].name.clone());
         let used = fitting.iter().map(|tag| tag.version.clone()).collect();
         let releases = Releases::new(&tags, fitting);
         let Since { last, pre, changes } = self.since_release(repository, base, &releases, asked).await?;

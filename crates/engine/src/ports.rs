@@ -98,8 +98,10 @@ pub struct LocalTag {
     pub name: String,
     /// The tag object; of a lightweight tag the same as `commit`.
     pub object: ObjectId,
-    /// What it leads to. Hardly ever it is no commit but a tree or a file, which nobody looking for commits will meet.
+    /// What it leads to.
     pub commit: ObjectId,
+    /// Whether that is a commit. Hardly ever it is a tree or a file instead: such a tag is no release, whatever its name says.
+    pub is_commit: bool,
 }
 
 /// A repository, found from a folder inside it.

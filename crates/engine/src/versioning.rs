@@ -124,12 +124,14 @@ fn not_taken(
     proposal: Proposal,
 ) -> Result<Proposal, PlanningError> {
     let version = &proposal.version;
-    let tag = format.tag_name(version).ok();
-    let Some(tag) = tag.filter(|name| survey.tags.iter().any(|tag| tag.name == *name)) else {
+    let name = format.tag_name(version).ok();
+    let Some(tag) = name.and_then(|name| survey.tags.iter().find(|tag| tag.name == name)) else {
         return Ok(proposal);
     };
-    let mut why =
-        format!("{version} is taken: the tag `{tag}` is there, and not a release before this commit");
+    let (name, commit) = (&tag.name, tag.commit.short());
+    let mut why = format!(
+        "{version} is taken: the tag `{name}` stands on {commit}, which is no release before this commit"
+    );
     if let (None, None, Some(reason)) = (&wanted.version, wanted.bump, proposal.because.first()) {
         let reason = plain_text(reason, Lines::Join);
         why.push_str(&format!("; {version} is asked for ({}): {reason}", proposal.bump));

@@ -197,7 +197,8 @@ impl World {
         let tags = asked.tags(&*self.source, repository).await?;
         let names = tags.iter().map(|tag| tag.name.as_str());
         let today = upcoming.map_or_else(|| asked.zone.date(self.clock.now()), |upcoming| upcoming.date);
-        let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, today);
+        let TagSurvey { fitting, odd } = survey_tags(&asked.format, names, today)
+            .without(|at| tags[at].is_commit, |at| tags[at].name.clone());
         let mut on: HashMap<&str, Vec<FittingTag>> = HashMap::with_capacity(fitting.len());
         for tag in fitting.into_iter().filter(|tag| tag.version.pre_release().is_none()) {
             on.entry(&tags[tag.index].commit.0).or_default().push(tag);

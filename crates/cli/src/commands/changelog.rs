@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::looked::{LookArgs, Looked};
-use crate::output::{plain, stream};
+use crate::output::{WAITS, plain, stream, styled};
 
 /// What about the changelog.
 #[derive(Debug, Clone, Args)]
@@ -88,6 +88,9 @@ pub(crate) async fn run(app: &App, args: &ChangelogArgs) -> Result<Exit, CliErro
     };
     app.output.data(&shown, || plain(&shown.text))?;
     tell_odd_tags(app, &looked.definition, &survey.odd, survey.tags.len());
+    if let Some(note) = super::version::shortened(&survey) {
+        app.output.say(format!("{} {note}", styled(WAITS, "note:")));
+    }
     Ok(Exit::Done)
 }
 

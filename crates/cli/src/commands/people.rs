@@ -480,7 +480,7 @@ pub(crate) async fn abort(app: &App, args: &AbortArgs) -> Result<Exit, CliError>
     let exit = acting.take(app, Stimulus::Abort { run, why: args.why.clone() }, false).await?;
     opened.engine.stop_commands(&running).await?;
     let view = opened.engine.view(&opened.service, *release).await?;
-    for left in what_is_left(&view, run) {
+    for left in what_is_left(&view.release, run, acting.view.plans.get(&run)) {
         app.output.say(format!("  {}", line(&left)));
     }
     // Others can have waited for what it held, or for it to get there first.

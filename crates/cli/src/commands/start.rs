@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use tollgate_core::plan::Plan;
+use tollgate_core::plan::{Plan, PlannedVersion};
 
 use super::plan::{Growth, What, make, plan_file};
 use crate::app::{App, Opened};
@@ -86,14 +86,45 @@ pub(super) fn find(app: &App, opened: &Opened, id: &str) -> Result<Plan, CliErro
     serde_json::from_slice(&text).map_err(|_| unknown())
 }
 
+/// How two planned versions differ; of the same version, what it rests on.
+fn other_version(kept: &PlannedVersion, now: &PlannedVersion) -> Option<String> {
+    let previous = |version: &PlannedVersion| match &version.previous {
+        Some(previous) => format!("{} (`{}`, {})", previous.text, previous.tag, previous.commit.short()),
+        None => "no release".to_owned(),
+    };
+    let because = |version: &PlannedVersion| match &version.because[..] {
+        [] => "nothing".to_owned(),
+        [one] => format!("“{one}”"),
+        [one, ..] => format!("“{one}” and {} more", version.because.len() - 1),
+    };
+    if kept == now {
+        return None;
+    }
+    if kept.text != now.text {
+        return Some(format!("the version would be {} now, not {}", now.text, kept.text));
+    }
+    let text = &now.text;
+    Some(if kept.tag != now.tag {
+        format!("the tag of {text} would be `{}` now, not `{}`", now.tag, kept.tag)
+    } else if kept.previous != now.previous {
+        format!("{text} comes after {} now, not after {}", previous(now), previous(kept))
+    } else if (&kept.bump, kept.chosen) != (&now.bump, now.chosen) {
+        let how = |version: &PlannedVersion| match version.chosen {
+            Some(_) => format!("{}, chosen by a person", version.bump),
+            None => version.bump.clone(),
+        };
+        format!("{text} would be another step ({}) now, not ({})", how(now), how(kept))
+    } else {
+        format!("{text} rests on {} now, not on {}", because(now), because(kept))
+    })
+}
+
 pub(super) fn differences(kept: &Plan, now: &Plan) -> Vec<String> {
     let mut found = Vec::new();
     if kept.base != now.base {
         found.push(format!("the branch is at {} now, not at {}", now.base.short(), kept.base.short()));
     }
-    if kept.version != now.version {
-        found.push(format!("the version would be {} now, not {}", now.version.text, kept.version.text));
-    }
+    found.extend(other_version(&kept.version, &now.version));
     if kept.policy != now.policy {
         found.push("other rules are in force".to_owned());
     }

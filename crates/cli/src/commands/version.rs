@@ -2,8 +2,10 @@
 
 use clap::Args;
 use serde::Serialize;
+use tollgate_core::commits::MESSAGE_MAX_BYTES;
 use tollgate_core::model::{BumpSource, Definition};
 use tollgate_core::version::{OddTag, Oddity, Version};
+use tollgate_engine::looking::VersionSurvey;
 use tollgate_engine::planning::{PlanningError, format_of};
 
 use super::plan::Growth;
@@ -72,7 +74,24 @@ pub(crate) async fn run(app: &App, args: &VersionArgs) -> Result<Exit, CliError>
         ));
     }
     tell_odd_tags(app, definition, &survey.odd, survey.tags.len());
+    shortened(&survey).into_iter().for_each(note);
     Ok(Exit::Done)
+}
+
+/// What is told of messages that are too long to be read whole.
+pub(super) fn shortened(survey: &VersionSurvey) -> Option<String> {
+    let all = survey.changes.iter().chain(&survey.taken_back);
+    let mut long: Vec<&str> = all.filter(|one| one.shortened).map(|one| one.commit.short()).collect();
+    long.dedup();
+    let kib = MESSAGE_MAX_BYTES / 1024;
+    match &long[..] {
+        [] => None,
+        [one] => Some(format!("the message of {one} is longer than {kib} KiB: its middle was not read")),
+        [one, ..] => Some(format!(
+            "the messages of {one} and {} more are longer than {kib} KiB: their middle was not read",
+            long.len() - 1
+        )),
+    }
 }
 
 /// How many tags are named; all of them are in the JSON document.
@@ -88,11 +107,13 @@ pub(super) fn tell_odd_tags(app: &App, definition: &Definition, odd: &[OddTag], 
 /// What is told of tags that carry no version: one line for each kind, however many there are.
 fn odd_tags(odd: &[OddTag], all: usize, format: &str) -> Vec<String> {
     let (mut unfit, mut early, mut doubles) = (Vec::new(), Vec::new(), Vec::new());
+    let mut elsewhere = Vec::new();
     for tag in odd {
         let name = line(&tag.name);
         match &tag.oddity {
             Oddity::DoesNotFit => unfit.push(format!("`{name}`")),
             Oddity::InFuture => early.push(format!("`{name}`")),
+            Oddity::NotACommit => elsewhere.push(format!("`{name}`")),
             Oddity::Doubles { tag: other } => doubles.push(format!("`{name}` (`{}`)", line(other))),
         }
     }
@@ -103,6 +124,7 @@ fn odd_tags(odd: &[OddTag], all: usize, format: &str) -> Vec<String> {
             "is of a day that has not come and is".into(),
             "are of days that have not come and are".into(),
         ),
+        (elsewhere, "stands on no commit and is".into(), "stand on no commit and are".into()),
         (doubles, "doubles another one and is".into(), "double others and are".into()),
     ];
     let told = kinds.into_iter().filter_map(|(names, one, many)| match &names[..] {

@@ -21,8 +21,11 @@ use super::refresh::need_clone;
 use super::run::Call;
 use super::text;
 
-/// Longest commit message that is kept, in bytes.
-const MESSAGE_BYTES: usize = 64 << 10;
+/// How much of the start and of the end of a commit message is kept, in bytes. Together it is more than anybody reads of one,
+/// so that whoever cuts it further, in its middle, sees that it is too long, and nothing of where it was put together.
+const MESSAGE_START_BYTES: usize = 64 << 10;
+const MESSAGE_END_BYTES: usize = 32 << 10;
+const MESSAGE_BYTES: usize = MESSAGE_START_BYTES + MESSAGE_END_BYTES;
 /// Longest name or mail address that is kept, in bytes.
 const PERSON_BYTES: usize = 1024;
 /// Longest list of parents that is read, in bytes; git's own limit for merges is far lower.
@@ -38,9 +41,10 @@ const REF_LINE_BYTES: usize = 8 << 10;
 const ALL: &str = "--format=tformat:%H%x00%P%x00%an%x00%ae%x00%at%x00%ct%x00%B";
 const WITHOUT_MESSAGE: &str = "--format=tformat:%H%x00%P%x00%an%x00%ae%x00%at%x00%ct%x00";
 const FIELDS: usize = 7;
+/// The place of the message among them.
+const MESSAGE: usize = FIELDS - 1;
 /// How much of each field is kept, and of a longer one as many bytes more as show that it was cut, and where.
-const CAPS: [usize; FIELDS] =
-    [64, PARENTS_BYTES, PERSON_BYTES + 4, PERSON_BYTES + 4, 24, 24, MESSAGE_BYTES + 4];
+const CAPS: [usize; FIELDS] = [64, PARENTS_BYTES, PERSON_BYTES + 4, PERSON_BYTES + 4, 24, 24, MESSAGE_BYTES];
 
 /// Reads commits, and hands each on.
 pub(super) async fn commits(
@@ -194,8 +198,12 @@ impl Parser {
         let from = self.ends.last().copied().unwrap_or(0);
         let end = memchr(0, bytes);
         let part = &bytes[..end.unwrap_or(bytes.len())];
-        let room = CAPS[number].saturating_sub(self.torn.len() - from);
-        self.torn.extend_from_slice(&part[..part.len().min(room)]);
+        if number == MESSAGE {
+            keep_ends(&mut self.torn, from, part, end.is_some());
+        } else {
+            let room = CAPS[number].saturating_sub(self.torn.len() - from);
+            self.torn.extend_from_slice(&part[..part.len().min(room)]);
+        }
         match end {
             Some(end) => {
                 self.ends.push(self.torn.len());
@@ -206,12 +214,29 @@ impl Parser {
     }
 }
 
-/// The fields of a commit that is there as a whole, each cut to its limit, and how long it is.
+/// Adds a part of a message that starts at a place, and keeps its start and its end.
+fn keep_ends(torn: &mut Vec<u8>, from: usize, part: &[u8], last: bool) {
+    let room = MESSAGE_START_BYTES.saturating_sub(torn.len() - from);
+    let (start, rest) = part.split_at(part.len().min(room));
+    torn.extend_from_slice(start);
+    torn.extend_from_slice(&rest[rest.len().saturating_sub(MESSAGE_END_BYTES)..]);
+    // Now and then, not for every few bytes that come.
+    let most = MESSAGE_BYTES + if last { 0 } else { MESSAGE_END_BYTES };
+    if torn.len() - from > most {
+        torn.drain(from + MESSAGE_START_BYTES..torn.len() - MESSAGE_END_BYTES);
+    }
+}
+
+/// The fields of a commit that is there as a whole, each cut to its limit, and how long it is. One whose message is too long is
+/// taken piece by piece.
 fn whole(bytes: &[u8]) -> Option<([&[u8]; FIELDS], usize)> {
     let mut fields = [&bytes[..0]; FIELDS];
     let mut at = 0;
-    for (field, cap) in fields.iter_mut().zip(CAPS) {
+    for (number, (field, cap)) in fields.iter_mut().zip(CAPS).enumerate() {
         let end = at + memchr(0, &bytes[at..])?;
+        if number == MESSAGE && end - at > cap {
+            return None;
+        }
         *field = &bytes[at..end.min(at + cap)];
         at = end + 1;
     }
@@ -245,7 +270,8 @@ impl Texts {
             author_email: readable(email, PERSON_BYTES, &mut self.email),
             authored_at: timestamp(authored),
             committed_at: timestamp(committed),
-            message: readable(message, MESSAGE_BYTES, &mut self.message),
+            // What is mended may be longer than what was kept.
+            message: readable(message, usize::MAX, &mut self.message),
         }))
     }
 }
@@ -286,6 +312,7 @@ pub(super) async fn tags(git: &Git, repository: &Repository) -> Result<Vec<Local
                         name: name.into_owned(),
                         object: ObjectId(id.to_owned()),
                         commit: ObjectId(id.to_owned()),
+                        is_commit: true,
                     }),
                 }
             }
@@ -295,7 +322,39 @@ pub(super) async fn tags(git: &Git, repository: &Repository) -> Result<Vec<Local
     match listed {
         // It fails when there is none, and says nothing.
         Err(error) if !(tags.is_empty() && error.why == NOTHING_FOUND) => Err(error),
-        _ => Ok(tags),
+        _ => {
+            tell_kinds(git, repository, what, &mut tags).await?;
+            Ok(tags)
+        }
+    }
+}
+
+/// Finds out which tags stand on no commit. What is not there, as in a clone that is not whole, is taken for one.
+async fn tell_kinds(
+    git: &Git,
+    repository: &Repository,
+    what: &str,
+    tags: &mut [LocalTag],
+) -> Result<(), PortError> {
+    if tags.is_empty() {
+        return Ok(());
+    }
+    let asked: String = tags.iter().flat_map(|tag| [tag.commit.0.as_str(), "\n"]).collect();
+    let mut at = 0;
+    looking(git, repository, what)
+        .args(["cat-file", "--buffer", "--batch-check=%(objecttype)"])
+        .input(asked)
+        .records(b'\n', REF_LINE_BYTES, |kind| {
+            if let Some(tag) = tags.get_mut(at) {
+                tag.is_commit = !matches!(kind, b"tree" | b"blob");
+            }
+            at += 1;
+            ControlFlow::Continue(())
+        })
+        .await?;
+    match at == tags.len() {
+        true => Ok(()),
+        false => Err(permanent(what, "git answered something unexpected", None)),
     }
 }
 
@@ -377,7 +436,11 @@ mod tests {
                 prop_assert_eq!(&commit.author_email, "\u{fffd}");
                 prop_assert_eq!(commit.parents.len(), *parents);
                 let message = message.repeat(if long == 0 { 500 } else { 1 });
-                prop_assert_eq!(&commit.message, &text::lossy(&message, MESSAGE_BYTES));
+                let kept = match message.len() {
+                    0..=MESSAGE_BYTES => message,
+                    long => [&message[..MESSAGE_START_BYTES], &message[long - MESSAGE_END_BYTES..]].concat(),
+                };
+                prop_assert_eq!(&commit.message, &text::lossy(&kept, usize::MAX));
             }
             prop_assert_eq!(read(&output, &cuts).unwrap(), all);
         }

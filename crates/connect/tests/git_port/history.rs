@@ -261,7 +261,7 @@ async fn messages_are_cut_while_they_come() {
         };
         world.git.commits(&found.repository, &query, &mut sink).await.unwrap();
     }
-    assert_eq!(sizes, [(1024, 64 << 10), (10, 4), (10, 4), (1024, 0), (10, 0), (10, 0)]);
+    assert_eq!(sizes, [(1024, 96 << 10), (10, 4), (10, 4), (1024, 0), (10, 0), (10, 0)]);
     assert_eq!(dates, [1, 0, 0, 1, 0, 0]);
 }
 

@@ -114,6 +114,22 @@ async fn a_tag_that_is_no_version_is_no_release() {
 }
 
 #[tokio::test]
+async fn a_tag_on_a_file_or_a_folder_is_no_release() {
+    let world = World::empty();
+    let user = world.checkout();
+    user.commit("a", "1", "feat: the beginning");
+    user.git(&["tag", "v1.0.0"]);
+    user.git(&["tag", "v9.0.0", "HEAD:a"]);
+    user.git(&["tag", "-a", "-m", "a folder", "v9.1.0", "HEAD^{tree}"]);
+    user.commit("a", "2", "fix: more");
+    user.git(&["tag", "-a", "-m", "two", "v1.0.1"]);
+    user.commit("a", "3", "fix: and more");
+    let (last, bump, odd) = next(&world, &user, asked("vX.Y.Z")).await;
+    assert_eq!((last.as_deref(), bump), (Some("v1.0.1"), Some(Bump::Patch)));
+    assert_eq!(odd, ["v9.0.0", "v9.1.0"]);
+}
+
+#[tokio::test]
 async fn a_maintenance_branch_goes_on_from_its_own_release() {
     // Tools that sort tags by name or version go on from 2.0.0 on the branch of 1.x, or from v1.9.0 after v1.10.0.
     let world = World::empty();

@@ -135,6 +135,7 @@ impl ChangeFile {
     /// Its changes, as the changelog tells them.
     pub fn changes(&self, by: &Brought, ticket_keys: &[String]) -> Vec<Change> {
         let change = |(n, text): (usize, &String)| Change {
+            shortened: false,
             commit: ObjectId(one_line(&by.commit, 64)),
             author_name: one_line(&by.author_name, super::AUTHOR_MAX_CHARS),
             author_email: one_line(&by.author_email, super::AUTHOR_MAX_CHARS),

@@ -14,6 +14,8 @@ mod references;
 mod rules;
 mod several;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ObjectId;
@@ -36,8 +38,10 @@ pub const SCOPE_MAX_CHARS: usize = 60;
 pub const TYPE_MAX_BYTES: usize = 30;
 /// The longest author's name or address that is kept, in characters.
 pub const AUTHOR_MAX_CHARS: usize = 250;
-/// How much of a message is read, in bytes.
+/// How much of a message is read, in bytes: of a longer one its start, and its end, where the footers stand.
 pub const MESSAGE_MAX_BYTES: usize = 64 * 1024;
+/// How much of the end of a message that is too long is read, in bytes.
+pub const MESSAGE_END_BYTES: usize = 16 * 1024;
 
 /// A commit as git gives it. All texts are hostile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +81,9 @@ pub struct Change {
     pub breaking: Option<String>,
     /// The tickets that it names.
     pub references: Vec<Reference>,
+    /// Whether the middle of its message was not read, since it is longer than [`MESSAGE_MAX_BYTES`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shortened: bool,
     /// The commits that it takes back, where it is a revert and says so: ids, whole or the start of one.
     #[serde(default)]
     pub reverts: Vec<ObjectId>,
@@ -130,6 +137,8 @@ struct Head {
     text: String,
     /// Whether it has the `!` of a breaking change.
     marked: bool,
+    /// Whether git wrote it for a revert, or for the revert of one: what its body quotes is not its own.
+    turns: bool,
 }
 
 impl Change {
@@ -141,21 +150,23 @@ impl Change {
 
     /// Reads what a commit says. `ticket_keys` are the project keys of the tracker, such as "ABC" for `ABC-12`.
     pub fn read(raw: CommitText<'_>, ticket_keys: &[String]) -> Self {
-        let message = cut(raw.message, MESSAGE_MAX_BYTES);
+        let (message, shortened) = bounded(raw.message);
+        let message = message.as_ref();
         let (subject, body) = split(message);
         let subject = one_line(&subject, TEXT_MAX_CHARS);
         let head = Head::read(&subject);
         // The body that git writes for a revert may quote the footers of what it takes back.
-        let footer = if head.kind == ChangeKind::Revert { None } else { breaking::footer(body) };
+        let footer = if head.turns { None } else { breaking::footer(body) };
         let breaking = match footer {
             // That it breaks something is said, and what is not: so it is what the change does.
             Some(text) if text.is_empty() => Some(head.text.clone()),
             Some(text) => Some(text),
             None => head.marked.then(|| head.text.clone()),
         };
-        let reverts = if head.kind == ChangeKind::Revert { several::reverts(body) } else { Vec::new() };
+        let reverts = if head.turns { several::reverts(body) } else { Vec::new() };
         Self {
             reverts,
+            shortened,
             commit: ObjectId(one_line(raw.commit, 64)),
             author_name: one_line(raw.author_name, AUTHOR_MAX_CHARS),
             author_email: one_line(raw.author_email, AUTHOR_MAX_CHARS),
@@ -175,14 +186,20 @@ impl Head {
     fn read(subject: &str) -> Self {
         if let Some(quoted) = subject.strip_prefix("Revert \"") {
             let text = quoted.strip_suffix('"').unwrap_or(quoted).to_owned();
-            return Self { kind: ChangeKind::Revert, scope: None, text, marked: false };
+            return Self { kind: ChangeKind::Revert, scope: None, text, marked: false, turns: true };
         }
-        Self::conventional(subject).unwrap_or_else(|| Self {
+        // What git writes for the revert of a revert: what was taken back is there again, and is what it was.
+        let again =
+            subject.strip_prefix("Reapply \"").map(|quoted| quoted.strip_suffix('"').unwrap_or(quoted));
+        let said = again.unwrap_or(subject);
+        let head = Self::conventional(said).unwrap_or_else(|| Self {
             kind: ChangeKind::Other,
             scope: None,
-            text: subject.to_owned(),
+            text: said.to_owned(),
             marked: false,
-        })
+            turns: false,
+        });
+        Self { turns: head.turns || again.is_some(), ..head }
     }
 
     fn conventional(subject: &str) -> Option<Self> {
@@ -201,12 +218,9 @@ impl Head {
         if scope.as_ref().is_some_and(|scope| scope.is_empty() || scope.chars().count() > SCOPE_MAX_CHARS) {
             return None;
         }
-        Some(Self {
-            kind: ChangeKind::of_type(name),
-            scope,
-            text: text.to_owned(),
-            marked: commit.breaking(),
-        })
+        let kind = ChangeKind::of_type(name);
+        let turns = kind == ChangeKind::Revert;
+        Some(Self { kind, scope, text: text.to_owned(), marked: commit.breaking(), turns })
     }
 }
 
@@ -229,9 +243,18 @@ fn split(message: &str) -> (String, &str) {
     (subject, &message[at..])
 }
 
-/// The text up to a limit, cut where a character ends.
-fn cut(text: &str, max_bytes: usize) -> &str {
-    &text[..text.floor_char_boundary(max_bytes)]
+/// A message without its middle, where it is too long, and whether that is so. No line is torn: a half of one could read like
+/// something that nobody said.
+fn bounded(message: &str) -> (Cow<'_, str>, bool) {
+    if message.len() <= MESSAGE_MAX_BYTES {
+        return (Cow::Borrowed(message), false);
+    }
+    let start = &message[..message.floor_char_boundary(MESSAGE_MAX_BYTES - MESSAGE_END_BYTES - 2)];
+    let end = &message[message.ceil_char_boundary(message.len() - MESSAGE_END_BYTES)..];
+    // A subject may go on for ever; it is cut later on.
+    let start = start.rfind('\n').map_or(start, |at| &start[..at]);
+    let end = end.find('\n').map_or("", |at| &end[at + 1..]);
+    (Cow::Owned(format!("{start}\n\n{end}")), true)
 }
 
 #[cfg(test)]

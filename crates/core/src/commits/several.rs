@@ -3,10 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{
-    Change, ChangeKind, CommitRules, CommitText, Head, MESSAGE_MAX_BYTES, TEXT_MAX_CHARS, cut, one_line,
-    split,
-};
+use super::{Change, ChangeKind, CommitRules, CommitText, Head, TEXT_MAX_CHARS, bounded, one_line, split};
 use crate::ids::ObjectId;
 
 /// The most changes that are read from one message.
@@ -23,7 +20,20 @@ impl Change {
     /// The subject of such a merge that follows no convention, or says the same as one of the lines, is left out; but not what it
     /// says to break.
     pub fn read_all(raw: CommitText<'_>, ticket_keys: &[String], rules: &CommitRules) -> Vec<Self> {
-        let items = if rules.squash { items(raw.message) } else { Vec::new() };
+        if !rules.squash {
+            return vec![Self::read(raw, ticket_keys)];
+        }
+        let (message, shortened) = bounded(raw.message);
+        let raw = CommitText { message: &message, ..raw };
+        let mut all = Self::read_items(raw, ticket_keys);
+        for change in &mut all {
+            change.shortened = shortened;
+        }
+        all
+    }
+
+    fn read_items(raw: CommitText<'_>, ticket_keys: &[String]) -> Vec<Self> {
+        let items = items(raw.message);
         let Some(first) = items.first() else { return vec![Self::read(raw, ticket_keys)] };
         let own = Self::read(CommitText { message: first.before, ..raw }, ticket_keys);
         let listed =
@@ -47,7 +57,6 @@ struct Item<'a> {
 }
 
 fn items(message: &str) -> Vec<Item<'_>> {
-    let message = cut(message, MESSAGE_MAX_BYTES);
     let body = message.len() - split(message).1.len();
     let mut starts = Vec::new();
     let mut at = body;

@@ -63,6 +63,46 @@ fn subjects_are_read() {
 }
 
 #[test]
+fn the_end_of_a_message_is_read_however_long_it_is() {
+    let long = |lines: usize| "a line of text that says nothing\n".repeat(lines);
+    for (lines, shortened) in [(0, false), (1_900, false), (2_300, true), (40_000, true)] {
+        let message = format!(
+            "fix: mend ABC-1\n\n{}\nBREAKING CHANGE: the table is gone\nCo-authored-by: Bo <bo@example.org>\nCloses ABC-2\n",
+            long(lines)
+        );
+        let change = read(&message);
+        assert_eq!(change.breaking.as_deref(), Some("the table is gone"), "{lines}");
+        assert_eq!((change.co_authors.len(), change.references.len()), (1, 2), "{lines}: {change:?}");
+        assert_eq!(change.shortened, shortened, "{lines}");
+        let raw = CommitText { commit: ID, author_name: "", author_email: "", message: &message };
+        let rules = CommitRules { squash: true, ..CommitRules::default() };
+        let all = Change::read_all(raw, &[], &rules);
+        assert!(all.iter().all(|one| one.shortened == shortened && one.breaking.is_some()), "{lines}");
+    }
+    // Half a line says nothing: here it would be a footer.
+    let torn = format!("fix: x\n\n{}", "xBREAKING CHANGE: y ".repeat(10_000));
+    assert_eq!(read(&torn).breaking, None);
+    // A list of a squash merge goes on in the end.
+    let squashed = format!("docs: all (#3)\n\n* fix: one\n\n{}\n* feat!: last\n", long(3_000));
+    let raw = CommitText { commit: ID, author_name: "", author_email: "", message: &squashed };
+    let rules = CommitRules { squash: true, ..CommitRules::default() };
+    let all = Change::read_all(raw, &[], &rules);
+    assert!(all.iter().any(|one| one.breaking.as_deref() == Some("last")), "{all:?}");
+}
+
+#[test]
+fn what_git_writes_for_the_revert_of_a_revert_is_what_it_was() {
+    let change =
+        read("Reapply \"feat(db): add\"\n\nThis reverts commit 0123456789.\n\nBREAKING CHANGE: quoted");
+    assert_eq!((change.kind, change.text.as_str()), (ChangeKind::Feature, "add"));
+    assert_eq!((change.scope.as_deref(), change.breaking), (Some("db"), None));
+    assert_eq!(change.reverts, [ObjectId("0123456789".into())]);
+    assert_eq!(read("Reapply \"feat!: add\"").breaking.as_deref(), Some("add"));
+    assert_eq!(read("Reapply \"Add a table\"").kind, ChangeKind::Other);
+    assert_eq!(read("Reapply the paint").text, "Reapply the paint");
+}
+
+#[test]
 fn breaking_changes_are_found() {
     let cases = [
         ("feat!: drop the table", Some("drop the table")),
@@ -244,6 +284,11 @@ fn what_is_taken_back_before_a_release_is_none_of_it() {
     // Back and forth.
     check(&[feat(), back(1), back(2)], &[1]);
     check(&[feat(), back(1), back(2), back(3)], &[]);
+    let again = |n: usize| format!("Reapply \"feat: x\"\n\nThis reverts commit {}.", id(n));
+    check(&[feat(), back(1), again(2)], &[1]);
+    check(&[feat(), back(1), again(2), back(3)], &[]);
+    // What was released as taken back is new again.
+    check(&[again(77)], &[1]);
     check(&[feat(), back(1), back(1)], &[2]);
     // Several, and the start of an id.
     let both = format!("revert: x\n\nRefs: {}, {}", id(1), id(2));

@@ -126,6 +126,11 @@ pub enum FormatFault {
     /// A word in capitals in which some of the letters stand for something.
     #[error("part of `{0}` would be filled in: write it in quotes, as in `'{0}'`")]
     Quote(String),
+    /// A word in capitals that stands for nothing.
+    #[error(
+        "`{0}` is nothing that can be filled in, such as `X`, `YYYY`, `0M`, `PRE` or `N`: take it out, or write it in quotes, as in `'{0}'`, if tags have it as it stands"
+    )]
+    Unknown(String),
     /// A placeholder that is needed is not there.
     #[error("`{0}` is missing; write for example `vX.Y.Z`, `vX.Y`, `YYYY-0M-0D[-N]` or `build-N`")]
     Missing(&'static str),
@@ -352,6 +357,12 @@ fn word<'a>(text: &'a str, into: &mut Vec<Piece>) -> Result<&'a str, FormatFault
             (0..word.len()).any(|at| PLACEHOLDERS.iter().any(|(name, _)| word[at..].starts_with(name)));
         if meant {
             return Err(FormatFault::Quote(word.to_owned()));
+        }
+        // What stands before all numbers is a name, such as `REL_X_Y`, and a capital that small letters follow begins a word, such
+        // as `X.Y.Final`; all others were meant to be filled in.
+        let word_begins = text[word.len()..].starts_with(|c: char| c.is_ascii_lowercase());
+        if !word_begins && into.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
+            return Err(FormatFault::Unknown(word.to_owned()));
         }
         add_text(into, word)?;
         return Ok(&text[word.len()..]);

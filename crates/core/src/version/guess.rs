@@ -1,6 +1,6 @@
 //! Which format a tag is likely to have, where nobody said.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{TAG_MAX_BYTES, VersionFormat};
 
@@ -37,7 +37,11 @@ fn form_at(name: &str, at: usize) -> Option<String> {
     let sep = separator.to_string();
     let body = calendar(&numbers, &sep).or_else(|| {
         let placeholders = ["X", "Y", "Z"].get(..numbers.len())?;
-        Some(format!("{}{}", placeholders.join(&sep), pre_release(suffix)?))
+        let (suffix, build) = match suffix.split_once('+') {
+            Some((suffix, build)) => (suffix, build_metadata(build)?),
+            None => (suffix, ""),
+        };
+        Some(format!("{}{}{build}", placeholders.join(&sep), pre_release(suffix)?))
     })?;
     // Capitals may be placeholders.
     let prefix = match prefix.bytes().any(|b| b.is_ascii_uppercase()) {
@@ -49,16 +53,42 @@ fn form_at(name: &str, at: usize) -> Option<String> {
 
 impl VersionFormat {
     /// The format that a tag of this name most likely has, among the usual ones: two or three numbers, or a date, with fixed text
-    /// before it; a pre-release behind it is taken as one. Nothing when the name has no such form.
+    /// before it; a pre-release and build metadata behind numbers are taken as such. Nothing when the name has no such form.
     pub fn guess(name: &str) -> Option<Self> {
         FormatGuesser::default().guess(name)
     }
 
-    /// The format without its pre-release, as guessed formats have it.
+    /// The format without its pre-release and build metadata, as guessed formats have them.
     pub fn without_guessed_pre(&self) -> &str {
         let text = self.as_str();
-        text.find("[").filter(|_| text.contains("PRE")).map_or(text, |at| &text[..at])
+        text.find("[")
+            .filter(|_| text.contains("PRE") || text.contains("BUILD"))
+            .map_or(text, |at| &text[..at])
     }
+
+    /// The guessed format that fits all tags of this form that others were guessed by: with pre-releases, if there are any, in the
+    /// form that most of them have, and with build metadata if there is any. `others` may be of other forms too.
+    pub fn with_guessed<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Self {
+        let form = self.without_guessed_pre();
+        let (mut build, mut counts) = (false, BTreeMap::<&str, usize>::new());
+        for other in others.into_iter().filter(|other| other.without_guessed_pre() == form) {
+            let text = other.as_str().strip_suffix(BUILD);
+            build |= text.is_some();
+            *counts.entry(text.unwrap_or(other.as_str())).or_default() += 1;
+        }
+        let most = counts.into_iter().max_by_key(|(text, count)| (text.len() > form.len(), *count));
+        let text = most.map_or(form, |(text, _)| text);
+        let whole = format!("{text}{}", if build { BUILD } else { "" });
+        Self::new(&whole).unwrap_or_else(|_| self.clone())
+    }
+}
+
+/// What stands in a guessed format for build metadata.
+const BUILD: &str = "[+BUILD]";
+
+fn build_metadata(text: &str) -> Option<&'static str> {
+    let metadata = semver::BuildMetadata::new(text).ok()?;
+    (!metadata.is_empty()).then_some(BUILD)
 }
 
 /// Two or three numbers with the same sign between them, and what follows.
@@ -124,6 +154,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_format_fits_all_tags_of_a_form() {
+        let cases: [(&[&str], &str); 6] = [
+            (&["v1.0.0"], "vX.Y.Z"),
+            (&["v1.0.0", "v1.0.1+b1"], "vX.Y.Z[+BUILD]"),
+            (&["v1.0.0", "v1.1.0-rc.1", "v1.0.1+b1", "v1.0.1+b2"], "vX.Y.Z[-PRE.N][+BUILD]"),
+            (&["v1.0.0", "v1.1.0-rc.1", "v1.1.0-rc.2", "v1.1.0-rc3"], "vX.Y.Z[-PRE.N]"),
+            (&["v1.0.0", "1.0.0-rc.1", "web-1.0.0+b1"], "vX.Y.Z"),
+            (&["2026-11-05", "2026-11-06"], "YYYY-0M-0D[-N]"),
+        ];
+        for (tags, want) in cases {
+            let guessed: Vec<VersionFormat> =
+                tags.iter().filter_map(|tag| VersionFormat::guess(tag)).collect();
+            assert_eq!(guessed[0].with_guessed(&guessed).as_str(), want, "{tags:?}");
+        }
+    }
+
+    #[test]
     fn formats_are_guessed() {
         let cases = [
             ("v1.2.3", Some("vX.Y.Z")),
@@ -136,6 +183,11 @@ mod tests {
             ("v1.4.0-rc.1", Some("vX.Y.Z[-PRE.N]")),
             ("v1.4.0-rc1", Some("vX.Y.Z[-PREN]")),
             ("1.3rc1", Some("X.Y[PREN]")),
+            ("v1.0.1+b1", Some("vX.Y.Z[+BUILD]")),
+            ("v1.4.0-rc.1+build.5", Some("vX.Y.Z[-PRE.N][+BUILD]")),
+            ("1.3+20261105", Some("X.Y[+BUILD]")),
+            ("v1.0.1+", None),
+            ("v1.0.1+b_1", None),
             ("2026-11-05", Some("YYYY-0M-0D[-N]")),
             ("2026.11.5", Some("YYYY.MM.DD[-N]")),
             ("2026.05.01", Some("YYYY.0M.0D[-N]")),
@@ -154,6 +206,7 @@ mod tests {
         }
         assert_eq!(VersionFormat::guess("v1.4.0-rc.1").unwrap().without_guessed_pre(), "vX.Y.Z");
         assert_eq!(VersionFormat::guess("v1.4.0").unwrap().without_guessed_pre(), "vX.Y.Z");
+        assert_eq!(VersionFormat::guess("v1.4.0+b1").unwrap().without_guessed_pre(), "vX.Y.Z");
         assert_eq!(VersionFormat::guess(&"1.".repeat(200)), None);
     }
 }

@@ -41,6 +41,8 @@ pub enum Oddity {
     },
     /// The name fits, and the day it names has not come: most often a typo.
     InFuture,
+    /// The name fits, and it stands on a file or a folder and not on a commit.
+    NotACommit,
 }
 
 /// The tags of a repository: those that carry versions, and the others.
@@ -50,6 +52,22 @@ pub struct TagSurvey {
     pub fitting: Vec<FittingTag>,
     /// All others, in the order in which they came.
     pub odd: Vec<OddTag>,
+}
+
+impl TagSurvey {
+    /// Leaves those alone that stand on no commit; their places are as in [`FittingTag::index`].
+    pub fn without(
+        mut self,
+        stands_on_a_commit: impl Fn(usize) -> bool,
+        name: impl Fn(usize) -> String,
+    ) -> Self {
+        let (fitting, others) = self.fitting.into_iter().partition(|tag| stands_on_a_commit(tag.index));
+        self.fitting = fitting;
+        let others: Vec<FittingTag> = others;
+        let odd = |tag: FittingTag| OddTag { name: name(tag.index), oddity: Oddity::NotACommit };
+        self.odd.extend(others.into_iter().map(odd));
+        self
+    }
 }
 
 /// Tells tags that carry a version from those that do not, by their names (without `refs/tags/`). One that names a day which

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tollgate_core::ids::{ComponentName, EnvironmentName, QuestionName};
 
 use crate::diagnostic::{Code, Report, Span};
+use crate::template;
 use crate::tree::{Entry, Node};
 
 /// What was done so far in a procedure.
@@ -18,6 +19,8 @@ pub(super) struct Order {
     version_files: bool,
     /// Whether the change files were removed.
     filed: bool,
+    /// Whether the changelog was written, and with it the notes.
+    noted: bool,
     /// What was edited and is in no commit yet.
     edited: Option<Span>,
     /// The tag was pushed, or a command may have done it.
@@ -30,6 +33,16 @@ pub(super) struct Order {
     digests: BTreeMap<ComponentName, Span>,
     /// The promotions, each with what was asked before it.
     pub(super) promotions: Vec<(EnvironmentName, Span, BTreeSet<QuestionName>)>,
+}
+
+/// Whether a text of a step has the notes filled in.
+fn names_notes(node: &Node) -> bool {
+    let notes = |text: &str| {
+        template::names(text).is_ok_and(|names| names.iter().any(|name| name.dotted() == "notes"))
+    };
+    node.text().is_some_and(notes)
+        || node.items().iter().any(names_notes)
+        || node.entries().iter().any(|entry| names_notes(&entry.value))
 }
 
 impl Order {
@@ -53,6 +66,12 @@ impl Order {
         if let Some(packed) = self.packed.filter(|_| edits && kind != "git.tag") {
             let message = format!("`{kind}` comes after line {} packed what is released", packed.line);
             report.error(Code::StepOrder, at, message).hint("move the `pack` step below it");
+        }
+        self.noted |= kind == "changelog";
+        if matches!(kind, "git.commit" | "git.tag") && !self.noted && names_notes(&step.value) {
+            let message = "the `notes` are empty here: no `changelog` step comes before";
+            let hint = "put a `changelog` step before it, or leave `notes` out of the message";
+            report.error(Code::StepOrder, at, message).hint(hint);
         }
         match kind {
             "git.branch" => self.branch(at, report),

@@ -56,6 +56,7 @@ fn tags_are_read_and_written() {
         ("auth-vX.Y.Z", "billing-v1.2.3", None),
         ("'FIREFOX'_X_Y", "FIREFOX_57_0", Some("57.0")),
         ("REL_X_Y", "REL_9_6", Some("9.6")),
+        ("X.Y.Z.'GA'", "5.1.0.GA", Some("5.1.0")),
         // The third number is left out when it is 0.
         ("X.Y[.Z]", "4.2", Some("4.2")),
         ("X.Y[.Z]", "4.2.1", Some("4.2.1")),
@@ -138,6 +139,9 @@ fn formats_are_checked() {
         ("VERSION-X.Y", Quote("VERSION".into())),
         ("VX.Y", Quote("VX".into())),
         ("X.Y.Z.FINAL", Quote("FINAL".into())),
+        ("X.Y.Z.W", Unknown("W".into())),
+        ("X.Y.Z.GA", Unknown("GA".into())),
+        ("YYYY-0M-0D-HH", Unknown("HH".into())),
         ("X.X.Y", Doubled("X")),
         ("YYYY.YY", Doubled("YYYY")),
         ("YYYY.0M.MM", Doubled("0M")),
@@ -249,6 +253,7 @@ fn tags_are_surveyed() {
                 Oddity::DoesNotFit => (tag.name.as_str(), ""),
                 Oddity::Doubles { tag: other } => (tag.name.as_str(), other.as_str()),
                 Oddity::InFuture => (tag.name.as_str(), "future"),
+                Oddity::NotACommit => (tag.name.as_str(), "no commit"),
             })
             .collect();
         assert_eq!(found, odd);

@@ -116,7 +116,8 @@ impl Source for SimSource {
         let git = &self.0.state().git;
         let tags = git.clone.iter().filter_map(|(name, object)| {
             let name = name.strip_prefix(TAGS)?.to_owned();
-            Some(LocalTag { name, object: object.clone(), commit: git.commit(object)?.0.clone() })
+            let commit = git.commit(object)?.0.clone();
+            Some(LocalTag { name, object: object.clone(), commit, is_commit: true })
         });
         Ok(tags.collect())
     }
