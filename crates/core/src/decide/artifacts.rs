@@ -144,7 +144,9 @@ impl Entering<'_> {
         let lasts = candidate.and_then(|candidate| self.amiss(candidate, of)).is_some();
         let mut hold = self.hold(what, why, if lasts { WaitsOn::Person } else { WaitsOn::World });
         hold.since = since;
-        hold.how.push(Action::Wait);
+        // What was never found is not there later either.
+        let found = |candidate: &Candidate| of.keys().all(|name| candidate.digests.contains_key(name));
+        hold.how.extend(candidate.is_some_and(found).then_some(Action::Wait));
         hold.how.extend(self.waiving(name));
         if lasts {
             // Whoever cannot mend what is outside can let it pass, or give the run up.

@@ -62,7 +62,7 @@ pub(crate) use gates::{approval_actions, clipped, gates_of_step, knowing, waiver
 pub(crate) use load::{accepting, against};
 pub(crate) use look::{changes_history, conditions_left, fails_again, live_until, nowhere, saw};
 pub(crate) use order::{behind, is_behind};
-pub(crate) use places::can_be_filled;
+pub use places::can_be_filled;
 pub use policy::{PolicyDecision, PolicyView, adopt_policy, record_environment};
 pub(crate) use remind::{acting, next_nudge, patience_of, waits};
 pub(crate) use roles::{of_role, of_role_that};

@@ -3,6 +3,8 @@
 //! Whether the approvals of an environment can all be given is a question about all of them at once: somebody who gives one away is
 //! missing for another. It is answered by a matching of people to places that changes as little as it can of what was said.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::approvals::{Count, Counting, approval_rules};
 use super::calendar::exemption_gates;
 use super::gates::{Entering, of_run};
@@ -137,17 +139,65 @@ impl Seating {
         self.given.iter().filter(|(other, at)| (other, *at) != (person, gate)).cloned().collect()
     }
 
+    /// The same with as few people as it takes to answer for all: of those who may fill the same places and have said the same, no
+    /// more than there are places. And for each person one of them who stands for them.
+    fn with_few(&self) -> (Self, BTreeMap<PersonName, PersonName>) {
+        let mut marks: BTreeMap<&PersonName, Vec<usize>> = BTreeMap::new();
+        let rules: Vec<&Takes> = self.takes.iter().flatten().collect();
+        for (number, takes) in rules.iter().enumerate() {
+            takes.of.iter().for_each(|person| marks.entry(person).or_default().push(number));
+        }
+        for (person, gate) in &self.given {
+            marks.entry(person).or_default().push(rules.len() + gate);
+        }
+        let mut alike: BTreeMap<Vec<usize>, Vec<&PersonName>> = BTreeMap::new();
+        for (person, marks) in marks {
+            alike.entry(marks).or_default().push(person);
+        }
+        let places: usize = rules.iter().map(|takes| takes.count).sum();
+        let enough = |people: &Vec<&'_ PersonName>| -> Vec<PersonName> {
+            people.iter().take(places.max(1)).map(|person| (*person).clone()).collect()
+        };
+        let said = self.given.iter().map(|(person, _)| person.clone());
+        let few: BTreeSet<PersonName> = alike.values().flat_map(enough).chain(said).collect();
+        let less = |takes: &Takes| Takes {
+            count: takes.count,
+            of: takes.of.iter().filter(|person| few.contains(*person)).cloned().collect(),
+        };
+        let takes = self.takes.iter().map(|rules| rules.iter().map(less).collect()).collect();
+        let stands_for = |people: &Vec<&PersonName>| -> Vec<(PersonName, PersonName)> {
+            let first = people.first().map(|first| (*first).clone());
+            people.iter().filter_map(|person| Some(((*person).clone(), first.clone()?))).collect()
+        };
+        let stands_for = alike.values().flat_map(stands_for).collect();
+        (Self { gates: self.gates.clone(), takes, given: self.given.clone() }, stands_for)
+    }
+
     /// Leaves those who can approve a gate without being missing for another, and says for which one the others are. Where nobody
     /// is left, gives who takes back another yes. Where it cannot be done at all, everything stays as it is.
     fn arrange(&self, gate: &GateName, count: &mut Count) -> Option<TakeBack> {
+        let (few, stands_for) = self.with_few();
+        few.arrange_by(&stands_for, gate, count)
+    }
+
+    fn arrange_by(
+        &self,
+        stands_for: &BTreeMap<PersonName, PersonName>,
+        gate: &GateName,
+        count: &mut Count,
+    ) -> Option<TakeBack> {
         let number = self.number(gate)?;
         let least = self.filling(&self.given)?;
-        let leads = |given: &[(PersonName, usize)], cost: i64| {
-            self.filling(given).is_some_and(|filling| filling.cost == cost)
+        let mut known: BTreeMap<PersonName, bool> = BTreeMap::new();
+        let mut leads = |person: &PersonName| {
+            let one = stands_for.get(person).unwrap_or(person);
+            *known.entry(one.clone()).or_insert_with(|| {
+                let filling = self.filling(&self.with(one, number));
+                filling.is_some_and(|filling| filling.cost == least.cost - 1)
+            })
         };
-        let (can, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut count.can)
-            .into_iter()
-            .partition(|person| leads(&self.with(person, number), least.cost - 1));
+        let (can, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut count.can).into_iter().partition(|person| leads(person));
         let wanted = |person: &PersonName| {
             let place = least.of.iter().find(|(other, _)| other == person)?.1;
             (place != number).then(|| self.gates[place].clone())
@@ -217,12 +267,9 @@ fn parts(takes: &[Takes]) -> Vec<Vec<Takes>> {
 
 /// Fills places at the least cost; none where that cannot be done.
 fn fill(places: &[Place<'_>], given: &[(PersonName, usize)]) -> Option<Filling> {
-    let mut people: Vec<&PersonName> = Vec::new();
-    for person in places.iter().flat_map(|(_, of)| of.iter()) {
-        if !people.contains(&person) {
-            people.push(person);
-        }
-    }
+    let mut seen: BTreeSet<&PersonName> = BTreeSet::new();
+    let all = places.iter().flat_map(|(_, of)| of.iter());
+    let people: Vec<&PersonName> = all.filter(|person| seen.insert(person)).collect();
     if people.len() < places.len() {
         return None;
     }
@@ -290,11 +337,11 @@ fn assign(costs: &[Vec<i64>], columns: usize) -> Vec<usize> {
 }
 
 /// Whether people can fill all places of some gates, each one place: of each gate how many it takes, and of whom.
-pub(crate) fn can_be_filled(gates: &[Vec<(u32, Vec<PersonName>)>]) -> bool {
+pub fn can_be_filled(gates: &[Vec<(u32, Vec<PersonName>)>]) -> bool {
     let takes = |(count, of): &(u32, Vec<PersonName>)| Takes { count: *count as usize, of: of.clone() };
     let takes: Vec<Vec<Takes>> = gates.iter().map(|rules| rules.iter().map(takes).collect()).collect();
     let seating = Seating { gates: Vec::new(), takes, given: Vec::new() };
-    seating.filling(&[]).is_some()
+    seating.with_few().0.filling(&[]).is_some()
 }
 
 impl<'a> Entering<'a> {
@@ -379,9 +426,81 @@ impl<'a> Entering<'a> {
         if !all.is_tight() {
             return None;
         }
-        match all.filling(&all.given) {
+        match all.with_few().0.filling(&all.given) {
             Some(_) => all.arrange(gate, count),
             None => self.seating(&gates, |holds| holds == Some(true)).arrange(gate, count),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn person(number: usize) -> PersonName {
+        PersonName::new(format!("p{number}")).expect("a name")
+    }
+
+    fn group(bits: u16) -> Vec<PersonName> {
+        (0..10).filter(|bit| bits & (1 << bit) != 0).map(person).collect()
+    }
+
+    fn seating() -> impl Strategy<Value = Seating> {
+        let rule = (0..3_usize, any::<u16>().prop_map(group)).prop_map(|(count, of)| Takes { count, of });
+        let takes = prop::collection::vec(prop::collection::vec(rule, 0..3), 2..5);
+        (takes, prop::collection::vec((0..10_usize, 0..4_usize), 0..4)).prop_map(|(takes, said)| {
+            let gates: Vec<GateName> =
+                (0..takes.len()).map(|gate| GateName::new(format!("g{gate}")).expect("a name")).collect();
+            let mut given: Vec<(PersonName, usize)> = Vec::new();
+            for (one, gate) in said {
+                let one = (person(one), gate % takes.len());
+                if !given.contains(&one) {
+                    given.push(one);
+                }
+            }
+            Seating { gates, takes, given }
+        })
+    }
+
+    proptest! {
+        /// Those who are alike are as good as each other: nothing comes out otherwise when few of them are looked at.
+        #[test]
+        fn few_answer_for_all(seating in seating(), gate in 0..4_usize) {
+            let number = gate % seating.gates.len();
+            let cost = |seating: &Seating| seating.filling(&seating.given).map(|filling| filling.cost);
+            prop_assert_eq!(cost(&seating), cost(&seating.with_few().0));
+            let silent = |person: &PersonName| !seating.given.iter().any(|one| *one == (person.clone(), number));
+            let can = (0..10).map(person).filter(silent).filter(|person| {
+                seating.takes[number].iter().any(|takes| takes.of.contains(person))
+            });
+            let mut all = Count { can: can.collect(), ..Count::default() };
+            let mut few = all.clone();
+            let name = seating.gates[number].clone();
+            let back = seating.arrange_by(&BTreeMap::new(), &name, &mut all);
+            let fewer = seating.arrange(&name, &mut few);
+            prop_assert_eq!(all.can, few.can);
+            let words = |back: &Option<TakeBack>| {
+                back.as_ref().map(|back| (back.person.clone(), back.gate.clone(), back.instead.len()))
+            };
+            prop_assert_eq!(words(&back), words(&fewer));
+        }
+    }
+
+    /// A thousand people who are alike are looked at as few: otherwise this would take minutes.
+    #[test]
+    fn large_groups_are_looked_at_as_few() {
+        let all: Vec<PersonName> = (0..1_000).map(person).collect();
+        let takes =
+            vec![vec![Takes { count: 1, of: vec![person(0)] }], vec![Takes { count: 3, of: all.clone() }]];
+        let gates: Vec<GateName> = ["boss", "any"].map(|name| GateName::new(name).expect("a name")).into();
+        let seating = Seating { gates: gates.clone(), takes, given: Vec::new() };
+        let few = seating.with_few().0;
+        assert!(few.takes.iter().flatten().all(|takes| takes.of.len() <= 5), "{few:?}");
+        let mut count = Count { can: all, ..Count::default() };
+        assert_eq!(seating.arrange(&gates[1], &mut count), None);
+        assert_eq!(count.can.len(), 999, "the boss is needed elsewhere");
+        assert_eq!(count.kept, [(person(0), gates[0].clone())]);
     }
 }

@@ -97,8 +97,19 @@ pub fn lift_skips(
     Ok(TrainEvent::SkipLifted)
 }
 
-/// The departure that somebody can start by hand, or leave out: one that is asked about or did not come about yet.
-pub fn answerable<'a>(view: &'a TrainView<'_>, name: &TrainName) -> Result<&'a Departure, Refusal> {
+/// The departure that somebody starts by hand: one that is asked about or did not come about yet.
+///
+/// # Errors
+///
+/// The actor is nobody who may act, or no departure waits.
+pub fn answerable<'a>(
+    view: &'a TrainView<'_>,
+    policy: &Policy,
+    name: &TrainName,
+    actor: &Actor,
+) -> Result<&'a Departure, Refusal> {
+    // Also where there turns out to be nothing to start.
+    may(policy, name, actor, "start departures of")?;
     view.state.open.as_ref().ok_or_else(|| {
         let why = format!("no departure of `{name}` waits for an answer");
         Refusal::new("no-departure", why).hint("start a release by hand with `tollgate start`")

@@ -157,6 +157,8 @@ fn a_candidate_without_a_digest_does_not_pass() {
     let told = "artifacts `images` of stage: no step gave candidate 1 a digest of `shop`\n\
                 let a step `artifact` do so in another candidate";
     assert_eq!(world.why(V), told);
+    let how = &world.explain(V)[0].hold.how;
+    assert!(!how.contains(&Action::Wait) && !how.is_empty(), "it never comes: {how:?}");
     assert!(world.agenda(V).watches.is_empty(), "there is nothing to hold it against");
     world.waive_gate(V, "dave", "stage", "images", None).unwrap();
     assert_eq!(world.is(V, DEPLOY), "wanted");

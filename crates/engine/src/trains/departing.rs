@@ -64,7 +64,7 @@ impl Engine {
         actor: &Actor,
     ) -> Result<Gone, EngineError> {
         let view = loaded.view();
-        let slot = answerable(&view, &loaded.name)?.slot.clone();
+        let slot = answerable(&view, &loaded.policy, &loaded.name, actor)?.slot.clone();
         let train = loaded.train().cloned().ok_or_else(|| {
             Refusal::new("no-train", format!("the policy in force has no train `{}`", loaded.name))
         })?;

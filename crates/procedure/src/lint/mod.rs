@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod branches;
+mod budgets;
 mod conditions;
 mod environments;
 mod loads;
@@ -59,6 +60,7 @@ pub(crate) fn lint(subject: &Subject<'_>, now: Option<Timestamp>, report: &mut R
         windows::look(subject, now, &mut found);
         people::look(subject, now, &mut found);
         roles::look(subject, &mut found);
+        budgets::look(subject, now, &mut found);
         times::look(subject, now, &mut found);
         trains::look(subject, now, &mut found);
         environments::look(subject, &mut found);

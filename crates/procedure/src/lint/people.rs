@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use tollgate_core::decide::can_be_filled;
 use tollgate_core::ids::PersonName;
 use tollgate_core::model::{ApprovalRule, Deploy, GateKind, Policy, StepKind, VoteRule, Who};
 
@@ -131,7 +132,9 @@ pub(super) fn together(subject: &Subject<'_>, found: &mut Findings) {
                 _ => None,
             })
             .collect();
-        if rules.len() < 2 || fill(&rules) {
+        let takes = |(_, rule): &(&str, Asked)| vec![(rule.count as u32, rule.people.clone())];
+        let takes: Vec<Vec<(u32, Vec<PersonName>)>> = rules.iter().map(takes).collect();
+        if rules.len() < 2 || can_be_filled(&takes) {
             continue;
         }
         let all: usize = rules.iter().map(|(_, rule)| rule.count).sum();
@@ -145,40 +148,6 @@ pub(super) fn together(subject: &Subject<'_>, found: &mut Findings) {
         let hint = "one person counts for one of them only: ask for fewer, or add people to the groups";
         found.push(Finding { severity: Severity::Error, code: Code::TooFewPeople, span, message, hint });
     }
-}
-
-/// Whether every place can be filled by somebody else.
-fn fill(rules: &[(&str, Asked)]) -> bool {
-    let places: Vec<&Asked> =
-        rules.iter().flat_map(|(_, rule)| std::iter::repeat_n(rule, rule.count)).collect();
-    let mut filled: Vec<(&PersonName, usize)> = Vec::new();
-    (0..places.len()).all(|place| seat(&places, place, &mut filled, &mut BTreeSet::new()))
-}
-
-/// Finds somebody for a place, where needed by moving others to places that they can fill too.
-fn seat<'r>(
-    places: &[&'r Asked],
-    place: usize,
-    filled: &mut Vec<(&'r PersonName, usize)>,
-    tried: &mut BTreeSet<&'r PersonName>,
-) -> bool {
-    let rule: &'r Asked = places[place];
-    for person in &rule.people {
-        if !tried.insert(person) {
-            continue;
-        }
-        let taken = filled.iter().position(|(one, _)| *one == person);
-        let free = match taken.map(|taken| filled[taken].1) {
-            None => true,
-            Some(other) => seat(places, other, filled, tried),
-        };
-        if free {
-            filled.retain(|(one, _)| *one != person);
-            filled.push((person, place));
-            return true;
-        }
-    }
-    false
 }
 
 /// Days on which too many are away, and nobody stands in for them.

@@ -14,8 +14,9 @@ use crate::diagnostic::Code;
 /// How many days of a release are tried, and how many days lie between them: all weekdays, and a year of holidays.
 const DAYS: i32 = 45;
 const APART: i32 = 8;
-/// How many times of one that comes again are looked at.
-const TIMES_MAX: usize = 60;
+/// How far ahead times are looked at that come again, and how many at most.
+const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 366 * 2);
+const TIMES_MAX: usize = 2_000;
 /// Who waits for longer after the time of a step came has times that do not go together.
 const WAITS: SignedDuration = SignedDuration::from_hours(12);
 
@@ -79,6 +80,10 @@ fn outside(
     let gates = subject.policy.gates.iter().chain(&spec.gates);
     for (gate_name, gate) in gates.filter(|(_, gate)| gate.condition.is_none()) {
         let Some((windows, takes)) = window(subject, gate) else { continue };
+        let hint = match at {
+            StepAt::Window(_) => "both have to be open for it to come in: let them overlap",
+            _ => "let it begin when the window is open, or shortly before",
+        };
         let never = match at {
             StepAt::Moment(_) => false,
             StepAt::Window(own) => {
@@ -88,18 +93,28 @@ fn outside(
                     && open_together(&[(own, None), (windows, takes)], now, calendar).is_none()
             }
             StepAt::Times(times) => {
-                let next = |at: &Timestamp| times.next_after(*at, calendar);
-                let all: Vec<Timestamp> = std::iter::successors(next(&now), next).take(TIMES_MAX).collect();
-                let waits = |at: &Timestamp| match windows.ask(takes, *at, calendar) {
-                    Fit::At { start, .. } => start.duration_since(*at) > WAITS,
+                let end = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
+                let next = |at: &Timestamp| times.next_after(*at, calendar).filter(|at| *at < end);
+                let waits = |at: Timestamp| match windows.ask(takes, at, calendar) {
+                    Fit::At { start, .. } => start.duration_since(at) > WAITS,
                     Fit::Now { .. } | Fit::Never { .. } => false,
                 };
-                !all.is_empty() && all.iter().all(waits)
+                let mut looked = 0;
+                let mut all =
+                    std::iter::successors(next(&now), next).take(TIMES_MAX).inspect(|_| looked += 1);
+                let always = all.all(waits);
+                drop(all);
+                // Where there are more of them, one can be better.
+                always && (1..TIMES_MAX).contains(&looked)
             }
         };
         if never {
-            let message = format!("this begins at {at}, when `{gate_name}` of `{name}` is always closed");
-            let hint = "let it begin when the window is open, or shortly before";
+            let message = match takes {
+                None => format!("this begins at {at}, when `{gate_name}` of `{name}` is always closed"),
+                Some(takes) => format!(
+                    "this begins at {at}, when `{gate_name}` of `{name}` is never open for the {takes:#} that it takes"
+                ),
+            };
             found.push(Finding::warning(Code::TimesApart, subject.in_step(step, "at"), message, hint));
         }
     }
@@ -174,7 +189,11 @@ impl<'a> Days<'a> {
             }
         }
         let own = step.at.as_ref()?;
-        let passed = |begins: Timestamp, day: Date| at(step, day).is_some_and(|own| own < begins);
+        let over = |day: Date| match own {
+            StepAt::Moment(moment) => moment.end(day, self.zone, self.calendar),
+            _ => None,
+        };
+        let passed = |begins: Timestamp, day: Date| over(day).is_some_and(|over| over < begins);
         always(&passed).then(|| {
             (
                 "at",

@@ -203,7 +203,7 @@ async fn what_is_not_there_in_time_waits_for_a_person_who_is_then_the_one_who_as
     let eve = person("eve");
     let refused = yard.bench.world.finish(engine.start_departure(&service, &name, &eve)).await;
     assert!(
-        matches!(&refused, Err(EngineError::Refused(refusal)) if refusal.code == "unknown-person"),
+        matches!(&refused, Err(EngineError::Refused(refusal)) if refusal.code == "not-allowed"),
         "{refused:?}"
     );
     let gone =
@@ -268,6 +268,31 @@ async fn what_became_late_while_it_was_planned_is_asked_about() {
     let open = yard.state().await.open.unwrap();
     assert!(matches!(open.standing, Standing::Asked { .. }), "{open:?}");
     assert!(yard.versions().await.is_empty(), "it started late in silence");
+}
+
+#[tokio::test]
+async fn who_may_not_act_does_not_answer_that_there_is_nothing_either() {
+    let yard = Yard::new(train("Tue 12:00 UTC"), cut()).await;
+    let engine = yard.sound();
+    yard.until("2026-03-03T13:00:00Z", || engine.clone()).await;
+    assert_eq!(yard.versions().await.len(), 1);
+    // Nothing is new a week later, and nobody looks in time.
+    yard.bench.world.advance("2026-03-10T12:16:00Z".parse().unwrap());
+    yard.until("2026-03-10T18:00:00Z", || engine.clone()).await;
+    assert!(matches!(yard.state().await.open.unwrap().standing, Standing::Asked { .. }));
+    let (service, name) = (named("svc"), yard.name());
+    let start = |who: &str| {
+        let (engine, service, name, who) = (engine.clone(), &service, &name, person(who));
+        async move { engine.start_departure(service, name, &who).await }
+    };
+    let refused = yard.bench.world.finish(start("eve")).await;
+    assert!(
+        matches!(&refused, Err(EngineError::Refused(refusal)) if refusal.code == "not-allowed"),
+        "{refused:?}"
+    );
+    assert!(yard.state().await.open.is_some(), "somebody unknown has settled it");
+    assert!(matches!(yard.bench.world.finish(start("bob")).await.unwrap(), Gone::Empty(_)));
+    assert!(yard.state().await.open.is_none());
 }
 
 /// Two days of a train whose procedure takes longer than one.

@@ -131,7 +131,8 @@ impl Riding<'_> {
         let view = self.view_of(rail);
         let asked = matches!(when, When::After(_)) || self.asked_since(rail).is_some();
         let (what, event): (&str, Result<TrainEvent, Refusal>) = match does {
-            Does::Depart(_) => match answerable(&view, &name).map(|open| open.slot.clone()) {
+            Does::Depart(_) => match answerable(&view, &self.policy, &name, by).map(|open| open.slot.clone())
+            {
                 Ok(slot) => return self.start_by_hand(rail, slot, by),
                 Err(refusal) => ("start the departure", Err(refusal)),
             },
