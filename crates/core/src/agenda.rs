@@ -138,7 +138,8 @@ impl Agenda {
         self.wake_at(not_yet.as_ref().and_then(|not_yet| not_yet.until));
         self.closes_at(window_closes(view, plan, planned, now));
         // The time of a load test is over when its numbers are there; whoever is to accept them has theirs.
-        let timeout = planned.timeout.filter(|_| state.measured.is_none() && !is_behind(view, planned));
+        let behind = is_behind(view, planned, Some(state));
+        let timeout = planned.timeout.filter(|_| state.measured.is_none() && !behind);
         self.wake_at(timeout.map(|timeout| later(begun(view, plan, planned, state), timeout)));
         // Whoever is at a deployment is not asked about again.
         let deploys = matches!(planned.body, Body::Deploy(_)) && view.holds(run, planned);

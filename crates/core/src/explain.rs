@@ -272,7 +272,7 @@ impl Explaining<'_> {
                 not_yet.into_iter().chain(self.gates(planned, state)).collect()
             }
             _ if not_yet.is_some() => not_yet.into_iter().collect(),
-            Body::Step(_) if is_behind(self.view, planned) => {
+            Body::Step(_) if is_behind(self.view, planned, Some(state)) => {
                 self.behind(planned, state, &what).into_iter().collect()
             }
             Body::Deploy(Deploy::Manual { instruction, by }) if self.view.holds(self.run, planned) => {

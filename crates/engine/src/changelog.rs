@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use tollgate_core::act::{Act, Failure, Outcome};
+use tollgate_core::act::{Act, Failure, FailureClass, Outcome};
 use tollgate_core::changelog::{
     CHANGELOG_MAX_BYTES, ChangelogError, ChangelogRules, KnownAuthors, Release, cut, prepend, render,
 };
@@ -10,11 +10,12 @@ use tollgate_core::commits::{Change, ChangeKind, CommitRules, CommitText, Person
 use tollgate_core::ids::ObjectId;
 use tollgate_core::model::ChangelogSpec;
 use tollgate_core::version::{Version, VersionFormat};
+use tollgate_core::view::release_id;
 
 use crate::EngineError;
 use crate::execute::{Execution, bounded, failure, permanent};
 use crate::looking::{Asked, counted_paths};
-use crate::ports::{CommitRef, FileEdit, HistoryQuery, PortError, Repository, Source};
+use crate::ports::{CommitRef, FileEdit, HistoryQuery, LocalTag, PortError, Repository, Source};
 use crate::since::{CHANGES_MAX, TOO_MANY, changes_of};
 use crate::whole::{Span, Upcoming};
 
@@ -78,7 +79,8 @@ impl Execution<'_> {
         upcoming: Upcoming<'_>,
     ) -> Result<String, Failure> {
         let asked = Asked::of(&self.plan.definition).map_err(|error| permanent(error.to_string(), None))?;
-        let asked = Asked { ticket_keys: spec.rules.ticket_keys(), ..asked };
+        let tags = Some(self.released_before(repository).await.map_err(engine_failure)?);
+        let asked = Asked { ticket_keys: spec.rules.ticket_keys(), tags, ..asked };
         let mut text = String::new();
         let mut take = |piece: &str| {
             text.push_str(piece);
@@ -89,10 +91,7 @@ impl Execution<'_> {
         };
         let (world, span) = (&self.engine.world, Span { to: upto, from: None });
         let written = world.whole_changelog(repository, span, &asked, &spec.rules, Some(upcoming), &mut take);
-        written.await.map_err(|error| match error {
-            EngineError::Port(error) => failure(error),
-            other => permanent(other.to_string(), None),
-        })?;
+        written.await.map_err(engine_failure)?;
         match text.len() > CHANGELOG_MAX_BYTES {
             true => Err(permanent(
                 ChangelogError::TooLarge { bytes: text.len() }.to_string(),
@@ -100,6 +99,20 @@ impl Execution<'_> {
             )),
             false => Ok(text),
         }
+    }
+
+    /// The tags of releases, without those of the release that is being made; a candidate of it that the changelog tells of
+    /// already keeps its section.
+    async fn released_before(&self, repository: &Repository) -> Result<Vec<LocalTag>, EngineError> {
+        let service = &self.plan.definition.service;
+        let mut tags = self.engine.tags_of_releases(service, repository).await?;
+        let respin = self.plan.respin.as_ref();
+        let version = respin.map_or(&self.plan.version.text, |respin| &respin.release);
+        let view = self.engine.view(service, release_id(service, version)).await?;
+        let told = respin.and_then(|respin| respin.told.as_ref()).map(|told| told.tag.as_str());
+        let own = |tag: &LocalTag| view.release.candidates.iter().any(|one| one.tag_name == tag.name);
+        tags.retain(|tag| told == Some(tag.name.as_str()) || !own(tag));
+        Ok(tags)
     }
 
     /// What the changelog tells: the change files where they decide, otherwise the commits, without what was taken back.
@@ -127,6 +140,17 @@ impl Execution<'_> {
         let is_made = |change: &Change| made.contains(&change.commit);
         let changes = changes.into_iter().filter(|change| !is_made(change)).collect();
         Ok(without_taken_back(changes).0)
+    }
+}
+
+/// The journal may be read at another time; what else fails here stays as it is.
+fn engine_failure(error: EngineError) -> Failure {
+    match error {
+        EngineError::Port(error) => failure(error),
+        EngineError::Store(error) => {
+            Failure { class: FailureClass::Transient, ..permanent(error.to_string(), None) }
+        }
+        other => permanent(other.to_string(), None),
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tollgate_core::event::{Entry, Event, ReleaseEvent};
-use tollgate_core::ids::{ReleaseId, RunId, ServiceName, StepId};
+use tollgate_core::ids::{ReleaseId, RunId, ServiceName};
 use tollgate_core::journal::StreamId;
-use tollgate_core::model::StepKind;
 use tollgate_core::others::{Others, place};
-use tollgate_core::plan::{Body, Plan};
+use tollgate_core::plan::Plan;
 use tollgate_core::state::{ReleaseState, RunStatus};
 use tollgate_core::view::View;
 
@@ -111,19 +110,20 @@ impl Engine {
         }
     }
 
-    /// The releases that ask in which order releases go on, and may do so after what was just written down of another one.
+    /// The newer releases that ask in which order releases go on, and may do so after what was just written down of this one.
     pub(crate) async fn ordered_behind(
         &self,
         view: &View,
         entries: &[Entry],
     ) -> Result<Vec<StreamId>, EngineError> {
-        if !entries.iter().any(|entry| lets_others_on(view, entry)) {
+        let Some(version) = view.opened_as().filter(|_| entries.iter().any(lets_others_on)) else {
             return Ok(Vec::new());
-        }
+        };
+        let own = place(version, view.release_id);
         let mut behind = Vec::new();
         for row in self.unfinished_rows(Some(&view.service)).await? {
             let row: ReleaseRow = read(&row)?;
-            if row.ordered && row.release != view.release_id {
+            if row.ordered && place(&row.version, row.release) > own {
                 behind.push(StreamId::Release(view.service.clone(), row.release));
             }
         }
@@ -146,27 +146,15 @@ fn holders(view: &View, starting: Option<&Plan>) -> BTreeMap<ReleaseId, bool> {
     others.map(|release| (release, false)).collect()
 }
 
-/// Whether a release that waits for this one may go on after it: a run ended, or is over with what others wait for.
-fn lets_others_on(view: &View, entry: &Entry) -> bool {
+/// Whether a release that waits for this one may go on after it: a run ended, or is over with a step. Which steps others wait for is
+/// said by their procedures alone, so what this one says of its step decides nothing.
+fn lets_others_on(entry: &Entry) -> bool {
     let Event::Release(event) = &entry.event else { return false };
-    match event {
-        ReleaseEvent::RunFinished { .. } => true,
-        ReleaseEvent::StepDone { step, .. }
-        | ReleaseEvent::StepSkipped { step, .. }
-        | ReleaseEvent::StepKept { step, .. } => is_waited_for(view, step),
-        _ => false,
-    }
-}
-
-fn is_waited_for(view: &View, step: &StepId) -> bool {
-    let found = view.plans.values().find_map(|plan| plan.step(step));
-    found.is_some_and(|planned| match &planned.body {
-        Body::Enter | Body::Deploy(_) | Body::Live(_) => true,
-        Body::Step(
-            StepKind::GitTag { .. } | StepKind::GitPush { .. } | StepKind::GitMerge(_) | StepKind::Publish(_),
-        ) => true,
-        // There are many of them: only where the procedure says something of an order at all.
-        Body::Step(StepKind::Shell(_)) => view.asks_for_order(None),
-        _ => false,
-    })
+    matches!(
+        event,
+        ReleaseEvent::RunFinished { .. }
+            | ReleaseEvent::StepDone { .. }
+            | ReleaseEvent::StepSkipped { .. }
+            | ReleaseEvent::StepKept { .. }
+    )
 }

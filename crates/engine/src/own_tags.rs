@@ -1,7 +1,9 @@
-//! Tags that were made in the clone and never pushed: they count for no release, and go when their run was given up.
+//! Tags that were made in the clone and of which it is not known that the remote has them: they count for no release, and go
+//! when their run was given up.
 //!
 //! The journal says which these are; the remote has the last word. A tag is dropped before the clone is brought up to date, so
-//! that one that the remote has after all comes back with the same look. Whoever crashes in between drops it the next time.
+//! that one that the remote has after all comes back with the same look: also where its push was in doubt, and also where the
+//! remote has another one of that name. Whoever crashes in between drops it the next time.
 
 use tollgate_core::ids::{ObjectId, ServiceName};
 use tollgate_core::state::OwnTag;
@@ -17,7 +19,7 @@ impl Engine {
         Ok(rows.into_iter().flat_map(|row| row.own_tags).collect())
     }
 
-    /// Drops the tags of runs that are over and that were never pushed.
+    /// Drops the tags of runs that are over, and of which it is not known that they were pushed.
     pub(crate) async fn drop_void_tags(
         &self,
         service: &ServiceName,

@@ -260,6 +260,15 @@ impl Engine {
                 return Err(repository("tag-exists", why, Some(hint)));
             }
         }
+        // Where its push is in doubt, the tag may come to the remote yet, and neither that nor the clone tells.
+        if plan.respin.is_none()
+            && let Some(tag) = same.release.burnt_tag()
+        {
+            let why = format!("{version} was given up when its tag `{}` may have been out already", tag.name);
+            let hint =
+                "a tag is never moved or used again: choose a higher version with `--set-version`".into();
+            return Err(repository("burnt", why, Some(hint)));
+        }
         let Some(checkout) = &surveyed.origin.checkout else { return Ok(()) };
         for step in &plan.steps {
             let Body::Step(StepKind::GitCheck(check)) = &step.body else { continue };
@@ -426,22 +435,30 @@ fn planned_changes(
     survey: &VersionSurvey,
     policy: &Policy,
 ) -> (Vec<PlannedChange>, BTreeSet<PersonName>, u32) {
-    let mut authors = BTreeSet::new();
-    let mut strangers: BTreeSet<&str> = BTreeSet::new();
     // Who wrote something that was taken back again knows what is released no less.
-    for change in survey.changes.iter().chain(&survey.taken_back) {
-        for email in change.emails() {
-            let mut wrote = policy.authors(email).peekable();
-            if wrote.peek().is_none() {
-                strangers.insert(email);
-            }
-            authors.extend(wrote.cloned());
-        }
-    }
+    let all = survey.changes.iter().chain(&survey.taken_back);
+    let (authors, strangers) = who_wrote(all.flat_map(|change| change.emails()), policy);
     let planned = survey.changes.iter().take(EACH_MAX).map(|change| PlannedChange {
         commit: change.commit.clone(),
         title: change.subject.chars().take(TITLE_MAX_CHARS).collect(),
         author: policy.author(&change.author_email).cloned(),
     });
-    (planned.collect(), authors, strangers.len() as u32)
+    (planned.collect(), authors, strangers)
+}
+
+/// The people of some addresses, and how many of these are of nobody whom the rules know.
+pub(crate) fn who_wrote<'a>(
+    emails: impl Iterator<Item = &'a str>,
+    policy: &Policy,
+) -> (BTreeSet<PersonName>, u32) {
+    let mut authors = BTreeSet::new();
+    let mut strangers: BTreeSet<&str> = BTreeSet::new();
+    for email in emails {
+        let mut wrote = policy.authors(email).peekable();
+        if wrote.peek().is_none() {
+            strangers.insert(email);
+        }
+        authors.extend(wrote.cloned());
+    }
+    (authors, strangers.len() as u32)
 }

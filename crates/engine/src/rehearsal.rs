@@ -22,7 +22,7 @@ use tollgate_core::version::{Version, VersionFormat};
 use tollgate_core::view::{Refusal, View};
 
 use crate::looking::{Asked, VersionSurvey};
-use crate::planning::{Content, Origin, PlanningError, assemble, format_of, planned_version};
+use crate::planning::{Content, Origin, PlanningError, assemble, format_of, planned_version, who_wrote};
 use crate::respin::{Before, Past, made, version_of_next};
 use crate::risk::same_levels;
 use crate::versioning::{Wanted, next_version_on};
@@ -129,8 +129,10 @@ impl<'a> Rehearsal<'a> {
         });
         let mut authors: BTreeSet<PersonName> =
             commits.iter().filter_map(|(_, commit)| commit.author.clone()).collect();
-        let together = survey.changes.iter().flat_map(|change| &change.co_authors);
-        authors.extend(together.flat_map(|person| self.policy.authors(&person.email)).cloned());
+        let all = survey.changes.iter().chain(&survey.taken_back);
+        let together = all.flat_map(|change| change.co_authors.iter().map(|person| person.email.as_str()));
+        let (co_authors, strangers) = who_wrote(together, self.policy);
+        authors.extend(co_authors);
         let paths: BTreeSet<String> = commits.iter().flat_map(|(_, commit)| commit.paths.clone()).collect();
         let content = Content {
             base: commits.first().map_or_else(no_commit, |(id, _)| id.clone()),
@@ -140,7 +142,8 @@ impl<'a> Rehearsal<'a> {
             changes: changes.collect(),
             changes_total: survey.changes.len() as u64,
             changed_paths: paths.into_iter().collect(),
-            strangers: u32::from(commits.iter().any(|(_, commit)| commit.author.is_none())),
+            // Who wrote what says no author is one stranger.
+            strangers: strangers + u32::from(commits.iter().any(|(_, commit)| commit.author.is_none())),
             authors,
         };
         let url = definition.repository.url.clone().unwrap_or_else(|| "the repository".into());

@@ -23,7 +23,7 @@ impl Engine {
         if left.is_empty() {
             return Ok(());
         }
-        for stream in self.unfinished_streams(None).await? {
+        'streams: for stream in self.unfinished_streams(None).await? {
             // Whatever was wanted once can be asked for again, as long as the release goes on.
             for record in self.store.records(&stream, 1, usize::MAX).await? {
                 let entry = Entry::decode(&stream, &record.event)
@@ -33,6 +33,10 @@ impl Engine {
                         Act::Pack(pack) => drop(left.remove(&pack.key())),
                         Act::Publish(publish) => drop(left.remove(&publish.key())),
                         _ => {}
+                    }
+                    if left.is_empty() {
+                        // Everything is kept: nothing is left to decide about.
+                        break 'streams;
                     }
                 }
             }

@@ -60,36 +60,63 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     if args.dry_run {
         keep(app, &opened.service, &plan)?;
         let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
-        let procedure_diff = other_procedure(&opened, &before.plan, &plan).await?;
+        let other = other_procedure(&opened, &before.plan, &plan).await?;
+        let procedure = other.as_ref().map(OtherProcedure::shown).unwrap_or_default();
+        let procedure_diff = other.and_then(OtherProcedure::into_diff);
         let registries = Vec::new();
         let shown = Shown { id: plan.id(), plan: &plan, diff, procedure_diff, forecast: None, registries };
-        app.output.data(&shown, || {
-            let procedure = shown.procedure_diff.as_deref().map(moved_over).unwrap_or_default();
-            render(&plan, shown.diff.as_deref(), &procedure)
-        })?;
+        app.output.data(&shown, || render(&plan, shown.diff.as_deref(), &procedure))?;
         return Ok(Exit::Done);
     }
     let actor = app.actor(Some(&plan.policy))?;
     let why = args.why.clone().unwrap_or_default();
     app.output.say(head(&plan).trim_end());
-    if let Some(difference) = other_procedure(&opened, &before.plan, &plan).await? {
-        app.output.say(moved_over(&difference).trim());
+    if let Some(other) = other_procedure(&opened, &before.plan, &plan).await? {
+        app.output.say(other.shown().trim());
     }
     opened.engine.respin(Arc::new(plan), release, &why, &actor).await?;
     opened.go_on(app, &progress, release, &args.onward).await
 }
 
-/// How the procedure file differs where the new candidate goes by other steps or rules than the one before.
-async fn other_procedure(opened: &Opened, before: &Plan, plan: &Plan) -> Result<Option<String>, CliError> {
+/// Why the new candidate goes by other steps or rules than the one before.
+enum OtherProcedure {
+    /// The procedure file differs, like this.
+    Differs(String),
+    /// A file that it names differs.
+    Named,
+}
+
+impl OtherProcedure {
+    fn shown(&self) -> String {
+        let head = styled(HEAD, "another procedure");
+        match self {
+            Self::Differs(difference) => format!("\n{head} from here on\n{}", coloured(difference)),
+            Self::Named => format!("\n{head} from here on: a file that {FILE} names changed\n"),
+        }
+    }
+
+    fn into_diff(self) -> Option<String> {
+        match self {
+            Self::Differs(difference) => Some(difference),
+            Self::Named => None,
+        }
+    }
+}
+
+/// Why the procedure is another one, if it is.
+async fn other_procedure(
+    opened: &Opened,
+    before: &Plan,
+    plan: &Plan,
+) -> Result<Option<OtherProcedure>, CliError> {
     if before.definition == plan.definition {
         return Ok(None);
     }
     let texts = opened.engine.changed_file(plan, FILE).await?;
-    Ok(texts.map(|(old, new)| unified(&old, &new, "the candidate before", "this one")))
-}
-
-fn moved_over(difference: &str) -> String {
-    format!("\n{} from here on\n{}", styled(HEAD, "another procedure"), coloured(difference))
+    Ok(Some(match texts {
+        Some((old, new)) => OtherProcedure::Differs(unified(&old, &new, "the candidate before", "this one")),
+        None => OtherProcedure::Named,
+    }))
 }
 
 async fn make(app: &App, opened: &Opened, before: &Before, version: Option<&str>) -> Result<Plan, CliError> {

@@ -42,7 +42,7 @@ struct Held<'a> {
     #[serde(flatten)]
     holding: &'a Holding,
     commands: Vec<String>,
-    /// Whether it is what binds, alone among several.
+    /// Whether it is what the next arrival waits for longest, alone among several.
     binds: bool,
     /// Until when it holds the release by the forecast.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -90,12 +90,19 @@ pub(super) async fn make(
         .input(with_newline(&request.message))
         .stdout()
         .await;
-    // A process that does not take turns (a person, with git itself) may have been faster.
-    match (made, find(git, repository, &request.name).await?) {
-        (Err(error), None) => Err(error),
-        (Ok(_), None) => Err(permanent(what, "git did not report a failure, and the tag is not there", None)),
-        (Err(_), Some(found)) => same_target(&what, request, found),
-        (Ok(_), Some(found)) => check_signature(git, repository, request, found, &turn).await,
+    match made {
+        Ok(_) => {
+            let checked = check_new(git, repository, request).await;
+            if checked.is_err() {
+                take_back(git, repository, request, &turn).await?;
+            }
+            checked
+        }
+        // A process that does not take turns (a person, with git itself) may have been faster.
+        Err(error) => match find(git, repository, &request.name).await? {
+            None => Err(error),
+            Some(found) => same_target(&what, request, found),
+        },
     }
 }
 
@@ -111,26 +118,33 @@ fn same_target(what: &str, request: &TagRequest, found: TagFound) -> Result<TagF
     Err(permanent(what, why, Some("tags are never moved: take another version")))
 }
 
-/// Takes the tag back if its signature is missing or bad: nobody has seen it yet.
-async fn check_signature(
+/// Finds the tag that was just made, with a sound signature if it has or needs one.
+async fn check_new(git: &Git, repository: &Repository, request: &TagRequest) -> Result<TagFound, PortError> {
+    let what = format!("check the signature of the new tag {}", request.name);
+    let Some(found) = find(git, repository, &request.name).await? else {
+        return Err(permanent(what, "git did not report a failure, and the tag is not there", None));
+    };
+    match (signature(git, repository, &request.name).await?, request.sign) {
+        (None, Sign::Always) => return Err(permanent(&what, "there is none", fault::SIGNING)),
+        (None, _) => {}
+        (Some(_), _) => sound(git, repository, &request.name, &what).await?,
+    }
+    Ok(found)
+}
+
+/// Removes the tag that was made in this turn: nobody has seen it yet, and nobody would know of one that is told as failed.
+async fn take_back(
     git: &Git,
     repository: &Repository,
     request: &TagRequest,
-    found: TagFound,
     _turn: &Writing,
-) -> Result<TagFound, PortError> {
-    let what = format!("check the signature of the new tag {}", request.name);
-    let sound = match (signature(git, repository, &request.name).await?, request.sign) {
-        (None, Sign::Always) => Err(permanent(&what, "there is none", fault::SIGNING)),
-        (None, _) => Ok(()),
-        (Some(_), _) => sound(git, repository, &request.name, &what).await,
-    };
-    let Err(error) = sound else { return Ok(found) };
+) -> Result<(), PortError> {
+    let what = format!("take back the new tag {}", request.name);
     Call::within(git, repository, &what)
-        .args(["update-ref", "-d", &full_name(&request.name)?, &found.object.0])
+        .args(["update-ref", "--no-deref", "-d", &full_name(&request.name)?])
         .stdout()
         .await?;
-    Err(error)
+    Ok(())
 }
 
 /// Whether the signature holds, as far as that can be told: without a list of allowed signers, ssh cannot say.

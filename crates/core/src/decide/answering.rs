@@ -1,6 +1,7 @@
 //! Answers that make a condition false: which they are, and whether others could make it true.
 
 use super::freeze::lifters;
+use super::roles::of_role;
 use crate::event::Asked;
 use crate::expr::{CallError, Expr, Facts, FalseLeaf, Value, eval_condition};
 use crate::gate::{Action, Hold};
@@ -61,6 +62,18 @@ fn answerers(view: &View, plan: &Plan, question: &QuestionName) -> Option<Vec<Pe
     Some(view.members(plan, by))
 }
 
+/// What leads to another answer to a question, if anything does: where nobody fills the role that answers, somebody first does.
+fn way(view: &View, plan: &Plan, question: &QuestionName, hold: &Hold) -> Option<Hold> {
+    let by = plan.definition.questions.get(question).and_then(|question| question.by.as_ref());
+    let people = answerers(view, plan, question);
+    let anybody = people.is_none();
+    let who = people.unwrap_or_default();
+    let how = vec![Action::Answer(Asked::Question(question.clone()))];
+    let one = Hold { anybody, who, how, ..hold.clone() };
+    let one = if one.who.is_empty() { of_role(view, plan, by, one) } else { one };
+    (one.anybody || !one.who.is_empty()).then_some(one)
+}
+
 /// The same hold, with other answers to some questions as the first thing to do about it.
 pub(super) fn answered_otherwise(
     view: &View,
@@ -68,31 +81,33 @@ pub(super) fn answered_otherwise(
     questions: &[QuestionName],
     mut hold: Hold,
 ) -> Hold {
-    let can: Vec<(&QuestionName, Option<Vec<PersonName>>)> = questions
-        .iter()
-        .map(|question| (question, answerers(view, plan, question)))
-        .filter(|(_, people)| people.as_ref().is_none_or(|people| !people.is_empty()))
-        .collect();
-    if can.is_empty() {
+    let ways: Vec<Hold> = questions.iter().filter_map(|question| way(view, plan, question, &hold)).collect();
+    if ways.is_empty() {
         return hold;
     }
-    hold.anybody = can.iter().any(|(_, people)| people.is_none());
+    hold.anybody = ways.iter().any(|way| way.anybody);
     hold.who = Vec::new();
-    for person in can.iter().flat_map(|(_, people)| people.iter().flatten()) {
-        if !hold.who.contains(person) {
-            hold.who.push(person.clone());
+    let (why, mut how): (String, Vec<Action>) = (hold.why.clone(), Vec::new());
+    for way in ways {
+        // That nobody fills a role is said once.
+        if let Some(more) = way.why.strip_prefix(why.as_str())
+            && !hold.why.contains(more)
+        {
+            hold.why.push_str(more);
         }
+        let people = way.who.into_iter().filter(|person| !hold.who.contains(person)).collect::<Vec<_>>();
+        hold.who.extend(people);
+        how.extend(way.how.into_iter().filter(|action| !how.contains(action)).collect::<Vec<_>>());
     }
     if hold.anybody {
         hold.who.clear();
     }
-    let how = can.into_iter().map(|(question, _)| Action::Answer(Asked::Question(question.clone())));
     hold.how.splice(0..0, how);
     hold
 }
 
 /// Who can do this about a hold, where these are others than those whom it names: waivers, and whoever may answer one of several
-/// questions.
+/// questions, or fill the role that does.
 pub fn others(view: &View, hold: &Hold, action: &Action) -> Option<Vec<PersonName>> {
     match action {
         Action::Waive(_) => {
@@ -107,6 +122,12 @@ pub fn others(view: &View, hold: &Hold, action: &Action) -> Option<Vec<PersonNam
             let asks = |plan: &&std::sync::Arc<Plan>| plan.definition.questions.contains_key(question);
             let plan = view.active().map(|(_, plan)| plan).find(asks)?;
             answerers(view, plan, question).filter(|people| hold.anybody || *people != hold.who)
+        }
+        Action::Assign(role) => {
+            let knows = |plan: &&std::sync::Arc<Plan>| view.role(plan, role).is_some();
+            let plan = view.active().map(|(_, plan)| plan).find(knows)?;
+            let people = view.assigners(plan, role, |_| true);
+            Some(people).filter(|people| !people.is_empty() && (hold.anybody || *people != hold.who))
         }
         _ => None,
     }

@@ -270,12 +270,27 @@ impl Counting<'_> {
         }
     }
 
-    /// Who could approve if nobody had said anything yet.
+    /// Who could approve if nobody had said anything yet: for a role that nobody fills, whoever may fill it.
     pub(super) fn could(&self) -> Vec<PersonName> {
-        let members = self.entering.view.members(self.entering.plan, &self.by());
+        let Entering { view, plan, .. } = self.entering;
+        let by = self.by();
+        let mut members = view.members(plan, &by);
+        if members.is_empty()
+            && let Who::Role(name) = &*by
+        {
+            members = view.role(plan, name).map(|role| view.members(plan, &role.of)).unwrap_or_default();
+        }
         let mut could = members.clone();
         could.retain(|person| self.excluded(person).is_none());
+        let asked = could.clone();
         self.stand_ins(&members, &mut could, |_| true);
+        // Where whoever stands in for them fills another place already, they are asked themselves.
+        let themselves = asked
+            .iter()
+            .zip(&could)
+            .filter(|(member, acts)| member != acts && self.fills_another(acts, None).is_some());
+        let themselves: Vec<PersonName> = themselves.map(|(member, _)| member.clone()).collect();
+        could.extend(themselves);
         could
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::acts::{Beginning, permanent};
-use crate::act::Failure;
+use crate::act::{Act, Failure};
 use crate::context::Context;
 use crate::ids::EnvironmentName;
 use crate::model::{Deploy, Policy};
@@ -28,6 +28,17 @@ impl Beginning<'_> {
             ),
             Some(&format!("let a step `promote: {first}` move it, or use another branch")),
         ))
+    }
+
+    /// The same of an act that was wanted a while ago: of every branch that it would move, by the rules of this moment.
+    pub(super) fn may_carry_out(&self, act: &Act) -> Result<(), Failure> {
+        let refs: Vec<&str> = match act {
+            Act::Push { refs } => refs.iter().map(|(name, _)| name.as_str()).collect(),
+            Act::MergeInto { branch, .. } => vec![branch.as_str()],
+            _ => Vec::new(),
+        };
+        let mut branches = refs.into_iter().filter_map(|name| name.strip_prefix("refs/heads/"));
+        branches.try_for_each(|branch| self.may_move(branch))
     }
 
     fn deployed_from<'p>(

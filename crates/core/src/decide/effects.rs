@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Deciding;
-use super::acts::permanent;
+use super::acts::{Beginning, permanent};
 use super::gates::{Entering, clipped, gates_of_step, recorded};
 use super::load::{had, strayed};
 use super::order::is_behind;
@@ -62,13 +62,25 @@ impl Deciding {
             _ if !active => return Err(stale("the run does not go on")),
             _ => true,
         };
-        let behind = || is_behind(&self.view, planned);
+        let behind = || is_behind(&self.view, planned, Some(state));
         let strays = || strayed(&self.view, run, &plan, planned, None).is_some();
-        let early = || not_yet(&self.view, &plan, planned, Some(state), self.now).is_some();
+        // An act that was tried may be done: it keeps its id, under which it is found, so it does not wait for another time.
+        let untried = state.failed_tries == 0;
+        let early = || untried && not_yet(&self.view, &plan, planned, Some(state), self.now).is_some();
         if begins && (early() || behind() || strays()) {
             // A window that it begins in has closed meanwhile, an older release was started that comes first, or what it measures
             // runs something else.
             self.by_rule(ReleaseEvent::StepOpened { run: id, step });
+            return Ok(());
+        }
+        let may_move = || {
+            let StepStatus::Wanted { act, .. } = &state.status else { return Ok(()) };
+            let view = &self.view;
+            Beginning { view, run, plan: &plan, step: planned, effect, now: self.now }.may_carry_out(act)
+        };
+        if let (true, Err(failure)) = (begins, may_move()) {
+            // The rules that came into force meanwhile deploy an environment from the branch.
+            self.fail(id, planned, failure);
             return Ok(());
         }
         let deploys = begins && matches!(planned.body, Body::Deploy(_));

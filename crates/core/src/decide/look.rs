@@ -91,7 +91,7 @@ impl<'a> Looking<'a> {
             return Move::Keep(from, because);
         }
         let waits = not_yet(self.view, self.plan, self.planned, self.state(), self.now).is_some();
-        if is_behind(self.view, self.planned) {
+        if is_behind(self.view, self.planned, self.state()) {
             // However long the older ones take: that is no time of its own.
             return if self.state().is_some() { Move::Nothing } else { Move::Open };
         }

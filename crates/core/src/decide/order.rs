@@ -10,7 +10,7 @@ use super::gates::{Entering, clipped};
 use crate::gate::{Action, GateAnswer, Hold, WaitsOn};
 use crate::ids::{EnvironmentName, GateName, RunId};
 use crate::plan::{Body, Plan, PlannedStep, list};
-use crate::state::{Held, Run};
+use crate::state::{Held, Run, StepState};
 use crate::typed::{Typed, is_first_choice, run_name};
 use crate::view::View;
 
@@ -56,9 +56,12 @@ fn has_to_do(run: &Run, plan: &Plan, planned: &PlannedStep) -> bool {
     plan.step(&planned.id).is_some_and(|step| !is_over(run, step))
 }
 
-/// Whether older releases have to do a step first.
-pub(crate) fn is_behind(view: &View, planned: &PlannedStep) -> bool {
-    planned.order.is_some() && !view.ahead(|run, plan| has_to_do(run, plan, planned)).is_empty()
+/// Whether older releases have to do a step first. What has begun once is not asked about again: it may be done, and then its act
+/// is to be found under its own id. `state` is there once the step was reached.
+pub(crate) fn is_behind(view: &View, planned: &PlannedStep, state: Option<&StepState>) -> bool {
+    let never_begun = state.is_none_or(|state| state.begun.is_none());
+    let ahead = || view.ahead(|run, plan| has_to_do(run, plan, planned));
+    planned.order.is_some() && never_begun && !ahead().is_empty()
 }
 
 /// What is told of a step that older releases have to do first; nothing where there is none.

@@ -24,7 +24,12 @@ impl View {
     }
 
     /// Who may say who fills a role: who can fill it, where somebody else who fits would.
-    fn assigners(&self, plan: &Plan, name: &RoleName, fits: impl Fn(&PersonName) -> bool) -> Vec<PersonName> {
+    pub(super) fn assigners(
+        &self,
+        plan: &Plan,
+        name: &RoleName,
+        fits: impl Fn(&PersonName) -> bool,
+    ) -> Vec<PersonName> {
         let can = self.role(plan, name).map(|role| self.members(plan, &role.of)).unwrap_or_default();
         let now = self.fills(plan, name);
         match can.iter().any(|person| Some(person) != now && fits(person)) {

@@ -60,11 +60,14 @@ pub struct HeldUntil {
     pub what: String,
     /// Until when, with everything as long as it usually takes; none where it goes on holding it.
     pub until: Option<Timestamp>,
+    /// Whether the next arrival of its run waits for it.
+    #[serde(skip)]
+    pub on_the_way: bool,
 }
 
 impl HeldUntil {
-    /// Until when, told by what a run forward went through.
-    fn of(now: &Holding, driven: &Driven) -> Self {
+    /// Until when, told by what a run forward went through from a view.
+    fn of(now: &Holding, view: &View, driven: &Driven) -> Self {
         let is_there = |all: &Vec<Holding>| all.iter().any(|other| is_same(now, other));
         let spans = driven.spans.iter().map(|span| (span.from, &span.holdings));
         let all = spans.chain([(driven.stage.now, &driven.stage.holdings)]);
@@ -79,8 +82,32 @@ impl HeldUntil {
             gate: now.gate.clone(),
             what: now.hold.what.clone(),
             until: until.map(|(at, _)| at).or(never_seen.then_some(begin)),
+            on_the_way: is_on_the_way(now, view),
         }
     }
+}
+
+/// Whether the environment that its run gets into next waits for what holds it.
+fn is_on_the_way(holding: &Holding, view: &View) -> bool {
+    let Some((run, plan)) = view.release.run(&holding.run).zip(view.plans.get(&holding.run)) else {
+        return false;
+    };
+    let is_over = |step: &&PlannedStep| run.steps.get(&step.id).is_some_and(|state| state.status.is_over());
+    let environments = plan.environments();
+    let mut open = environments.iter().filter_map(|name| live_step(plan, name)).filter(|step| !is_over(step));
+    let waits = |live: &PlannedStep| match &holding.step {
+        Some(step) => until(plan, &live.id).contains(step),
+        None => true,
+    };
+    open.next().is_some_and(waits)
+}
+
+/// The step with which a release is live in an environment.
+fn live_step<'p>(plan: &'p Plan, environment: &EnvironmentName) -> Option<&'p PlannedStep> {
+    let is_live = |step: &&PlannedStep| {
+        step.environment.as_ref() == Some(environment) && matches!(step.body, Body::Live(_))
+    };
+    plan.steps.iter().find(is_live)
 }
 
 /// Whether two are the same hold at different moments.
@@ -105,7 +132,7 @@ impl Forecast {
 
     /// Puts what holds a release into the order in which it binds: what it does not get past as things stand first, then what is over
     /// last, what is over at the same time in the order of the plan. Gives whether the first of several binds alone: without it
-    /// everything would go on earlier.
+    /// the next arrival would be earlier. Of holds of several runs, or where the next arrival does not wait for the first, none does.
     pub fn binding_first(&self, holdings: &mut [Holding]) -> bool {
         let rank = |one: &Holding| match self.held_of(one) {
             Some(HeldUntil { until: None, .. }) => (0, None),
@@ -113,7 +140,10 @@ impl Forecast {
             None => (2, None),
         };
         holdings.sort_by_key(rank);
-        matches!(holdings, [first, second, ..] if rank(first) < rank(second))
+        let [first, second, ..] = &*holdings else { return false };
+        rank(first) < rank(second)
+            && holdings.iter().all(|one| one.run == first.run)
+            && self.held_of(first).is_some_and(|held| held.on_the_way)
     }
 }
 
@@ -230,10 +260,7 @@ fn both(stage: &Stage, first: &[Deed], past: &Past) -> Forecast {
     for run in &driven.stage.view.release.runs {
         let Some(plan) = driven.stage.view.plans.get(&run.id) else { continue };
         for environment in plan.environments() {
-            let live = plan.steps.iter().find(|step| {
-                step.environment.as_ref() == Some(&environment) && matches!(step.body, Body::Live(_))
-            });
-            let Some(live) = live else { continue };
+            let Some(live) = live_step(plan, &environment) else { continue };
             // What was over before is no forecast.
             let before = stage.view.release.run(&run.id).and_then(|run| run.steps.get(&live.id));
             let is_over = before.is_some_and(|state| state.status.is_over());
@@ -247,7 +274,7 @@ fn both(stage: &Stage, first: &[Deed], past: &Past) -> Forecast {
         arrivals.clear();
     }
     let now = explain(&stage.view, stage.now);
-    let held = now.iter().map(|holding| HeldUntil::of(holding, &driven)).collect();
+    let held = now.iter().map(|holding| HeldUntil::of(holding, &stage.view, &driven)).collect();
     Forecast { at: stage.now, arrivals, assumed: usual.assumptions(), held }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::point::Point;
 use super::scenario::{Ending, Expectation, Expected, Limit, Scenario};
-use super::{Driven, Told};
+use super::{Driven, End, Told};
 use crate::calendar::Zone;
 use crate::event::{DeploymentOutcome, EnvironmentEvent, Event, RunOutcome};
 use crate::explain::Holding;
@@ -80,7 +80,19 @@ fn live_with(
 /// Holds a scenario's expectations against what came of it. One that expects nothing expects that it ends well.
 pub fn judge(scenario: &Scenario, plan: &Plan, driven: &Driven) -> Vec<Verdict> {
     let judging = Judging { zone: &scenario.zone, plan, driven };
-    expected(scenario).iter().map(|one| judging.verdict(one)).collect()
+    let all = expected(scenario);
+    let verdicts = all.iter().map(|one| judging.verdict(one));
+    verdicts.chain(cut_short(&scenario.zone, driven.end, driven.stage.now)).collect()
+}
+
+/// What was not looked at to the end is not as expected, whatever else came about.
+pub(super) fn cut_short(zone: &Zone, end: End, at: Timestamp) -> Option<Verdict> {
+    (end == End::Decisions).then(|| Verdict {
+        expected: "it is played to its end".into(),
+        met: false,
+        found: format!("there is too much to decide: it was left at {}", clock(zone, at)),
+        place: Place::default(),
+    })
 }
 
 /// What a scenario expects: that it ends well, where it says nothing.

@@ -19,16 +19,17 @@ pub struct OwnTag {
     pub version: String,
     /// The tag object; nothing where it was being made when the run ended.
     pub object: Option<ObjectId>,
-    /// What is known of its push; never done.
+    /// What is known of its push; never that it is done.
     pub pushed: Pushed,
     /// Whether a run of its candidate is not over: it may be pushed yet.
     pub active: bool,
 }
 
 impl OwnTag {
-    /// Whether nobody needs it any more, and nobody but the clone has it.
+    /// Whether no run needs it any more: it goes from the clone. Where its push is in doubt, the remote says whether there is
+    /// such a tag: what it has comes back with the next look, be it this one or somebody else's.
     pub fn is_void(&self) -> bool {
-        !self.active && self.object.is_some() && self.pushed == Pushed::Never
+        !self.active && self.object.is_some()
     }
 }
 

@@ -87,6 +87,10 @@ fn spot(path: &RepoPath, bytes: &[u8], day: Option<Date>) -> Result<Spot, ReadEr
                 break;
             }
         } else if said.is_none() && line.first().is_some_and(u8::is_ascii_alphanumeric) {
+            // The signature of an entry below is not that of the one on top.
+            if signatures.is_empty() {
+                break;
+            }
             let below = heading(path, bytes, start)?;
             if below.distribution != UNRELEASED {
                 said = Some((below.version, below.version_at, below.distribution));
@@ -99,7 +103,7 @@ fn spot(path: &RepoPath, bytes: &[u8], day: Option<Date>) -> Result<Spot, ReadEr
         why: why.to_owned(),
     };
     let Some((signed_at, maintainer)) = signatures.first().cloned() else {
-        let why = "an entry ends with ` -- Name <mail@example.org>  Sat, 21 Nov 2026 10:00:00 +0000`, and none does: add it";
+        let why = "an entry ends with ` -- Name <mail@example.org>  Sat, 21 Nov 2026 10:00:00 +0000`, and this one does not: add it";
         return Err(syntax(top.at.start, why));
     };
     let body = match unreleased {
@@ -336,7 +340,11 @@ mod tests {
         check("", "1.9.0", "line 1: an entry begins with");
         check("# Changes\n", "1.9.0", "an entry begins with");
         check(&BELOW.replace("(1:1.8.0-2ubuntu3)", "(next)"), "1.9.0", "`next` is not a version");
-        check("shop (1.8.0) sid; urgency=low\n\n  * x\n", "1.9.0", "none does: add it");
+        check("shop (1.8.0) sid; urgency=low\n\n  * x\n", "1.9.0", "this one does not: add it");
+        for end in ["", " --\n\n", " -- \n\n"] {
+            let begun = format!("shop (1:1.9.0-1) UNRELEASED; urgency=low\n\n  * x\n\n{end}{BELOW}");
+            check(&begun, "1.9.0", "line 1: an entry ends with");
+        }
         check(BELOW, "1!2.0", "cannot stand in a Debian version");
         let native = BELOW.replace("1:1.8.0-2ubuntu3", "2026");
         check(&native, "2026-11-21", "without a revision");

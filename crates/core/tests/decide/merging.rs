@@ -197,3 +197,34 @@ fn only_a_promotion_moves_the_branch_of_an_environment() {
         }
     }
 }
+
+/// What was wanted before other rules came into force is asked again when it is about to be carried out, also when it was tried.
+#[test]
+fn no_branch_is_moved_that_deploys_meanwhile() {
+    let merged = Deploy::Merge { branch: text("live"), how: MergeHow::NoFf, by: None };
+    let deployed = with_environment(policy(), "production", |one| one.deploy = merged);
+    let tag = || step("tag", StepKind::GitTag { message: None, sign: None });
+    let push = |name: &str| {
+        let push = step("move", StepKind::GitPush { branch: true, tag: true });
+        vec![tag(), step("branch", StepKind::GitBranch { name: text(name) }), push]
+    };
+    let into = |name: &str| vec![tag(), step("move", merge(MergeWay::Into(text(name))))];
+    let cases =
+        [(push("live"), true), (push("release"), false), (into("live"), true), (into("develop"), false)];
+    for (steps, refused) in cases {
+        for tried in [false, true] {
+            let mut world = start(steps.clone());
+            world.act_on("1.9.0", "tag");
+            assert_eq!(world.is("1.9.0", "move"), "wanted");
+            if tried {
+                world.fail("1.9.0", "move", FailureClass::Transient);
+                world.pass(hours(1));
+            }
+            world.policy = std::sync::Arc::new(deployed.clone());
+            world.lease("1.9.0", "move").unwrap();
+            let why = world.why("1.9.0");
+            assert_eq!(world.is("1.9.0", "move"), if refused { "stuck" } else { "leased" }, "{why}");
+            assert_eq!(why.contains("is what `production` is deployed from"), refused, "{why}");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::Config;
-use tollgate_core::act::FailureClass;
+use tollgate_core::act::{FailureClass, Report};
 use tollgate_core::event::RunOutcome;
 use tollgate_core::gate::{Action, Hold, WaitsOn};
 use tollgate_core::model::*;
@@ -208,6 +208,34 @@ fn a_step_waits_until_the_older_ones_have_done_it() {
     world.wake("2.0.0");
     world.settle("2.0.0");
     assert_eq!(world.outcome("2.0.0"), Some(RunOutcome::Done), "{}", world.why("2.0.0"));
+}
+
+/// What was tried may be done: another id would do it once more.
+#[test]
+fn an_act_that_was_tried_keeps_its_id_when_an_older_one_starts() {
+    let policy = policy();
+    let publishing = |version: &str, order| {
+        plan(version, vec![Step { order, ..shell("publish") }, manual("later")], &policy)
+    };
+    let mut world = World::new(&policy);
+    world.start(&publishing("2.0.0", Some(Order::OldestFirst)), "anna");
+    let effect = world.effect("2.0.0", "publish");
+    world.fail("2.0.0", "publish", FailureClass::Transient);
+    world.start(&publishing("1.9.1", None), "anna");
+    world.pass(hours(1));
+    world.wake("2.0.0");
+    world.lease("2.0.0", "publish").unwrap();
+    assert_eq!(world.is("2.0.0", "publish"), "leased", "{}", world.why("2.0.0"));
+    assert_eq!(world.effect("2.0.0", "publish"), effect);
+    // Also when it failed for good and somebody lets it be tried again.
+    let broken = failure(FailureClass::Permanent, "it broke");
+    world.report("2.0.0", "publish", Report::Failed(broken)).unwrap();
+    world.retry("2.0.0", "anna", "publish").unwrap();
+    world.act_on("2.0.0", "publish");
+    assert_eq!(world.is("2.0.0", "publish"), "done");
+    // What was not begun waits.
+    world.start(&publishing("3.0.0", Some(Order::OldestFirst)), "anna");
+    assert_eq!(world.is("3.0.0", "publish"), "open");
 }
 
 /// Versions of several lines, in any order, as they are started.

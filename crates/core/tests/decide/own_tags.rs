@@ -101,7 +101,11 @@ fn a_tag_counts_for_no_release_until_it_is_pushed() {
     let (mut world, _) = tagged();
     world.lease(V, "push").unwrap();
     world.abort(V, "anna").unwrap();
-    assert!(matches!(&own(&world)[..], [tag] if !tag.active && !tag.is_void()), "its push may arrive yet");
+    assert!(
+        matches!(&own(&world)[..], [tag] if tag.is_void() && tag.pushed == Pushed::Begun),
+        "the remote knows"
+    );
+    assert!(world.releases[V].state.is_burnt(), "its push may arrive yet");
 
     let (mut world, _) = tagged();
     world.abort(V, "anna").unwrap();

@@ -267,6 +267,26 @@ fn what_binds_is_told_first() {
 }
 
 #[test]
+fn what_the_next_arrival_does_not_wait_for_does_not_bind() {
+    let told = |step_by: &str, gate_by: &str| {
+        let mut policy = with_gate(policy(), "stage", "good", approval_gate(rule(gate_by, 1)));
+        policy.groups.insert(n("nobody"), Vec::new());
+        let slow = Step { by: Some(group(step_by)), ..manual("slow") };
+        let both = StepKind::Parallel { steps: vec![slow, promote("stage")] };
+        let mut world = World::new(&policy);
+        world.start(&plan(V, vec![step("both", both)], &policy), "anna");
+        world.settle(V);
+        let rules = PolicyState::default();
+        let told = forecast(&world.view(V), &rules, world.now);
+        let mut all = world.explain(V);
+        let alone = told.binding_first(&mut all);
+        (all[0].gate.clone(), all.len(), alone)
+    };
+    assert_eq!(told("ops", "nobody"), (Some("good".to_owned()), 2, true));
+    assert_eq!(told("nobody", "ops"), (None, 2, false));
+}
+
+#[test]
 fn who_starts_on_a_good_day_leaves_people_to_approve() {
     let policy = with_gate(
         policy(),

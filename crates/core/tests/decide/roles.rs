@@ -41,6 +41,37 @@ fn the_starter_fills_it_where_they_can() {
 }
 
 #[test]
+fn an_answer_of_a_role_that_nobody_fills_is_a_way_out() {
+    let low = require(equals("answers.risk", "low"));
+    let policy = with_gate(owned(Filled::Ask), "stage", "calm", low);
+    let mut plan = plan(V, vec![ask("ask", &["risk"]), promote("stage")], &policy);
+    plan.definition.questions.get_mut::<tollgate_core::ids::QuestionName>(&n("risk")).unwrap().by =
+        Some(Who::Role(n("owner")));
+    let mut world = World::new(&policy);
+    world.start(&plan, "eve");
+    world.assign(V, "anna", "owner", "anna").unwrap();
+    world.answer(V, "anna", "risk", "high").unwrap();
+    world.settle(V);
+    let calm = |world: &World| {
+        let all = world.explain(V);
+        all.into_iter().find(|one| one.gate.as_deref() == Some("calm")).map(|one| one.hold)
+    };
+    assert_eq!(calm(&world).unwrap().who, vec![n("anna")]);
+    let mut less = policy.clone();
+    less.groups.insert(n("releng"), vec![n("bob"), n("carol")]);
+    world.policy = std::sync::Arc::new(less);
+    let hold = calm(&world).unwrap();
+    assert_eq!(hold.why, "answers.risk == 'low' (answers.risk is 'high'); nobody fills the role `owner`");
+    assert_eq!(
+        (hold.who.as_slice(), &hold.how[0]),
+        (&[n("bob"), n("carol")][..], &Action::Assign(n("owner")))
+    );
+    world.assign(V, "bob", "owner", "carol").unwrap();
+    world.answer(V, "carol", "risk", "low").unwrap();
+    assert_eq!(calm(&world), None);
+}
+
+#[test]
 fn somebody_else_is_named_by_who_could_be_it() {
     let mut world = start(&owned(Filled::Ask), vec![by_owner("do")], "anna");
     assert_eq!(world.assign(V, "dave", "owner", "anna").unwrap_err().code, "not-allowed");

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::date;
-use tollgate_core::act::FailureClass;
+use tollgate_core::act::{FailureClass, Report};
 use tollgate_core::calendar::Zone;
 use tollgate_core::event::{Event, ReleaseEvent};
 use tollgate_core::gate::WaitsOn;
@@ -105,6 +105,21 @@ fn what_was_wanted_in_a_window_does_not_begin_after_it() {
     world.now = moment("2026-03-03T09:00:00Z");
     world.wake("1.9.0");
     assert_eq!(world.is("1.9.0", "notes"), "wanted");
+}
+
+#[test]
+fn what_was_tried_in_a_window_is_looked_for_after_it() {
+    let mut world = started(vec![Step { at: at("Mon-Fri 09:00-17:00 UTC"), ..shell("notes") }], &policy());
+    let effect = world.effect("1.9.0", "notes");
+    world.fail("1.9.0", "notes", FailureClass::Transient);
+    world.now = moment("2026-03-02T17:00:00Z");
+    world.lease("1.9.0", "notes").unwrap();
+    assert_eq!((world.is("1.9.0", "notes"), world.effect("1.9.0", "notes")), ("leased", effect));
+    // Another try that somebody asks for is another act, and keeps to the window.
+    let broken = failure(FailureClass::Permanent, "it broke");
+    world.report("1.9.0", "notes", Report::Failed(broken)).unwrap();
+    world.retry("1.9.0", "anna", "notes").unwrap();
+    assert_eq!(world.is("1.9.0", "notes"), "open");
 }
 
 #[test]

@@ -34,7 +34,11 @@ async fn why(bench: &Bench, release: ReleaseId) -> String {
 }
 
 async fn go(bench: &Bench, release: ReleaseId) {
-    let (run, step) = (bench.run(release).await, named("go"));
+    did(bench, release, "go").await;
+}
+
+async fn did(bench: &Bench, release: ReleaseId, step: &str) {
+    let (run, step) = (bench.run(release).await, named(step));
     let done = Stimulus::Done { run, step, evidence: None, outputs: BTreeMap::new() };
     bench.submit(release, "bob", done).await.unwrap();
 }
@@ -92,6 +96,30 @@ async fn a_step_goes_on_by_itself_when_the_older_one_has_done_it() {
     bench.settle().await;
     let told = why(&bench, newer).await;
     assert_eq!(bench.world.state().started.len(), 2, "{told}");
+}
+
+/// What the older one's procedure says of the step does not matter: there it is done by hand, and no order is asked for.
+#[tokio::test]
+async fn a_step_goes_on_by_itself_when_the_older_one_did_it_by_hand() {
+    let rules = policy(vec![("stage", environment(command()))]);
+    let publish =
+        Step { order: Some(Order::OldestFirst), ..step("publish", StepKind::Shell(shell("publish once"))) };
+    let steps = vec![manual("go"), publish, manual("later")];
+    let bench = Bench::new(definition(steps), rules.clone()).await;
+    let line = Bench::new(definition(vec![manual("publish"), manual("later")]), rules).await;
+    let plan = line.plan("1.4.7").await;
+    let (older, _) = bench.engine.start(plan, None, &person("bob")).await.unwrap();
+    let newer = bench.start("2.0.0").await;
+    bench.settle().await;
+    go(&bench, newer).await;
+    bench.settle().await;
+    let told = why(&bench, newer).await;
+    assert!(told.contains("`1.4.7` is older and has still to do its step `publish`"), "{told}");
+    assert_eq!(bench.world.state().started.len(), 0);
+    did(&bench, older, "publish").await;
+    bench.settle().await;
+    let told = why(&bench, newer).await;
+    assert_eq!(bench.world.state().started.len(), 1, "{told}");
 }
 
 /// The older one starts while it is being decided that the newer one may go: that is decided anew.

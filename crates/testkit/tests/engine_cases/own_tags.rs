@@ -122,6 +122,25 @@ async fn what_somebody_else_pushed_meanwhile_counts() {
     assert_ne!(bench.world.state().git.clone[TAG], own, "the clone has what the remote has");
 }
 
+#[tokio::test]
+async fn what_somebody_else_pushed_after_a_push_in_doubt_counts() {
+    let bench = bench().await;
+    let release = start(&bench).await;
+    look(&bench, release, "look").await;
+    let dying = bench.other(Arc::new(Once(Point::BeforeAct("push"), false.into())));
+    let died = bench.world.finish(dying.turn()).await;
+    assert!(matches!(died, Err(EngineError::Crashed)), "{died:?}");
+    let own = bench.world.state().git.clone[TAG].clone();
+    abort(&bench, release).await;
+    others(&bench, "fix: more").await;
+    assert_eq!(next(&bench).await, after("2.0.1", "1.0.0", 2));
+    assert!(!bench.world.state().git.clone.contains_key(TAG), "the remote does not have it");
+    bench.world.state().git.others_tag("v2.0.0");
+    others(&bench, "fix: and more").await;
+    assert_eq!(next(&bench).await, after("2.0.1", "2.0.0", 1));
+    assert_ne!(bench.world.state().git.clone[TAG], own, "the clone has what the remote has");
+}
+
 /// Ends the process at a point, once.
 #[derive(Debug)]
 struct Once(Point, std::sync::atomic::AtomicBool);
@@ -131,6 +150,29 @@ impl Inject for Once {
         let now = point == self.0 && !self.1.swap(true, std::sync::atomic::Ordering::SeqCst);
         if now { Fault::Crash } else { Fault::None }
     }
+}
+
+/// Neither the tag of another run, nor that of the run itself, which was made before.
+#[tokio::test]
+async fn a_changelog_made_anew_tells_of_no_tag_that_is_not_pushed() {
+    let tag = StepKind::GitTag { message: None, sign: None };
+    let mut definition =
+        definition(vec![step("tag", tag), manual("look"), step("notes", StepKind::Changelog)]);
+    definition.changelog.as_mut().unwrap().whole = true;
+    let bench = Bench::new(definition, policy(vec![])).await;
+    bench.world.state().git.others_tag("v1.0.0");
+    others(&bench, "feat!: another world").await;
+    start(&bench).await;
+    others(&bench, "fix: something more").await;
+    let release = bench.start("2.1.0").await;
+    bench.settle().await;
+    let clone = bench.world.state().git.clone.clone();
+    assert!(clone.contains_key(TAG) && clone.contains_key("refs/tags/v2.1.0"));
+    look(&bench, release, "look").await;
+    bench.settle().await;
+    let view = bench.view(release).await;
+    let notes = view.release.candidates[0].notes.clone().unwrap_or_default().to_lowercase();
+    assert!(notes.contains("another world") && notes.contains("something more"), "{notes}");
 }
 
 /// A process that dies in the push leaves nobody knowing; the version is not used again, and the remote says what counts.

@@ -7,14 +7,16 @@ use crate::calendar::Zone;
 use crate::event::Event;
 use crate::forward::Told;
 use crate::forward::scenario::{Expectation, Expected, Scenario, TrainFate};
-use crate::forward::verdict::{Judging, Verdict, clock, expected, is_in_time, when};
+use crate::forward::verdict::{Judging, Verdict, clock, cut_short, expected, is_in_time, when};
 use crate::ids::TrainName;
 use crate::journal::StreamId;
 use crate::train::TrainEvent;
 
 /// Holds a scenario's expectations against what came of it. What names no release is about the first that departed.
 pub fn judge_ride(scenario: &Scenario, ride: &Ride) -> Vec<Verdict> {
-    expected(scenario).iter().map(|one| verdict(&scenario.zone, ride, one)).collect()
+    let all = expected(scenario);
+    let verdicts = all.iter().map(|one| verdict(&scenario.zone, ride, one));
+    verdicts.chain(cut_short(&scenario.zone, ride.end, ride.ended_at)).collect()
 }
 
 fn verdict(zone: &Zone, ride: &Ride, expected: &Expected) -> Verdict {

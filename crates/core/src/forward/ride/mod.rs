@@ -42,6 +42,8 @@ pub struct Ride {
     pub releases: Vec<Started>,
     /// The last moment that was looked at.
     pub ended_at: Timestamp,
+    /// Why it went no further.
+    pub end: End,
 }
 
 /// Something that happened, and to which release.
@@ -69,18 +71,23 @@ pub struct Started {
 /// Plays a scenario whose trains depart by themselves, under rules that come into force at its start.
 pub fn ride(scenario: &Scenario, service: &ServiceName, policy: &Policy, plans: &dyn Replan) -> Ride {
     let mut riding = Riding::new(scenario, service, policy, plans);
-    riding.run();
+    let ended = riding.run();
+    let mut all = ended;
     let mut releases = Vec::new();
     for moving in riding.moving {
         let end = match (moving.driver.stage.view.active().next(), moving.due) {
             (None, _) => End::Finished,
+            (Some(_), _) if ended == End::Decisions || moving.driver.left == 0 => End::Decisions,
             (Some(_), None) => End::Stuck,
             (Some(_), Some(_)) => End::Until,
         };
+        if end == End::Decisions {
+            all = end;
+        }
         let (plan, at, train) = (moving.plan, moving.at, moving.train);
         releases.push(Started { plan, at, train, driven: moving.driver.over(end) });
     }
-    Ride { told: riding.told, releases, ended_at: riding.now }
+    Ride { told: riding.told, releases, ended_at: riding.now, end: all }
 }
 
 /// A release under way, or that was.
@@ -166,16 +173,22 @@ impl<'s> Riding<'s> {
         }
     }
 
-    fn run(&mut self) {
+    fn run(&mut self) -> End {
         loop {
             // What comes first can change what comes after it, at the same moment.
             while self.left > 0 && (self.on_rails() || self.people() || self.on_the_way()) {
                 self.left -= 1;
             }
-            let Some(next) = self.next_moment().filter(|_| self.left > 0) else { return };
+            if self.left == 0 {
+                return End::Decisions;
+            }
+            let Some(next) = self.next_moment() else {
+                let under_way = self.moving.iter().any(Moving::is_under_way);
+                return if under_way { End::Stuck } else { End::Finished };
+            };
             if next > self.scenario.until {
                 self.now = self.scenario.until;
-                return;
+                return End::Until;
             }
             self.now = next;
         }

@@ -1,18 +1,23 @@
 //! What people do beside what they do to a release: to trains, and to all releases at once.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Riding;
 use crate::actor::Actor;
 use crate::calendar::{Freeze, Only, Scope};
-use crate::decide::{PolicyView, freeze, thaw};
+use crate::decide::{PolicyView, freeze, lifters, thaw};
 use crate::event::{Entry, Event};
 use crate::forward::scenario::{Does, Part, Scenario, When};
+use crate::forward::script::starter;
 use crate::forward::willing::actor;
 use crate::forward::{Told, ride::Heard};
-use crate::ids::TrainName;
+use crate::ids::{PersonName, TrainName};
+use crate::plan::Plan;
 use crate::train::{Standing, TrainEvent, answerable, lift_skips, skip, skip_open, tell_date};
 use crate::view::{Refusal, later};
+
+/// How long it takes at least until somebody tries again what was refused.
+const AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// Something that somebody does that has not happened yet.
 pub(super) struct Beside<'s> {
@@ -56,7 +61,7 @@ impl Riding<'_> {
 
     /// When a question about a departure is answered that no entry tells of.
     fn answer(&self, rail: usize) -> Option<Timestamp> {
-        let since = self.asked_since(rail).filter(|since| self.rails[rail].answered != Some(*since))?;
+        let since = self.asked_since(rail)?;
         let name = &self.rails[rail].name;
         let tells = |part: &Part| match &part.does {
             Does::Depart(train) => train == name,
@@ -64,7 +69,10 @@ impl Riding<'_> {
             _ => false,
         };
         let after = self.scenario.answer_after.filter(|_| !self.scenario.people.iter().any(tells))?;
-        Some(later(since, after))
+        match self.rails[rail].refused {
+            Some((of, refused)) if of == since => Some(later(refused, after.max(AGAIN))),
+            _ => Some(later(since, after)),
+        }
     }
 
     /// The moments at which people do something, as it looks from here.
@@ -83,23 +91,52 @@ impl Riding<'_> {
             return true;
         }
         let Some(rail) = (0..self.rails.len()).find(|rail| is_due(self.answer(*rail))) else { return false };
-        self.rails[rail].answered = self.asked_since(rail);
-        let somebody = self.somebody();
+        let asked = self.asked_since(rail);
         if let Some(open) = &self.rails[rail].state.open {
             let slot = open.slot.clone();
-            self.start_by_hand(rail, slot, &somebody);
+            self.start_by_hand(rail, slot, None);
         }
+        // What was not taken is asked about as before.
+        self.rails[rail].refused =
+            asked.filter(|_| self.asked_since(rail) == asked).map(|asked| (asked, now));
         true
     }
 
-    /// The first whom the rules know and who is there.
-    fn somebody(&self) -> Actor {
-        let here = self.policy.people.iter().find(|(_, person)| !person.is_away(self.now));
-        here.map_or_else(|| Actor::Login("somebody".into()), |(name, _)| actor(name))
+    /// The first who is there: of these people, or without them of all whom the rules know.
+    pub(super) fn somebody(&self, of: Option<Vec<PersonName>>) -> Actor {
+        let of = of.unwrap_or_else(|| self.policy.people.keys().cloned().collect());
+        let here = of.iter().find(|name| self.is_here(name)).or(of.first());
+        here.map_or_else(|| Actor::Login("somebody".into()), actor)
+    }
+
+    fn is_here(&self, name: &PersonName) -> bool {
+        self.policy.people.get(name).is_some_and(|person| !person.is_away(self.now))
+    }
+
+    /// Who starts what a plan tells of: somebody who is there, and whom its procedure lets.
+    pub(super) fn who_starts(&self, plan: &Plan) -> Actor {
+        let best = starter(plan, None);
+        if best.person().is_some_and(|name| self.is_here(name)) {
+            return best;
+        }
+        let rule = plan.definition.procedures.get(&plan.procedure).and_then(|one| one.start.as_ref());
+        self.somebody(rule.map(|who| self.policy.members(who)))
+    }
+
+    /// Who does something: whoever is named, or somebody who may.
+    fn who_does(&self, part: &Part) -> Actor {
+        let of = match &part.does {
+            Does::Thaw(number) => {
+                let state = self.rules.freezes.iter().find(|state| state.number == *number);
+                state.and_then(|state| lifters(&self.policy, state))
+            }
+            _ => None,
+        };
+        part.by.as_ref().map_or_else(|| self.somebody(of), actor)
     }
 
     fn does(&mut self, part: &Part) {
-        let by = part.by.as_ref().map_or_else(|| self.somebody(), actor);
+        let by = self.who_does(part);
         let rail = part.does.train().and_then(|train| self.rail_of(train));
         match (&part.does, rail) {
             (Does::Freeze { why, from, until, environments }, _) => {
@@ -121,19 +158,20 @@ impl Riding<'_> {
                 let decided = thaw(&self.policy_view(), *number, &by, self.now);
                 self.ruled(&by, "thaw", decided.map(|decision| decision.entries));
             }
-            (does, Some(rail)) => self.does_to_train(rail, does, part.when, &by),
+            (_, Some(rail)) => self.does_to_train(rail, part, &by),
             (_, None) => {}
         }
     }
 
-    fn does_to_train(&mut self, rail: usize, does: &Does, when: When, by: &Actor) {
+    fn does_to_train(&mut self, rail: usize, part: &Part, by: &Actor) {
+        let (does, when) = (&part.does, part.when);
         let (name, now) = (self.rails[rail].name.clone(), self.now);
         let view = self.view_of(rail);
         let asked = matches!(when, When::After(_)) || self.asked_since(rail).is_some();
         let (what, event): (&str, Result<TrainEvent, Refusal>) = match does {
             Does::Depart(_) => match answerable(&view, &self.policy, &name, by).map(|open| open.slot.clone())
             {
-                Ok(slot) => return self.start_by_hand(rail, slot, by),
+                Ok(slot) => return self.start_by_hand(rail, slot, part.by.is_some().then_some(by)),
                 Err(refusal) => ("start the departure", Err(refusal)),
             },
             Does::LeaveOut { until: None, why, .. } if asked => {

@@ -32,8 +32,8 @@ pub(super) struct Rail<'s> {
     /// Whether its day was asked for once more, and the day that counts since then.
     asked: bool,
     sure: Option<Option<jiff::civil::Date>>,
-    /// The departure whose question was answered by itself, by when it was asked.
-    pub(super) answered: Option<Timestamp>,
+    /// The question about a departure whose answer was refused, by when it was asked, and when the answer was given.
+    pub(super) refused: Option<(Timestamp, Timestamp)>,
 }
 
 impl<'s> Rail<'s> {
@@ -47,7 +47,7 @@ impl<'s> Rail<'s> {
             memo: DayMemo::default(),
             asked: false,
             sure: None,
-            answered: None,
+            refused: None,
         }
     }
 }
@@ -223,20 +223,26 @@ impl<'s> Riding<'s> {
         }
     }
 
-    /// A person starts a departure that is open.
-    pub(super) fn start_by_hand(&mut self, at: usize, slot: Slot, actor: &Actor) {
-        let started = self.planned(at).and_then(|plan| {
+    /// A person starts a departure that is open: without one, somebody who may.
+    pub(super) fn start_by_hand(&mut self, at: usize, slot: Slot, by: Option<&Actor>) {
+        let planned = self.planned(at);
+        let actor = match (by, &planned) {
+            (Some(by), _) => by.clone(),
+            (None, Ok(plan)) => self.who_starts(plan),
+            (None, Err(_)) => self.somebody(None),
+        };
+        let started = planned.and_then(|plan| {
             let alone = self.alone(self.rails[at].train);
-            self.board(at, &slot, plan, alone, actor)
+            self.board(at, &slot, plan, alone, &actor)
         });
         match started {
             Ok(()) => {}
             Err(refusal) if refusal.code == NOTHING => {
-                self.write(at, TrainEvent::Empty { slot, why: refusal.why, commit: None }, actor);
+                self.write(at, TrainEvent::Empty { slot, why: refusal.why, commit: None }, &actor);
             }
             Err(refusal) => {
                 let what = format!("start the departure of `{}`", self.rails[at].name);
-                self.refused(actor, what, refusal);
+                self.refused(&actor, what, refusal);
             }
         }
     }
