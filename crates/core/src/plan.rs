@@ -355,6 +355,14 @@ pub enum PlanError {
         /// What there is.
         known: String,
     },
+    /// An environment that is promoted to while a release comes into one.
+    #[error("step `{step}` promotes to `{name}`, and stands in an environment itself")]
+    Nested {
+        /// The step.
+        step: StepId,
+        /// Where it promotes to.
+        name: String,
+    },
     /// One `each` goes over too much.
     #[error("step `{step}` is to be done for each of {found} changes; {EACH_MAX} is the most")]
     TooMany {

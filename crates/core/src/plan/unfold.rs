@@ -259,6 +259,10 @@ impl Unfolding<'_> {
             let known = list(self.policy.environments.keys());
             return Err(PlanError::NoEnvironment { name: name.to_string(), known });
         };
+        // Otherwise two that promote to each other would have no end.
+        if scope.part.is_some() {
+            return Err(PlanError::Nested { step: step.id.clone(), name: name.to_string() });
+        }
         let part = Part { step: step.id.clone(), environment: name.clone() };
         let scope = Scope { part: Some(part), ..scope.inside(step) };
         // The ids of an environment's steps are its own: a step of the procedure may be called the same.

@@ -261,3 +261,14 @@ fn whatever_opens_the_way_says_so_beforehand() {
         assert_eq!(told(&world, who, &stimulus), None, "{stimulus:?}");
     }
 }
+
+#[test]
+fn environments_that_promote_to_each_other_have_no_steps() {
+    let back = |to: &'static str| move |one: &mut Environment| one.after = vec![promote(to)];
+    let policy = with_environment(policy(), "stage", back("production"));
+    let policy = with_environment(policy, "production", back("stage"));
+    let procedure = Procedure::new(vec![promote("stage")]);
+    let items = Items { changes: &[], changes_total: 0, components: Vec::new() };
+    let unfolded = unfold(&procedure, &policy, &items);
+    assert!(matches!(unfolded, Err(PlanError::Nested { .. })), "{unfolded:?}");
+}
