@@ -91,7 +91,14 @@ impl<'a> Looking<'a> {
             return Move::Keep(from, because);
         }
         let waits = not_yet(self.view, self.plan, self.planned, self.state(), self.now).is_some();
-        if is_behind(self.view, self.planned, self.state()) {
+        let is_behind = is_behind(self.view, self.planned, self.state());
+        if waits || is_behind {
+            // The period of a vote ends whatever its step still waits for.
+            if let Some(reached) = self.reached_vote() {
+                return reached;
+            }
+        }
+        if is_behind {
             // However long the older ones take: that is no time of its own.
             return if self.state().is_some() { Move::Nothing } else { Move::Open };
         }
@@ -212,13 +219,28 @@ impl<'a> Looking<'a> {
         }
     }
 
+    /// A vote that this step waits for has come to a moment of its own.
+    fn reached_vote(&self) -> Option<Move> {
+        self.state()?;
+        let none = nowhere()?;
+        let entering = self.entering(&none);
+        votes_of_step(entering, self.planned).into_iter().find_map(|(target, rule)| {
+            let moment = Voting { entering, rule, target: &target }.reaches()?;
+            Some(Move::ReachVote(target, moment))
+        })
+    }
+
+    fn entering<'b>(&'b self, none: &'b EnvironmentName) -> Entering<'b> {
+        let Self { view, run, plan, now, .. } = *self;
+        let environment = self.planned.environment.as_ref().unwrap_or(none);
+        Entering { view, run, plan, environment, now }
+    }
+
     /// What follows for the votes that a step waits for: one is opened, or it came to its end without a yes.
     fn votes(&self) -> Option<Move> {
         let state = self.state()?;
         let none = nowhere()?;
-        let Self { view, run, plan, now, .. } = *self;
-        let environment = self.planned.environment.as_ref().unwrap_or(&none);
-        let entering = Entering { view, run, plan, environment, now };
+        let entering = self.entering(&none);
         let mut expired = false;
         for (target, rule) in votes_of_step(entering, self.planned) {
             let voting = Voting { entering, rule, target: &target };
@@ -236,9 +258,8 @@ impl<'a> Looking<'a> {
     fn checklist(&self, list: &Checklist) -> Move {
         let target = ApprovalTarget::Step(self.run.id, self.planned.id.clone());
         let Some(none) = nowhere() else { return Move::Nothing };
-        let Self { view, run, plan, now, planned } = *self;
-        let environment = planned.environment.as_ref().unwrap_or(&none);
-        let entering = Entering { view, run, plan, environment, now };
+        let Self { view, run, planned, .. } = *self;
+        let entering = self.entering(&none);
         let listing =
             Listing { entering, list, each: &planned.items, by: planned.by.as_ref(), target: &target };
         let lines = listing.lines();

@@ -201,10 +201,13 @@ impl Sim {
     pub(crate) async fn check_outbox(&mut self) {
         match self.desk.clone().reconcile().await {
             Ok(repairs) if repairs.is_empty() => {}
-            // A clock that was set back shows windows and freezes again that it had passed, and nothing is told of that.
+            // A clock that was set back shows windows again that it had passed, and opens what a freeze had shut: nothing is told of that.
             Ok(repairs)
                 if self.world.now() < self.latest
-                    && repairs.iter().all(|repair| repair.what.contains("to be looked at again")) => {}
+                    && repairs.iter().all(|repair| {
+                        let what = &repair.what;
+                        what.contains("to be looked at again") || what.starts_with("it can go on")
+                    }) => {}
             Ok(repairs) => self.fail(format!("there was something to repair: {repairs:?}")),
             Err(EngineError::Crashed | EngineError::Store(StoreError::Busy { .. })) => {}
             Err(error) => self.fail(format!("reconciling: {error}")),

@@ -27,7 +27,11 @@ const PATIENCE: u32 = 400;
 
 /// Whether somebody does the same thing again.
 fn is_again(action: &Action) -> bool {
-    matches!(action, Action::Retry(..) | Action::Promote(_))
+    match action {
+        Action::Retry(..) | Action::Promote(_) => true,
+        Action::OfOther { action, .. } => is_again(action),
+        _ => false,
+    }
 }
 
 impl Sim {
@@ -129,7 +133,6 @@ impl Sim {
             let tried = retries.entry((holding.run, holding.step.clone())).or_default();
             let mut how = holding.hold.how.clone();
             if rounds > PATIENCE {
-                self.fail(format!("what is said does not help: {holding:#?}"));
                 self.fail(format!("what is said does not help: {holding:#?}"));
                 self.ended.impatient += 1;
                 how = vec![Action::Abort(holding.run)];
