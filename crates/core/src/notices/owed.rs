@@ -38,7 +38,16 @@ pub fn owed(view: &View, entries: &[Entry], now: Timestamp) -> Vec<NoticeEvent> 
     let asked = |about: Happening| policy.notify.values().any(|rule| rule.events.contains(&about));
     let mut causes: Vec<Owed> = entries.iter().filter_map(|entry| happened(view, entry)).collect();
     if asked(Happening::Waiting) {
-        causes.extend(explain(view, now).iter().filter_map(|holding| waits(view, holding, now)));
+        for owed in explain(view, now).iter().filter_map(|holding| waits(view, holding, now)) {
+            // A gate can hold twice, by the rules in force and by those of the start: that is told once, to all whom it asks.
+            match causes.iter_mut().find(|other| other.cause == owed.cause) {
+                Some(told) => {
+                    let more = owed.who.into_iter().filter(|person| !told.who.contains(person));
+                    told.who.extend(more.collect::<Vec<_>>());
+                }
+                None => causes.push(owed),
+            }
+        }
     }
     causes.iter().flat_map(|owed| owed.by_rules(view, policy, now)).collect()
 }
