@@ -21,11 +21,7 @@ pub(crate) fn what_is_left(release: &ReleaseState, run: RunId, plan: Option<&Arc
     }
     left.extend(published(run));
     left.extend(tag(release, candidate));
-    let open = release
-        .runs
-        .iter()
-        .any(|run| !matches!(run.status, tollgate_core::state::RunStatus::Finished { .. }));
-    if !open {
+    if release.runs.iter().all(Run::is_finished) {
         let version = &candidate.version;
         if release.lost_versions().contains(version) {
             left.push(format!("{version} is used up: the next release gets a higher version"));

@@ -114,6 +114,7 @@ impl Agenda {
                 if !held {
                     self.wakes(entry);
                 }
+                self.closings(entry);
             }
             _ => {}
         }
@@ -136,7 +137,6 @@ impl Agenda {
         let Entry { view, run, plan, planned, state, now } = entry;
         let not_yet = not_yet(view, plan, planned, Some(state), now);
         self.wake_at(not_yet.as_ref().and_then(|not_yet| not_yet.until));
-        self.closes_at(window_closes(view, plan, planned, now));
         // The time of a load test is over when its numbers are there; whoever is to accept them has theirs.
         let behind = is_behind(view, planned, Some(state));
         let timeout = planned.timeout.filter(|_| state.measured.is_none() && !behind);
@@ -149,15 +149,12 @@ impl Agenda {
             for at in vote_moments(entering, planned) {
                 self.wake_at(Some(at));
             }
-            self.closes_at(entering.step_runs_out(planned));
         }
         match &planned.body {
             Body::Live(Some(probe)) => self.wake_at(live_until(plan, planned, state, probe)),
             Body::Enter | Body::Deploy(_) if !view.holds(run, planned) => {
                 let Some(environment) = &planned.environment else { return };
                 let entering = Entering { view, run, plan, environment, now };
-                self.closes_at(entering.closes());
-                self.closes_at(entering.yes_runs_out());
                 for report in gates_of_step(entering, planned) {
                     if let GateAnswer::Closed(hold) = report.answer {
                         self.wake_at(hold.earliest.filter(|earliest| *earliest > now));
@@ -165,6 +162,24 @@ impl Agenda {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// When the calendar closes something, and when a yes or a waiver runs out: also while the run is held, people are asked again.
+    fn closings(&mut self, entry: Entry<'_>) {
+        let Entry { view, run, plan, planned, now, .. } = entry;
+        self.closes_at(window_closes(view, plan, planned, now));
+        // Whoever is at a deployment is not asked about again.
+        if matches!(planned.body, Body::Enter | Body::Deploy(_)) && view.holds(run, planned) {
+            return;
+        }
+        let Some(none) = nowhere() else { return };
+        let environment = planned.environment.as_ref().unwrap_or(&none);
+        let entering = Entering { view, run, plan, environment, now };
+        self.closes_at(entering.step_runs_out(planned));
+        if let (Body::Enter | Body::Deploy(_), Some(_)) = (&planned.body, &planned.environment) {
+            self.closes_at(entering.closes());
+            self.closes_at(entering.yes_runs_out());
         }
     }
 

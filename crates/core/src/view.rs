@@ -19,7 +19,7 @@ use crate::journal::{BlobId, Hash, StreamId, StreamVersion};
 use crate::model::{Policy, Probe, Who};
 use crate::others::Others;
 use crate::plan::{Body, Plan, PlannedStep};
-use crate::state::{EnvironmentState, FreezeState, ReleaseState, Run, RunStatus, StepStatus};
+use crate::state::{EnvironmentState, FreezeState, ReleaseState, Run, StepStatus};
 
 /// What a decision about a release looks at: the release, the rules in force, and the environments of the service.
 #[derive(Debug, Clone)]
@@ -63,8 +63,8 @@ impl View {
 
     /// The runs that are not finished, with their plans.
     pub fn active(&self) -> impl Iterator<Item = (&Run, &Arc<Plan>)> {
-        let unfinished = |run: &&Run| !matches!(run.status, RunStatus::Finished { .. });
-        self.release.runs.iter().filter(unfinished).filter_map(|run| Some((run, self.plans.get(&run.id)?)))
+        let unfinished = self.release.runs.iter().filter(|run| !run.is_finished());
+        unfinished.filter_map(|run| Some((run, self.plans.get(&run.id)?)))
     }
 
     /// The candidate of a run.

@@ -59,9 +59,6 @@ pub struct ReleaseRow {
     pub opened_by: String,
     /// How many waivers it has.
     pub waivers: u32,
-    /// Whether a rule of it asks in which order releases go on.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub ordered: bool,
     /// The tags in Tollgate's clone that no run of it has pushed, as far as is known: they count for no release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own_tags: Vec<OwnTag>,
@@ -108,7 +105,6 @@ fn summarise(view: &View, now: Timestamp) -> ReleaseRow {
         opened_at: opened.map_or(now, |opened| opened.at),
         opened_by: opened.map(|opened| opened.by.to_string()).unwrap_or_default(),
         waivers: view.release.waivers.len() as u32,
-        ordered: view.asks_for_order(None),
         own_tags: view.release.own_tags(),
         lost: view.release.lost_versions(),
     }

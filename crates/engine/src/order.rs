@@ -8,16 +8,19 @@ use tollgate_core::ids::{ReleaseId, RunId, ServiceName};
 use tollgate_core::journal::StreamId;
 use tollgate_core::others::{Others, place};
 use tollgate_core::plan::Plan;
-use tollgate_core::state::{ReleaseState, RunStatus};
+use tollgate_core::state::ReleaseState;
 use tollgate_core::view::View;
 
 use crate::follow::{self, ReleaseRow};
 use crate::load::{Loaded, LoadedView};
-use crate::store::{ListRead, Row, RowQuery};
+use crate::store::{ListRead, Row, RowChange, RowQuery};
 use crate::{Engine, EngineError};
 
 /// How many rows are read at a time.
 const PAGE: usize = 1_000;
+/// The kind of the rows of releases that ask in which order releases go on: few, where those that are under way may be many. What
+/// is told to others reads them with nearly every decision.
+const ORDERED_ROW: &str = "ordered";
 
 impl Engine {
     /// The same with other releases in it, where a rule asks for them; `starting` is the plan of a run that is about to start.
@@ -78,10 +81,8 @@ impl Engine {
         state: &ReleaseState,
     ) -> Result<BTreeMap<RunId, Arc<Plan>>, EngineError> {
         let mut plans = BTreeMap::new();
-        for run in &state.runs {
-            if !matches!(run.status, RunStatus::Finished { .. }) {
-                plans.insert(run.id, self.plan_blob(&run.plan).await?);
-            }
+        for run in state.runs.iter().filter(|run| !run.is_finished()) {
+            plans.insert(run.id, self.plan_blob(&run.plan).await?);
         }
         Ok(plans)
     }
@@ -91,18 +92,23 @@ impl Engine {
         &self,
         service: Option<&ServiceName>,
     ) -> Result<Vec<Row>, EngineError> {
-        let mut query = RowQuery {
+        self.all_rows(RowQuery {
             kind: follow::RELEASE_ROW.into(),
             service: service.map(ToString::to_string),
             status: follow::UNFINISHED.map(String::from).to_vec(),
             after: None,
             limit: PAGE,
-        };
+        })
+        .await
+    }
+
+    /// The rows of a list, page by page.
+    async fn all_rows(&self, mut query: RowQuery) -> Result<Vec<Row>, EngineError> {
         let mut all = Vec::new();
         loop {
             let rows = self.store.rows(query.clone()).await?;
             query.after = rows.last().map(|last| (last.sort.clone(), last.id.clone()));
-            let is_last = rows.len() < PAGE;
+            let is_last = rows.len() < query.limit;
             all.extend(rows);
             if is_last {
                 return Ok(all);
@@ -120,20 +126,46 @@ impl Engine {
             return Ok(Vec::new());
         };
         let own = place(version, view.release_id);
+        let query = RowQuery {
+            kind: ORDERED_ROW.into(),
+            service: Some(view.service.to_string()),
+            status: Vec::new(),
+            after: None,
+            limit: PAGE,
+        };
         let mut behind = Vec::new();
-        for row in self.unfinished_rows(Some(&view.service)).await? {
-            let row: ReleaseRow = read(&row)?;
-            if row.ordered && place(&row.version, row.release) > own {
-                behind.push(StreamId::Release(view.service.clone(), row.release));
+        for row in self.all_rows(query).await? {
+            let stream = row.id.parse().map_err(|error| damaged(&row, error))?;
+            let StreamId::Release(_, release) = stream else { continue };
+            if place(&row.data, release) > own {
+                behind.push(stream);
             }
         }
         Ok(behind)
     }
 }
 
+/// Notes that a release asks in which order releases go on, with its version, or that it does not.
+pub(crate) fn ordered_row(view: &View) -> RowChange {
+    let (kind, id) = (ORDERED_ROW.to_owned(), view.stream().to_string());
+    let version = view.opened_as().filter(|_| view.active().next().is_some() && view.asks_for_order(None));
+    let Some(version) = version else { return RowChange::Remove { kind, id } };
+    RowChange::Put(Row {
+        kind,
+        id,
+        service: view.service.to_string(),
+        status: "unfinished".into(),
+        sort: view.release_id.to_string(),
+        data: version.into(),
+    })
+}
+
 fn read(row: &Row) -> Result<ReleaseRow, EngineError> {
-    serde_json::from_str(&row.data)
-        .map_err(|error| EngineError::Damaged(format!("the row of {}: {error}", row.id)))
+    serde_json::from_str(&row.data).map_err(|error| damaged(row, error))
+}
+
+fn damaged(row: &Row, why: impl std::fmt::Display) -> EngineError {
+    EngineError::Damaged(format!("the row of {}: {why}", row.id))
 }
 
 /// The releases that are being deployed where a rollback wants to go, with whether the decision rests on them: whoever looks is told

@@ -14,7 +14,7 @@ use tollgate_core::pack::{
     Laid, POINTER_MAX_BYTES, Pack, Packed, SBOM_MAX_BYTES, SBOM_VARIABLE, commands_of, is_lfs_pointer,
 };
 use tollgate_core::publish::Artifacts;
-use tollgate_core::state::{RunStatus, StepStatus};
+use tollgate_core::state::{Run, StepStatus};
 use tollgate_core::view::View;
 
 use crate::Engine;
@@ -164,9 +164,7 @@ impl Execution<'_> {
 impl Engine {
     /// Removes what was packed for a release that has just come to its end: nobody gets it any more.
     pub(crate) async fn forget_packed(&self, before: &View, after: &View) {
-        let finished = |view: &View| {
-            view.release.runs.iter().all(|run| matches!(run.status, RunStatus::Finished { .. }))
-        };
+        let finished = |view: &View| view.release.runs.iter().all(Run::is_finished);
         if finished(before) || !finished(after) {
             return;
         }

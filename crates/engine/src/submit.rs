@@ -17,6 +17,7 @@ use tollgate_core::view::{Decision, Refusal, Stimulus, View, release_id};
 
 use crate::inject::{Fault, Point, fault};
 use crate::load::{LoadedView, Written};
+use crate::order::ordered_row;
 use crate::store::{
     Append, Claim, Commit, NewBlob, PollChange, RowChange, Snapshot, StoreError, Task, TaskChange, Timer,
     TimerChange,
@@ -246,7 +247,10 @@ impl Engine {
             lists: loaded.lists.clone(),
             append: appends(&decision.entries),
             blobs: beside.blobs.clone(),
-            rows: vec![RowChange::Put(follow::release_row(&decision.after, now)?)],
+            rows: vec![
+                RowChange::Put(follow::release_row(&decision.after, now)?),
+                ordered_row(&decision.after),
+            ],
             ..Commit::default()
         };
         // A new release knows environments that were not read before it had a plan.

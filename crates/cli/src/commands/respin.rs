@@ -50,17 +50,18 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     let opened = app.open(app.service()?, Some(progress.observer()))?;
     let (release, view) = opened.release(args.release.as_deref()).await?;
     let before = opened.engine.before_respin(&view).await?;
+    let plan_before = Arc::clone(&before.plan);
     let plan = match &args.plan {
-        Some(id) => kept(app, &opened, before.clone(), id).await?,
+        Some(id) => kept(app, &opened, before, id).await?,
         None => {
-            let before = Before { revision: args.commit.clone(), ..before.clone() };
+            let before = Before { revision: args.commit.clone(), ..before };
             make(app, &opened, &before, args.set_version.as_deref()).await?
         }
     };
     if args.dry_run {
         keep(app, &opened.service, &plan)?;
         let diff = opened.engine.cut_diff(&plan).await?.map(|diff| diff.text);
-        let other = other_procedure(&opened, &before.plan, &plan).await?;
+        let other = other_procedure(&opened, &plan_before, &plan).await?;
         let procedure = other.as_ref().map(OtherProcedure::shown).unwrap_or_default();
         let procedure_diff = other.and_then(OtherProcedure::into_diff);
         let registries = Vec::new();
@@ -71,7 +72,7 @@ pub(crate) async fn run(app: &App, args: &RespinArgs) -> Result<Exit, CliError> 
     let actor = app.actor(Some(&plan.policy))?;
     let why = args.why.clone().unwrap_or_default();
     app.output.say(head(&plan).trim_end());
-    if let Some(other) = other_procedure(&opened, &before.plan, &plan).await? {
+    if let Some(other) = other_procedure(&opened, &plan_before, &plan).await? {
         app.output.say(other.shown().trim());
     }
     opened.engine.respin(Arc::new(plan), release, &why, &actor).await?;

@@ -20,7 +20,7 @@ use crate::ids::{CandidateNumber, EnvironmentName, GateName, PersonName, RunId, 
 use crate::load::{Against, Had, Measurement, Standing, Verdict, judge, own_id, read, told};
 use crate::model::{LoadGate, LoadRule, LoadTest};
 use crate::plan::{Body, Plan, PlannedStep, list, measured_in, steps_before};
-use crate::state::{Run, RunStatus, StepState, StepStatus};
+use crate::state::{Run, StepState, StepStatus};
 use crate::view::View;
 
 /// What to do where another release came between.
@@ -307,8 +307,7 @@ impl Entering<'_> {
     }
 
     fn under_way(&self, run: &Run) -> Option<&Plan> {
-        let over = matches!(run.status, RunStatus::Finished { .. });
-        self.view.plans.get(&run.id).filter(|_| !over).map(|plan| &**plan)
+        self.view.plans.get(&run.id).filter(|_| !run.is_finished()).map(|plan| &**plan)
     }
 
     /// Whether a run under way comes to the load test: not where that stands behind what waits for this gate.

@@ -177,17 +177,17 @@ impl Seating {
     /// is left, gives who takes back another yes. Where it cannot be done at all, everything stays as it is.
     fn arrange(&self, gate: &GateName, count: &mut Count) -> Option<TakeBack> {
         let (few, stands_for) = self.with_few();
-        few.arrange_by(&stands_for, gate, count)
+        few.arrange_by(&stands_for, &few.filling(&few.given)?, gate, count)
     }
 
     fn arrange_by(
         &self,
         stands_for: &BTreeMap<PersonName, PersonName>,
+        least: &Filling,
         gate: &GateName,
         count: &mut Count,
     ) -> Option<TakeBack> {
         let number = self.number(gate)?;
-        let least = self.filling(&self.given)?;
         let mut known: BTreeMap<PersonName, bool> = BTreeMap::new();
         let mut leads = |person: &PersonName| {
             let one = stands_for.get(person).unwrap_or(person);
@@ -207,7 +207,7 @@ impl Seating {
         if !count.can.is_empty() || !count.refused.is_empty() {
             return None;
         }
-        let found = self.take_back(number, &least);
+        let found = self.take_back(number, least);
         if found.is_none() {
             // Nothing is known that would be better.
             (count.can, count.kept) = (kept, Vec::new());
@@ -426,8 +426,9 @@ impl<'a> Entering<'a> {
         if !all.is_tight() {
             return None;
         }
-        match all.with_few().0.filling(&all.given) {
-            Some(_) => all.arrange(gate, count),
+        let (few, stands_for) = all.with_few();
+        match few.filling(&few.given) {
+            Some(least) => few.arrange_by(&stands_for, &least, gate, count),
             None => self.seating(&gates, |holds| holds == Some(true)).arrange(gate, count),
         }
     }
@@ -478,7 +479,8 @@ mod tests {
             let mut all = Count { can: can.collect(), ..Count::default() };
             let mut few = all.clone();
             let name = seating.gates[number].clone();
-            let back = seating.arrange_by(&BTreeMap::new(), &name, &mut all);
+            let least = seating.filling(&seating.given);
+            let back = least.and_then(|least| seating.arrange_by(&BTreeMap::new(), &least, &name, &mut all));
             let fewer = seating.arrange(&name, &mut few);
             prop_assert_eq!(all.can, few.can);
             let words = |back: &Option<TakeBack>| {

@@ -116,6 +116,13 @@ pub struct Run {
     pub overdue: BTreeSet<StepId>,
 }
 
+impl Run {
+    /// Whether it came to its end, however that was.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.status, RunStatus::Finished { .. })
+    }
+}
+
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -70,8 +70,7 @@ impl ReleaseState {
 
     /// The versions of its candidates that are used up although none of its runs came to a good end, or still can.
     pub fn lost_versions(&self) -> Vec<String> {
-        let open = |run: &Run| !matches!(run.status, RunStatus::Finished { .. });
-        if self.runs.iter().any(|run| open(run) || is_done(run)) || !self.is_burnt() {
+        if self.runs.iter().any(|run| !run.is_finished() || is_done(run)) || !self.is_burnt() {
             return Vec::new();
         }
         let mut lost: Vec<String> = Vec::new();
@@ -90,7 +89,7 @@ impl ReleaseState {
     }
 
     fn is_under_way(&self, candidate: CandidateNumber) -> bool {
-        self.runs_of(candidate).any(|run| !matches!(run.status, RunStatus::Finished { .. }))
+        self.runs_of(candidate).any(|run| !run.is_finished())
     }
 
     fn is_done(&self, candidate: CandidateNumber) -> bool {

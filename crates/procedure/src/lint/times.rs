@@ -7,7 +7,7 @@ use tollgate_core::ids::EnvironmentName;
 use tollgate_core::model::{Procedure, Step, StepAt, StepKind};
 use tollgate_core::plan::{Items, PlannedStep, steps_before, unfold};
 
-use super::windows::window;
+use super::windows::{waits_long, window};
 use super::{Finding, Findings, Subject};
 use crate::diagnostic::Code;
 
@@ -17,8 +17,6 @@ const APART: i32 = 8;
 /// How far ahead times are looked at that come again, and how many at most.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24 * 366 * 2);
 const TIMES_MAX: usize = 2_000;
-/// Who waits for longer after the time of a step came has times that do not go together.
-const WAITS: SignedDuration = SignedDuration::from_hours(12);
 
 pub(super) fn look(subject: &Subject<'_>, now: Timestamp, found: &mut Findings) {
     subject.steps(&mut |_, step| {
@@ -95,10 +93,7 @@ fn outside(
             StepAt::Times(times) => {
                 let end = now.saturating_add(AHEAD).unwrap_or(Timestamp::MAX);
                 let next = |at: &Timestamp| times.next_after(*at, calendar).filter(|at| *at < end);
-                let waits = |at: Timestamp| match windows.ask(takes, at, calendar) {
-                    Fit::At { start, .. } => start.duration_since(at) > WAITS,
-                    Fit::Now { .. } | Fit::Never { .. } => false,
-                };
+                let waits = |at: Timestamp| waits_long(windows, takes, at, calendar);
                 let mut looked = 0;
                 let mut all =
                     std::iter::successors(next(&now), next).take(TIMES_MAX).inspect(|_| looked += 1);

@@ -5,7 +5,7 @@ use tollgate_core::calendar::Fit;
 use tollgate_core::ids::{EnvironmentName, TrainName};
 use tollgate_core::model::{Departs, GateKind, Overlap, StepKind, Train};
 
-use super::windows::window;
+use super::windows::{WAITS, waits_long, window};
 use super::{Finding, Findings, Subject, walk};
 use crate::diagnostic::{Code, Span};
 
@@ -14,8 +14,6 @@ const DEPARTURES_MAX: usize = 60;
 /// How many of two trains are compared, and how far ahead.
 const COMPARED_MAX: usize = 400;
 const COMPARED: SignedDuration = SignedDuration::from_hours(24 * 366);
-/// Who departs after a window has closed, by less than this, and then waits for longer, has just missed it.
-const MISSED: SignedDuration = SignedDuration::from_hours(12);
 
 pub(super) fn look(subject: &Subject<'_>, now: Timestamp, found: &mut Findings) {
     for (name, train) in &subject.policy.trains {
@@ -78,12 +76,9 @@ fn misses(
     for (gate_name, gate) in gates.filter(|(_, gate)| gate.condition.is_none()) {
         let Some((windows, takes)) = window(subject, gate) else { continue };
         let missed = |at: &Timestamp| {
-            let waits = match windows.ask(takes, *at, calendar) {
-                Fit::At { start, .. } => start.duration_since(*at) > MISSED,
-                Fit::Now { .. } | Fit::Never { .. } => false,
-            };
-            let before = at.saturating_sub(MISSED).unwrap_or(Timestamp::MIN);
-            waits
+            // Who departs shortly after it has closed, and then waits for long, has just missed it.
+            let before = at.saturating_sub(WAITS).unwrap_or(Timestamp::MIN);
+            waits_long(windows, takes, *at, calendar)
                 && match windows.ask(takes, before, calendar) {
                     Fit::Now { .. } => true,
                     Fit::At { start, .. } => start < *at,

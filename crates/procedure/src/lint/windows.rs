@@ -1,7 +1,7 @@
 //! Windows that never open, or not for long enough, or not when others do.
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::calendar::{Answer, Fit, Rule, Windows, open_together};
+use tollgate_core::calendar::{Answer, Calendar, Fit, Rule, Windows, open_together};
 use tollgate_core::model::{Deploy, Environment, Fits, Gate, GateKind};
 
 use super::{Finding, Findings, Subject, named};
@@ -47,6 +47,22 @@ pub(super) fn window<'g>(
         Some(Fits::Learned) | None => None,
     };
     Some((windows, takes))
+}
+
+/// Who would begin at an instant and then waits for longer than this has times that do not go together with the window.
+pub(super) const WAITS: SignedDuration = SignedDuration::from_hours(12);
+
+/// Whether what would begin at an instant waits for long.
+pub(super) fn waits_long(
+    windows: &Windows,
+    takes: Option<SignedDuration>,
+    at: Timestamp,
+    calendar: &Calendar,
+) -> bool {
+    match windows.ask(takes, at, calendar) {
+        Fit::At { start, .. } => start.duration_since(at) > WAITS,
+        Fit::Now { .. } | Fit::Never { .. } => false,
+    }
 }
 
 fn opens(subject: &Subject<'_>, now: Timestamp, gate: &Gate) -> bool {
