@@ -34,6 +34,15 @@ pub(crate) struct FreezeArgs {
     /// Only these environments, with commas between; without it, all
     #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "why")]
     environments: Vec<String>,
+    /// Only what moves one of these components, with commas between: a promotion moves all that its service has
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        requires = "why",
+        conflicts_with_all = ["services", "all_services"]
+    )]
+    components: Vec<String>,
     /// These services of this machine instead of this one, with commas between: all of them or none
     #[arg(
         long,
@@ -113,7 +122,15 @@ pub(super) async fn made(
     })?;
     let start = args.from.as_deref().map_or(Ok(now), |from| moment(from, now))?;
     let end = moment(until, start)?;
-    let scope = Scope { services, environments: only(&args.environments)?, ..Scope::ALL };
+    let (environments, components) = (only(&args.environments)?, only(&args.components)?);
+    if let Only::These(names) = &components {
+        let known = super::env::components(app, opened)?;
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+            let why = format!("{} has no component `{unknown}`; it has {}", opened.service, list(&known));
+            return Err(CliError::refused("no-component", why));
+        }
+    }
+    let scope = Scope { services, environments, components };
     let refused =
         |error: tollgate_core::calendar::CalendarError| CliError::refused("bad-freeze", error.to_string());
     let mut freeze = Freeze::new(scope, why, author, start, end).map_err(refused)?;

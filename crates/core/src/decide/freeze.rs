@@ -53,13 +53,6 @@ pub fn freeze(
         let why = format!("there is no environment `{unknown}`; there is {known}");
         return Err(Refusal::new("no-environment", why));
     }
-    if freeze.scope().components != Only::All {
-        let why = format!(
-            "a promotion moves every component of {} at once: none can be frozen alone",
-            view.service
-        );
-        return Err(Refusal::new("all-components", why).hint("leave the components out"));
-    }
     if !freeze.scope().services.contains(&view.service) {
         let why = format!("the freeze is not of {}", view.service);
         return Err(Refusal::new("other-service", why));

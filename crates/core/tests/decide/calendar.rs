@@ -256,6 +256,20 @@ fn a_freeze_elsewhere_holds_nothing_here() {
     assert_eq!(world.is("1.9.0", "promote-stage/deploy"), "wanted");
 }
 
+/// A promotion moves all components of its service.
+#[test]
+fn a_freeze_of_a_component_holds_what_moves_it() {
+    let of = |component: &str| Scope { components: Only::These([n(component)].into()), ..Scope::ALL };
+    let policy = policy();
+    for (component, status) in [("web", "leased"), ("shop", "open")] {
+        let mut world = waiting(&policy);
+        let what = frozen(&world, 5, of(component));
+        begin(&mut world, &policy, what);
+        world.lease("1.9.0", "promote-stage/deploy").unwrap();
+        assert_eq!(world.is("1.9.0", "promote-stage/deploy"), status, "{component}");
+    }
+}
+
 #[test]
 fn one_person_stops_and_a_quorum_goes_on() {
     let policy = Policy { thaw: Some(SignOff { by: group("releng"), count: 2 }), ..policy() };
@@ -284,11 +298,6 @@ fn what_looks_like_a_mistake_is_asked_about() {
     assert_eq!(freeze(&view, frozen(&world, -1, Scope::ALL), true, &by, world.now).unwrap_err().code, "past");
     let unknown = frozen(&world, 1, only("stag"));
     assert_eq!(freeze(&view, unknown, false, &by, world.now).unwrap_err().code, "no-environment");
-    let parts = Scope { components: Only::These([n("shop")].into()), ..Scope::ALL };
-    assert_eq!(
-        freeze(&view, frozen(&world, 1, parts), false, &by, world.now).unwrap_err().code,
-        "all-components"
-    );
     let other = Scope { services: Only::These([n("ship")].into()), ..Scope::ALL };
     assert_eq!(
         freeze(&view, frozen(&world, 1, other), false, &by, world.now).unwrap_err().code,
