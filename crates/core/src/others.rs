@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::decide::gates_of;
 use crate::explain::{Holding, holdings};
+use crate::forward::Goal;
 use crate::ids::{ReleaseId, RunId};
 use crate::model::{GateKind, Policy};
 use crate::plan::Plan;
@@ -31,6 +32,15 @@ impl Others {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &View> {
         self.releases.iter().map(Arc::as_ref)
+    }
+
+    /// One of them is over with something: that is not to come any more.
+    pub(crate) fn is_over(&mut self, release: ReleaseId, goal: &Goal) {
+        for other in self.releases.iter_mut().filter(|other| other.release_id == release) {
+            for plan in Arc::make_mut(other).plans.values_mut() {
+                Arc::make_mut(plan).steps.retain(|step| !goal.is_of(step));
+            }
+        }
     }
 
     /// One of them.

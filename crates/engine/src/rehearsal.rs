@@ -46,7 +46,18 @@ impl<'a> Rehearsal<'a> {
 
     /// The plan of its start.
     pub fn plan(&self) -> Result<Plan, PlanningError> {
-        self.plan_on(None)
+        let plan = self.plan_on(None)?;
+        if self.scenario.others.iter().any(|coming| coming.version == plan.version.text) {
+            return Err(PlanningError::Version {
+                code: "no-version",
+                why: format!(
+                    "{} is what the scenario releases, and stands under `others`",
+                    plan.version.text
+                ),
+                hint: Some("name other versions there".into()),
+            });
+        }
+        Ok(plan)
     }
 
     /// The same, on the day of a departure where the procedure says none.

@@ -2,6 +2,7 @@
 
 mod facts;
 mod loads;
+mod others;
 mod trains;
 
 use std::collections::BTreeMap;
@@ -125,6 +126,7 @@ impl Reading<'_> {
         }
         scenario.before = items(root, "before").iter().filter_map(|node| self.went(node)).collect();
         scenario.before.sort_by_key(|went| went.at);
+        scenario.others = self.others(root);
         for node in items(root, "people") {
             // What stands below a respin is about the candidate that it makes.
             let above =

@@ -226,6 +226,7 @@ fn tell(zone: &Zone, told: &Told) -> Option<Line> {
             }
         },
         Told::Holds { holding, .. } => ("waits", "●", WAITS, waits(zone, holding)?),
+        Told::Over { version, goal, .. } => ("elsewhere", "○", FAINT, format!("{version} {goal}")),
         Told::Refused { actor, what, refusal, .. } => {
             let text = format!("{actor} tries to {what}: {refusal}");
             ("refused", "✗", BAD, text)
@@ -246,6 +247,10 @@ fn waits(zone: &Zone, holding: &Holding) -> Option<String> {
         (WaitsOn::Time, Some(at)) => {
             let opens = clock(zone, at);
             Some(format!("waits for {what}, until {opens}"))
+        }
+        // What the others wait for in turn is theirs.
+        (WaitsOn::Release, _) => {
+            Some(format!("waits for {what}: {}", hold.why.split(';').next().unwrap_or_default()))
         }
         (WaitsOn::World, _) if holding.gate.is_some() => Some(format!("waits for {what}: {}", hold.why)),
         (WaitsOn::Person, _) => {

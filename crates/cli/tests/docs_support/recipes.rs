@@ -3,8 +3,8 @@
 //! A table stands below the piece of a procedure file that it is about. Its first column is the moment at which the release is
 //! ready, in the time zone of the heading; the last one is when production gets it, or `never`, or under `Ends` how the release ends.
 //! The columns between them have entries of the scenario, each in backticks, with `;` between them: what people do (`people`), what
-//! is in the release (the keys of its only change), what the facts say (`facts`), what went there before (`before`), or what a load
-//! test measures (`world`).
+//! is in the release (the keys of its only change), what the facts say (`facts`), what went there before (`before`), what a load
+//! test measures (`world`), or what other releases have still to do (`others`).
 
 use std::path::Path;
 use std::process::Command;
@@ -20,6 +20,7 @@ const CHANGES: &str = "What is in it";
 const FACTS: &str = "What the facts say";
 const BEFORE: &str = "What went there before";
 const WORLD: &str = "What is measured";
+const OTHERS: &str = "What else is on its way";
 
 /// The last column, where it is not when production gets it.
 const ENDS: &str = "Ends";
@@ -36,6 +37,7 @@ struct Case {
     facts: Vec<String>,
     before: Vec<String>,
     world: Vec<String>,
+    others: Vec<String>,
     /// Whether the last column tells how the release ends.
     ends: bool,
     goes: String,
@@ -73,7 +75,7 @@ fn cases() -> Vec<Case> {
         };
         for head in heads.iter().skip(1).rev().skip(1) {
             assert!(
-                [PEOPLE, CHANGES, FACTS, BEFORE, WORLD].contains(&head.as_str()),
+                [PEOPLE, CHANGES, FACTS, BEFORE, WORLD, OTHERS].contains(&head.as_str()),
                 "{PAGE}: a column `{head}`"
             );
         }
@@ -87,6 +89,7 @@ fn cases() -> Vec<Case> {
             facts: entries(FACTS),
             before: entries(BEFORE),
             world: entries(WORLD),
+            others: entries(OTHERS),
             ends: heads.last().is_some_and(|head| head == ENDS),
             goes: cells[cells.len() - 1].clone(),
         });
@@ -105,6 +108,7 @@ fn scenario(case: &Case) -> String {
         ("facts", &case.facts),
         ("before", &case.before),
         ("world", &case.world),
+        ("others", &case.others),
     ];
     for (key, entries) in told {
         if !entries.is_empty() {
@@ -114,6 +118,7 @@ fn scenario(case: &Case) -> String {
             let message = match key {
                 "changes" if !entry.contains("message: ") => "message: \"feat: a change\", ",
                 "before" => "went: production, ",
+                "others" if !entry.contains("does: ") => "goes: production, ",
                 _ => "",
             };
             text.push_str(&format!("  - {{ {message}{entry} }}\n"));

@@ -4,6 +4,7 @@
 //! next moment at which something can follow. It decides nothing: every rule is that of [`crate::decide`].
 
 mod binding;
+mod coming;
 pub mod facts;
 pub mod forecast;
 mod outcome;
@@ -16,6 +17,7 @@ pub mod verdict;
 mod willing;
 
 pub use binding::Link;
+pub use coming::{Coming, Goal};
 pub use outcome::{commit_id, no_commit, object, plausible};
 
 use std::collections::BTreeMap;
@@ -142,6 +144,8 @@ pub enum Deed {
         /// What.
         event: EnvironmentEvent,
     },
+    /// Another release of the scenario is over with something.
+    Over(Coming),
 }
 
 /// Everything at one moment.
@@ -230,6 +234,15 @@ pub enum Told {
         /// Why not.
         refusal: Refusal,
     },
+    /// Another release is over with something.
+    Over {
+        /// When.
+        at: Timestamp,
+        /// Its version.
+        version: String,
+        /// With what.
+        goal: Goal,
+    },
 }
 
 impl Told {
@@ -237,7 +250,7 @@ impl Told {
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Event(entry) => entry.at,
-            Self::Holds { at, .. } | Self::Refused { at, .. } => *at,
+            Self::Holds { at, .. } | Self::Refused { at, .. } | Self::Over { at, .. } => *at,
         }
     }
 }
@@ -557,6 +570,7 @@ impl<'c> Driver<'c> {
                 self.ruled(&actor, "thaw", decision.map(|decision| decision.entries));
             }
             Deed::Refused { actor, what, refusal } => self.refused(&actor, what, refusal),
+            Deed::Over(coming) => self.other_is_over(coming),
             Deed::Elsewhere { environment, event } => {
                 let stream = StreamId::Environment(self.stage.view.service.clone(), environment);
                 let (at, actor, event) = (self.stage.now, Actor::Tollgate, Event::Environment(event));

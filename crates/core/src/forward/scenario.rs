@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{SignedDuration, Timestamp};
 
+use super::coming::Coming;
 use super::facts::Scripted;
 use super::point::Point;
 use crate::calendar::{Zone, date_word, time_word, weekday_word};
@@ -57,6 +58,8 @@ pub struct Scenario {
     pub target: Option<Date>,
     /// What went where before, the oldest first.
     pub before: Vec<Went>,
+    /// What other releases that are under way have still to do.
+    pub others: Vec<Coming>,
     /// What is released, the oldest first.
     pub changes: Vec<Commit>,
     /// How many commits there are before those, since the start.
@@ -94,6 +97,7 @@ impl Scenario {
             pre: None,
             target: None,
             before: Vec::new(),
+            others: Vec::new(),
             changes: vec![Commit::new(ONE_CHANGE)],
             commits_before: 0,
             pushed: Vec::new(),

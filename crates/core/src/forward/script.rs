@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use super::coming::{self, Coming};
 use super::outcome::{OUTPUT, played};
 use super::point::Point;
 use super::scenario::{Commit, Does, Fault, LIVE_AFTER, Part, Scenario, Went, When};
@@ -69,6 +70,7 @@ pub struct Wanted<'a> {
 pub fn play(scenario: &Scenario, plan: Plan, replan: &dyn Replan) -> Driven {
     let mut view = fresh(&plan);
     went_before(&mut view, &plan, scenario);
+    view.others = coming::on_their_way(&plan, scenario);
     let stage = Stage::new(view, PolicyState::default(), scenario.start);
     let starter = starter(&plan, scenario.by.as_ref());
     let mut script = Script::new(Cow::Borrowed(scenario), starter.clone(), replan);
@@ -211,6 +213,8 @@ pub(super) struct Script<'s> {
     /// How many of those that are pushed in the scenario are among them.
     pushed: usize,
     failed: BTreeMap<crate::ids::StepId, u32>,
+    /// What other releases have still to do.
+    coming: Vec<Coming>,
 }
 
 impl<'s> Script<'s> {
@@ -226,6 +230,7 @@ impl<'s> Script<'s> {
         let scripted = scripted.filter_map(|part| Some((part.respins, part.does.point()?))).collect();
         let parts = scenario.people.iter().filter(|part| !matches!(part.does, Does::Nothing(_)));
         let parts = parts.map(|part| (part.clone(), due(part))).collect();
+        let coming = scenario.others.clone();
         Self {
             scenario,
             replan,
@@ -237,6 +242,7 @@ impl<'s> Script<'s> {
             since: Vec::new(),
             pushed: 0,
             failed: BTreeMap::new(),
+            coming,
         }
     }
 
@@ -428,10 +434,15 @@ impl Cast for Script<'_> {
     fn next(&mut self, stage: &Stage) -> Option<Timestamp> {
         self.take_in(stage);
         let parts = self.parts.iter().filter_map(|(_, due)| *due);
-        parts.chain(self.answers(stage).map(|(at, _)| at)).min()
+        let coming = coming::next(&self.coming, stage);
+        parts.chain(self.answers(stage).map(|(at, _)| at)).chain(coming).min()
     }
 
     fn deeds(&mut self, stage: &Stage) -> Vec<Deed> {
+        let scenario = &self.scenario;
+        if let Some(over) = coming::take(&mut self.coming, stage, |at| scenario.awake(at)) {
+            return vec![over];
+        }
         // The order of the file decides between what happens at the same moment; what is scripted comes first.
         let due = self.parts.iter().position(|(_, due)| due.is_some_and(|due| self.awake(due) <= stage.now));
         if let Some(at) = due {

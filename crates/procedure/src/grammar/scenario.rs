@@ -42,6 +42,11 @@ const KEYS: &[Key] = &[
         "The day of the release, such as `2026-12-16`; what the procedure says if not given.",
     ),
     key("before", Shape::List(map!(WENT), 1), "What went to an environment before; nothing if not given."),
+    key(
+        "others",
+        Shape::List(map!(COMING), 1),
+        "What other releases that are under way have still to do; nothing if not given.",
+    ),
     key("changes", Shape::List(&CHANGE, 1), "What is released, the oldest first; one feature if not given."),
     key(
         "answer-after",
@@ -75,6 +80,19 @@ static WENT: Mapping = mapping(
         ),
     ],
 );
+
+static COMING: Mapping = mapping(
+    "scenario-other",
+    "an entry of `others`",
+    "Something that another release has still to do when the scenario begins: exactly one of `goes` and `does`.",
+    &[
+        key("version", Shape::Version, "Its version.").required(),
+        key("goes", Shape::Name(NAME), "It goes to this environment."),
+        key("does", Shape::Line, "It does its own step of this id, as `tag`."),
+        key("at", Shape::Line, "When that is over; never if not given."),
+    ],
+)
+.one_of(&[choice("what it has still to do", &["goes", "does"])]);
 
 static NUMBERS: Shape = Shape::Named(WORD, &Shape::Line, 1);
 

@@ -24,10 +24,11 @@ use super::script::{DECISIONS_MAX, Replan, Script, fresh, starter, went_before};
 use super::{Driven, Driver, End, Playing, Stage, Told};
 use crate::actor::Actor;
 use crate::decide::decide;
-use crate::event::{Entry, Event};
+use crate::event::{Entry, Event, ReleaseEvent};
 use crate::ids::{CandidateNumber, EnvironmentName, ObjectId, RunId, ServiceName, TrainName};
 use crate::journal::{BlobId, StreamId};
 use crate::model::{Policy, Train};
+use crate::others::Others;
 use crate::plan::Plan;
 use crate::state::{EnvironmentState, PolicyState};
 use crate::train::{Slot, TrainEvent, run_of};
@@ -229,6 +230,8 @@ impl<'s> Riding<'s> {
             bump: None,
             pre: None,
             target: None,
+            // Beside trains, the others are those that trains start.
+            others: Vec::new(),
             changes: self.commits().skip(self.released).cloned().collect(),
             commits_before: self.released,
             pushed: self.scenario.pushed.iter().skip(there - self.scenario.changes.len()).cloned().collect(),
@@ -270,7 +273,7 @@ impl<'s> Riding<'s> {
             Some(known) => self.moving[known].driver.stage.view.clone(),
             None => self.new_view(&plan),
         };
-        self.shared(&mut view);
+        self.shared(&mut view, Some(&plan));
         let id = plan.id();
         let stimulus = Stimulus::Start { run, plan: Arc::new(plan.clone()), blob: BlobId(id) };
         decide(view.clone(), &stimulus, actor, now)?;
@@ -308,17 +311,25 @@ impl<'s> Riding<'s> {
     }
 
     /// Takes up into the view of a release what others did.
-    fn shared(&self, view: &mut View) {
+    fn shared(&self, view: &mut View, starting: Option<&Plan>) {
         if !self.environments.is_empty() {
             view.environments.clone_from(&self.environments);
         }
         view.freezes.clone_from(&self.rules.freezes);
+        if view.asks_for_order(starting) {
+            let others = self.moving.iter().filter(|one| one.is_under_way());
+            let others = others.map(|one| &one.driver.stage.view);
+            let others = others.filter(|other| other.release_id != view.release_id);
+            // What they see of each other in turn is not asked here.
+            let alone = |other: &View| Arc::new(View { others: Others::default(), ..other.clone() });
+            view.others = Others::new(others.map(alone).collect());
+        }
     }
 
     /// Lets something happen to a release, with everything that others did, and tells the others of it.
     fn tell_release(&mut self, at: usize, happens: impl FnOnce(&mut Driver<'s>)) {
         let mut view = self.moving[at].driver.stage.view.clone();
-        self.shared(&mut view);
+        self.shared(&mut view, None);
         let (now, there) = (self.now, self.commits().count());
         let moving = &mut self.moving[at];
         moving.driver.stage.view = view;
@@ -329,6 +340,7 @@ impl<'s> Riding<'s> {
         let (before, was_under_way) = (moving.driver.told.len(), moving.is_under_way());
         happens(&mut moving.driver);
         let told = moving.driver.told[before..].iter().cloned();
+        let lets_on = moving.driver.told[before..].iter().any(lets_others_on);
         self.told.extend(told.map(|told| Heard { release: Some(at), told }));
         let release = &moving.driver.stage.view.release;
         for candidate in &release.candidates {
@@ -355,6 +367,11 @@ impl<'s> Riding<'s> {
             self.environments = environments;
             let others = self.moving.iter_mut().enumerate().filter(|(other, _)| *other != at);
             others.for_each(|(_, other)| other.wake(now));
+        }
+        if lets_on {
+            let others = self.moving.iter_mut().enumerate().filter(|(other, _)| *other != at);
+            let behind = others.filter(|(_, other)| other.driver.stage.view.asks_for_order(None));
+            behind.for_each(|(_, other)| other.wake(now));
         }
     }
 
@@ -396,6 +413,19 @@ impl<'s> Riding<'s> {
         let (at, actor) = (self.now, actor.clone());
         self.told.push(Heard { release: None, told: Told::Refused { at, actor, what, refusal } });
     }
+}
+
+/// Whether a release that waits for another one may go on after this: that is over with a step, or with its run.
+fn lets_others_on(told: &Told) -> bool {
+    let Told::Event(entry) = told else { return false };
+    let Event::Release(event) = &entry.event else { return false };
+    matches!(
+        event,
+        ReleaseEvent::RunFinished { .. }
+            | ReleaseEvent::StepDone { .. }
+            | ReleaseEvent::StepSkipped { .. }
+            | ReleaseEvent::StepKept { .. }
+    )
 }
 
 impl Moving<'_> {
