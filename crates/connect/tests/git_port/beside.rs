@@ -23,9 +23,11 @@ use crate::history::{found, looking};
 
 const PAGE: &str = "https://github.com/acme/app";
 
+pub(crate) const CLOG_HISTORY: &str = include_str!("beside/clog.history");
+pub(crate) const MADE_HISTORY: &str = include_str!("beside/made.history");
+
 /// A history, and what was recorded of it.
 struct Recorded {
-    name: &'static str,
     history: &'static str,
     by_clog: &'static str,
     by_conventional: &'static str,
@@ -33,16 +35,14 @@ struct Recorded {
 }
 
 const CLOG: Recorded = Recorded {
-    name: "clog",
-    history: include_str!("beside/clog.history"),
+    history: CLOG_HISTORY,
     by_clog: include_str!("beside/clog.by-clog"),
     by_conventional: include_str!("beside/clog.by-conventional-changelog"),
     by_recommended: include_str!("beside/clog.by-recommended-bump"),
 };
 
 const MADE: Recorded = Recorded {
-    name: "made",
-    history: include_str!("beside/made.history"),
+    history: MADE_HISTORY,
     by_clog: include_str!("beside/made.by-clog"),
     by_conventional: include_str!("beside/made.by-conventional-changelog"),
     by_recommended: include_str!("beside/made.by-recommended-bump"),
@@ -58,14 +58,14 @@ struct Difference {
 
 impl Recorded {
     fn repository<'w>(&self, world: &'w World) -> Repo<'w> {
-        let repo = world.home.init_bare(world.path(self.name));
-        repo.feed(&["fast-import", "--quiet"], self.history.as_bytes());
-        repo
+        imported(world, self.history)
     }
 
     async fn check(&self, style: Style, theirs: &str, differences: &[Difference]) {
         let world = World::empty();
-        let ours = whole(&world, &self.repository(&world), style).await;
+        let rules =
+            ChangelogRules { links: Links::to_page(PAGE).unwrap(), ..ChangelogRules::of_style(style) };
+        let ours = whole(&world, &self.repository(&world), &rules).await;
         let (theirs, ours) = (sections(theirs), sections(&ours));
         let mut found = BTreeMap::new();
         for (release, theirs) in &theirs {
@@ -107,22 +107,28 @@ impl Recorded {
     }
 }
 
-fn asked() -> Asked {
+/// A repository with a history.
+pub(crate) fn imported<'w>(world: &'w World, history: &str) -> Repo<'w> {
+    let repo = world.home.init_bare(world.path("imported"));
+    repo.feed(&["fast-import", "--quiet"], history.as_bytes());
+    repo
+}
+
+pub(crate) fn asked() -> Asked {
     Asked::by(VersionFormat::new("vX.Y.Z").unwrap())
 }
 
-async fn whole(world: &World, repo: &Repo<'_>, style: Style) -> String {
+pub(crate) async fn whole(world: &World, repo: &Repo<'_>, rules: &ChangelogRules) -> String {
     let found = found(world, repo).await;
     let mut text = String::new();
     let mut sink = |piece: &str| {
         text.push_str(piece);
         ControlFlow::Continue(())
     };
-    let rules = ChangelogRules { links: Links::to_page(PAGE).unwrap(), ..ChangelogRules::of_style(style) };
     let to = found.head.unwrap();
     let span = Span { to: &to, from: None };
     let engine = looking(&world.home);
-    engine.whole_changelog(&found.repository, span, &asked(), &rules, None, &mut sink).await.unwrap();
+    engine.whole_changelog(&found.repository, span, &asked(), rules, None, &mut sink).await.unwrap();
     text
 }
 

@@ -8,6 +8,7 @@ mod hostile;
 mod http;
 mod merge;
 mod pick;
+mod placed;
 mod push;
 mod remotes;
 mod rivals;
