@@ -295,3 +295,5 @@ mod law_tests;
 mod repository_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workspace_law_tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-type Repo = BTreeMap<String, Vec<u8>>;
+pub(super) type Repo = BTreeMap<String, Vec<u8>>;
 
 /// The answer, as a repository gives it.
 pub(super) fn ask<T>(repo: &Repo, question: impl Fn(&Known) -> Progress<T>) -> T {
@@ -28,7 +28,7 @@ pub(super) fn ask<T>(repo: &Repo, question: impl Fn(&Known) -> Progress<T>) -> T
     panic!("it never has enough");
 }
 
-fn described(declared: &[&str]) -> Vec<VersionFile> {
+pub(super) fn described(declared: &[&str]) -> Vec<VersionFile> {
     let file = |text: &&str| match text.split_once('#') {
         Some((path, key)) => VersionFile::with_key(path, key).unwrap(),
         None => VersionFile::guess(text).unwrap(),
@@ -37,7 +37,7 @@ fn described(declared: &[&str]) -> Vec<VersionFile> {
 }
 
 /// `«1.2.3»` is replaced by the new version, `«1.2→2.0»` as it says.
-fn unmarked(marked: &str, new: &str) -> (String, String) {
+pub(super) fn unmarked(marked: &str, new: &str) -> (String, String) {
     let (mut before, mut after) = (String::new(), String::new());
     for (index, part) in marked.split(['«', '»']).enumerate() {
         let (old, then) = match (index % 2, part.split_once('→')) {
@@ -51,7 +51,7 @@ fn unmarked(marked: &str, new: &str) -> (String, String) {
     (before, after)
 }
 
-fn applied(repo: &Repo, edits: Vec<Edit>) -> Repo {
+pub(super) fn applied(repo: &Repo, edits: Vec<Edit>) -> Repo {
     let mut edited = repo.clone();
     for edit in edits {
         let path = edit.path.as_str();
