@@ -2,7 +2,8 @@
 //! of the same histories: `beside/record-placed.py` says which versions of them, and records it again. Every commit that stands
 //! elsewhere, and every version that is another one, is told here with its reason.
 //!
-//! On the releases of clog, git-cliff, commitizen and commitlint, every difference was of one of these reasons.
+//! On the histories of clog, git-cliff, commitizen and commitlint 6,329 commits stood in the same place as with git-cliff, and 1,881 as
+//! with commitizen; of 358 next versions 335 and 330 were the same. All others were of these reasons, and of those in `rivals.rs`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
