@@ -307,14 +307,8 @@ fn grown(plan: &Plan) -> Option<Bump> {
         return Some(bump);
     }
     let format = VersionFormat::new(&plan.definition.version.format).ok()?;
-    let before = format.parse_text(&version.previous.as_ref()?.text)?.numbers()?;
-    let now = format.parse_text(&version.text)?.numbers()?;
-    let place = before.iter().zip(&now).position(|(before, now)| before != now)?;
-    Some(match place {
-        0 => Bump::Major,
-        1 => Bump::Minor,
-        _ => Bump::Patch,
-    })
+    let before = format.parse_text(&version.previous.as_ref()?.text)?;
+    format.parse_text(&version.text)?.raised_since(&before)
 }
 
 fn at_least(found: u64, most: u64, what: &str) -> Sign {

@@ -128,8 +128,9 @@ impl World {
             used: &seen.used,
             initial: initial.as_ref(),
         };
-        let (today, first) = (self.today_of(definition), definition.version.next.first);
-        let wish = Wish { bump: Bump::Patch, pre: None, today, first };
+        let (first, restart) = (definition.version.next.first, definition.version.next.restart);
+        let today = self.today_of(definition);
+        let wish = Wish { bump: Bump::Patch, pre: None, today, first, restart };
         let Ok(next) = format.next(&known, &wish) else { return Ok(findings) };
         let next = next.to_string();
         let from = Files::WorkingCopy(checkout);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
+use tollgate_core::calendar::Zone;
 use tollgate_core::ids::ObjectId;
 use tollgate_core::version::{FormatGuesser, VersionFormat};
 
@@ -20,7 +21,8 @@ pub struct Guess {
 
 impl World {
     /// Guesses how versions are written: as in the nearest tag before a commit that looks like a version, with pre-releases as
-    /// other tags of the same form have them. `None` when no tag looks like one.
+    /// other tags of the same form have them. Where other tags of the form tell that it is a date, it is one. `None` when no tag looks
+    /// like a version.
     pub async fn guess_format(
         &self,
         repository: &Repository,
@@ -55,9 +57,16 @@ impl World {
             self.source.commits(repository, &query, &mut look).await?;
             nearest = met.or(nearest);
         }
-        let Some((index, format)) = nearest else { return Ok(None) };
+        let names: Vec<&str> = tags.iter().filter(|tag| tag.is_commit).map(|tag| tag.name.as_str()).collect();
+        // Nobody said in which zone days are counted.
+        let today = Zone::utc().date(self.clock.now());
+        let Some((index, format)) = nearest else {
+            let found = VersionFormat::guess_unusual(&names, today);
+            return Ok(found.map(|(format, at)| Guess { format, tag: names[at].to_owned() }));
+        };
         // With pre-releases and build metadata, if there are any.
         let format = format.with_guessed(guessed.iter().map(|(_, format)| format));
-        Ok(Some(Guess { format, tag: tags[*index].name.clone() }))
+        let tag = tags[*index].name.clone();
+        Ok(Some(Guess { format: format.refined(&tag, &names, today), tag }))
     }
 }

@@ -321,12 +321,13 @@ fn next_candidate(
     past: &Past,
 ) -> Result<Version, PlanningError> {
     let by_hand = "choose the version with `--set-version`";
-    let (today, first) = (past.today, definition.version.next.first);
+    let (today, first, restart) =
+        (past.today, definition.version.next.first, definition.version.next.restart);
     match format.respin(version, &past.used, first) {
         Err(VersionError::NoCounter { .. }) if version.pre_release().is_none() => {}
         other => return other.map_err(|error| refused("no-next", error.to_string(), by_hand)),
     }
-    let wish = Wish { bump: Bump::Patch, pre: None, today, first };
+    let wish = Wish { bump: Bump::Patch, pre: None, today, first, restart };
     let mut last = version.clone();
     for _ in 0..TRIES_MAX {
         let known = Known { last: Some(&last), used: &past.used, ..Known::default() };

@@ -204,7 +204,8 @@ fn proposed(
         initial: initial.as_ref(),
         used: &survey.used,
     };
-    let wish = Wish { bump, pre: wanted.pre.clone(), today, first: definition.version.next.first };
+    let (first, restart) = (definition.version.next.first, definition.version.next.restart);
+    let wish = Wish { bump, pre: wanted.pre.clone(), today, first, restart };
     let next = |known: &Known<'_>| {
         format.next(known, &wish).map_err(|error| refused("no-next", error.to_string(), way_out(&error)))
     };
@@ -217,9 +218,9 @@ fn proposed(
     };
     // A series of pre-releases may have promised more than the commits ask for now.
     if let (Some(pre), Some(last)) = (&survey.pre, &survey.last)
-        && next(&Known { pre: None, used: &[], ..known })?.numbers() < version.numbers()
+        && version.is_of_more_than(&next(&Known { pre: None, used: &[], ..known })?)
     {
-        let bump = raised(last, &version);
+        let bump = version.raised_since(last).map_or(said, |bump| bump.to_string());
         let because = with_passed(vec![format!("{pre} was released before")]);
         return Ok(Proposal { version, bump, because });
     }
@@ -259,25 +260,13 @@ fn way_out(error: &VersionError) -> &'static str {
     }
 }
 
-/// How much higher one version of numbers is than another.
-fn raised(last: &Version, next: &Version) -> String {
-    let (last, next) = (last.numbers().unwrap_or_default(), next.numbers().unwrap_or_default());
-    let place = last.iter().zip(&next).position(|(last, next)| last != next);
-    match place {
-        Some(0) => Bump::Major,
-        Some(1) => Bump::Minor,
-        _ => Bump::Patch,
-    }
-    .to_string()
-}
-
 /// How much the version grows where nobody said so at the start.
 fn asked_for(
     format: &VersionFormat,
     definition: &Definition,
     survey: &VersionSurvey,
 ) -> Result<(Bump, String, Vec<String>), PlanningError> {
-    if definition.version.next.bump == BumpSource::Ask && format.numbers() > 0 {
+    if definition.version.next.bump == BumpSource::Ask && format.is_decided() {
         let why = "how much the version grows is for a person to say (`version.bump` is `ask`)".to_owned();
         return Err(refused(
             "which-bump",
@@ -344,7 +333,7 @@ impl Engine {
         service: &ServiceName,
         format: &VersionFormat,
     ) -> Result<Vec<Version>, EngineError> {
-        if !format.has_counter() && !format.has_pre_releases() {
+        if !format.looks_back() {
             return Ok(Vec::new());
         }
         self.taken_versions(service, format).await

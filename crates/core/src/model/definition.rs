@@ -108,6 +108,9 @@ pub struct NextSpec {
     pub zone: Zone,
     /// The number of the first release that has a counter.
     pub first: u64,
+    /// The number that those behind a date start again with, or the last one of four.
+    #[serde(skip_serializing_if = "is_default")]
+    pub restart: u64,
     /// Only commits that touch these paths count; all of them where there are none. A path of the repository, a pattern with
     /// `*` and `**`, or one of them after `!` for what does not count.
     pub paths: Vec<String>,
@@ -152,7 +155,7 @@ pub enum BumpSource {
 impl Default for NextSpec {
     fn default() -> Self {
         let (bump, zone, paths) = (BumpSource::default(), Zone::utc(), Vec::new());
-        Self { bump, zone, first: COUNTER_FIRST, paths, folder: None, labels: None }
+        Self { bump, zone, first: COUNTER_FIRST, restart: 0, paths, folder: None, labels: None }
     }
 }
 

@@ -92,7 +92,7 @@ fn build_metadata(text: &str) -> Option<&'static str> {
 }
 
 /// Two or three numbers with the same sign between them, and what follows.
-fn numbers(text: &str) -> Option<(Vec<&str>, char, &str)> {
+pub(super) fn numbers(text: &str) -> Option<(Vec<&str>, char, &str)> {
     let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let mut end = digits(text);
     let mut numbers = vec![&text[..end]];
@@ -131,7 +131,7 @@ fn calendar(numbers: &[&str], sep: &str) -> Option<String> {
 }
 
 /// What stands in a format for a pre-release that is written like this one.
-fn pre_release(suffix: &str) -> Option<&'static str> {
+pub(super) fn pre_release(suffix: &str) -> Option<&'static str> {
     if suffix.is_empty() {
         return Some("");
     }

@@ -12,17 +12,23 @@
 //! | 0.4.2         | 0.5.0           | 0.5.0    | 0.4.3    |
 //! | 1.4 (`X.Y`)   | 2.0             | 1.5      | 1.5      |
 //! | 0.4 (`X.Y`)   | 0.5             | 0.5      | 0.5      |
+//! | 4 (`X`)       | 5               | 5        | 5        |
+//! | 1.4.2.7 (`W.X.Y.Z`) | 2.0.0.0   | 1.5.0.0  | 1.4.3.0  |
 //!
 //! Before 1.0 nothing is promised, so a breaking change stays below it; a feature is still told apart from a fix.
 //! The step to 1.0 is a promise, and no commit message makes it: a person names that version.
 //!
 //! A pre-release is one of the version that would be next after the last *final* release, and a version of the
-//! calendar is of the day of the cut; see [`VersionFormat::next`].
+//! calendar is of the day of the cut, with numbers beside it by the table of `dated`; see [`VersionFormat::next`].
 
 mod age;
 mod calendar;
+mod checks;
+mod dated;
+mod fields;
 mod format;
 mod guess;
+mod guess_all;
 mod line;
 mod next;
 mod reading;
@@ -74,29 +80,40 @@ enum Scheme {
     Counter(u64),
 }
 
-/// Two or three numbers, by the rules of semantic versioning. The order of the fields is the order of versions.
+/// One to three numbers, by the rules of semantic versioning. The order of the fields is the order of versions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Numbers {
     /// How many numbers the format has.
     places: u8,
     major: u64,
+    /// 0 where there is one.
     minor: u64,
-    /// 0 where there are two.
+    /// 0 where there are fewer.
     patch: u64,
     /// Empty for a final version, which comes after its pre-releases.
     pre: Prerelease,
-    /// Which respin of the same version; nothing for the first.
+    /// Which respin of the same version; nothing for the first, unless it is the last of four numbers.
     counter: Option<u64>,
     build: BuildMetadata,
 }
 
-/// A stretch of the calendar, and which release in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A stretch of the calendar, and which release in it. The order of the fields is the order of versions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Calendar {
+    /// The numbers before the date, where the format has them.
+    before: Places,
     period: Period,
+    /// The numbers behind it.
+    after: Places,
+    /// Empty for a final version, which comes after its pre-releases.
+    pre: Prerelease,
     /// Nothing for the first release of the period, where the format lets the counter out.
     counter: Option<u64>,
+    build: BuildMetadata,
 }
+
+/// `MAJOR`, `MINOR` and `MICRO`, those that a format has.
+type Places = [Option<u64>; 3];
 
 /// How much a change asks of the next version, from the least to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -165,10 +182,12 @@ pub enum VersionError {
         last: Version,
     },
     /// A pre-release is asked for, and the format has none.
-    #[error("the version format `{format}` has no pre-releases: write for example `X.Y.Z[-PRE.N]`")]
+    #[error("the version format `{format}` has no pre-releases: write for example `{example}`")]
     NoPreReleases {
         /// The text of the format.
         format: String,
+        /// One like it that has.
+        example: String,
     },
     /// A pre-release that lies before one that is there.
     #[error("{asked} would go backwards: {there} is there already")]
@@ -179,14 +198,14 @@ pub enum VersionError {
         there: Version,
     },
     /// The version is taken, and the format has no counter for another one.
-    #[error(
-        "{version} is taken, and the version format `{format}` has no counter: add one, as in `{format}[-N]`"
-    )]
+    #[error("{version} is taken, and the version format `{format}` has no counter: {remedy}")]
     NoCounter {
         /// The version that is taken.
         version: Version,
         /// The text of the format.
         format: String,
+        /// What to do about it.
+        remedy: String,
     },
     /// A version of a day that has not come.
     #[error("{version} lies in the future: today is {today}")]
@@ -199,7 +218,7 @@ pub enum VersionError {
 }
 
 impl Version {
-    /// Its numbers from the left, two or three, when it is a version of numbers.
+    /// Its numbers from the left, one to three, when it is a version of numbers.
     pub fn numbers(&self) -> Option<Vec<u64>> {
         let Scheme::Numbers(numbers) = &self.scheme else { return None };
         let all = [numbers.major, numbers.minor, numbers.patch];
@@ -214,10 +233,7 @@ impl Version {
 
     /// What it is a pre-release as, such as `rc.1` in `1.4.0-rc.1`; nothing for a final version.
     pub fn pre_release(&self) -> Option<&str> {
-        match &self.scheme {
-            Scheme::Numbers(numbers) if !numbers.pre.is_empty() => Some(numbers.pre.as_str()),
-            _ => None,
-        }
+        self.scheme.pre().map(Prerelease::as_str)
     }
 
     /// The label of its pre-release, such as `rc` in `1.4.0-rc.1`: what stands before the number.
@@ -230,9 +246,37 @@ impl Version {
     /// The first day of the stretch of the calendar that it names, when it is a version of the calendar.
     pub fn first_day(&self) -> Option<Date> {
         match &self.scheme {
-            Scheme::Calendar(calendar) => calendar.period.first_day(),
+            Scheme::Calendar(calendar) => calendar.first_day(),
             _ => None,
         }
+    }
+
+    /// Whether its numbers or its date are above those of another one, whatever they are pre-releases as.
+    pub fn is_of_more_than(&self, other: &Version) -> bool {
+        self.scheme.bare() > other.scheme.bare()
+    }
+
+    /// How much it grew since another one by the first number that differs; nothing where a date says no such thing.
+    pub fn raised_since(&self, last: &Version) -> Option<Bump> {
+        let place = match (&self.scheme, &last.scheme) {
+            (Scheme::Calendar(next), Scheme::Calendar(last)) if next.is_like(last) => {
+                let differs = |places: &Places, others: &Places| {
+                    places.iter().zip(others).position(|(one, other)| one != other)
+                };
+                let before = differs(&next.before, &last.before);
+                let after = || differs(&next.after, &last.after).filter(|_| next.period == last.period);
+                before.or_else(after)
+            }
+            _ => {
+                let (next, last) = (self.numbers()?, last.numbers()?);
+                next.iter().zip(&last).position(|(next, last)| next != last)
+            }
+        };
+        Some(match place? {
+            0 => Bump::Major,
+            1 => Bump::Minor,
+            _ => Bump::Patch,
+        })
     }
 
     /// Checks that this version comes after `last`.
@@ -244,7 +288,7 @@ impl Version {
     pub fn check_follows(&self, last: &Version) -> Result<(), VersionError> {
         let comparable = match (&self.scheme, &last.scheme) {
             (Scheme::Numbers(a), Scheme::Numbers(b)) => a.places == b.places,
-            (Scheme::Calendar(a), Scheme::Calendar(b)) => a.period.grain() == b.period.grain(),
+            (Scheme::Calendar(a), Scheme::Calendar(b)) => a.is_like(b),
             (Scheme::Counter(_), Scheme::Counter(_)) => true,
             _ => false,
         };
@@ -279,8 +323,21 @@ impl Scheme {
             Scheme::Numbers(numbers) => {
                 Scheme::Numbers(Numbers { build: BuildMetadata::EMPTY, ..numbers.clone() })
             }
-            other => other.clone(),
+            Scheme::Calendar(calendar) => {
+                Scheme::Calendar(Calendar { build: BuildMetadata::EMPTY, ..calendar.clone() })
+            }
+            Scheme::Counter(counter) => Scheme::Counter(*counter),
         }
+    }
+
+    /// What it is a pre-release as.
+    fn pre(&self) -> Option<&Prerelease> {
+        let pre = match self {
+            Scheme::Numbers(numbers) => &numbers.pre,
+            Scheme::Calendar(calendar) => &calendar.pre,
+            Scheme::Counter(_) => return None,
+        };
+        Some(pre).filter(|pre| !pre.is_empty())
     }
 }
 

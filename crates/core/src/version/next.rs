@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use semver::{BuildMetadata, Prerelease};
 
 use super::calendar::Period;
+use super::dated::Dated;
 use super::format::{CounterUse, Kind};
 use super::{Bump, Calendar, NUMBER_MAX, Numbers, Scheme, Version, VersionError, VersionFormat};
 
@@ -29,7 +30,7 @@ pub struct LabelError;
 /// What the next version is asked to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
-    /// How much it grows. Versions of the calendar and counters grow by themselves.
+    /// How much it grows. Dates and counters grow by themselves.
     pub bump: Bump,
     /// Whether it is a pre-release; a final version if not.
     pub pre: Option<PreLabel>,
@@ -37,6 +38,8 @@ pub struct Wish {
     pub today: Date,
     /// The number of the first release that has a counter.
     pub first: u64,
+    /// The number that starts again with when the date of a version moves on, or the numbers before the last one of four.
+    pub restart: u64,
 }
 
 /// What versions there are already.
@@ -60,7 +63,8 @@ impl VersionFormat {
     ///   promise: after 2.0.0-rc.1 comes 2.0.0, also when the breaking change was taken back. A pre-release is the next one
     ///   of that version with its label: `alpha`, `beta` and `rc` follow each other by their letters, and never backwards.
     /// - Of the calendar: today's. The counter tells a second release of the same day (or month, week, year) apart; it is one
-    ///   more than the highest that was ever used, so that skipped ones stay skipped.
+    ///   more than the highest that was ever used, so that skipped ones stay skipped. A single number behind the date counts in the
+    ///   same way; of several, `bump` raises one, and they start again when the date moves on. A series of pre-releases keeps its date.
     /// - A counter: one more than the highest that was ever used.
     ///
     /// # Errors
@@ -69,25 +73,25 @@ impl VersionFormat {
     /// at its limit, [`VersionError::NoPreReleases`], [`VersionError::Backwards`], [`VersionError::NoCounter`].
     pub fn next(&self, known: &Known<'_>, wish: &Wish) -> Result<Version, VersionError> {
         if wish.pre.is_some() && !self.has_pre_releases() {
-            return Err(VersionError::NoPreReleases { format: self.to_string() });
+            let format = self.to_string();
+            let like_it =
+                [format!("{format}[-PRE.N]"), format!("{}[-PRE.N]", format.replacen('N', "MICRO", 1))];
+            let fits = |text: &String| Self::new(text).is_ok();
+            let example = like_it.into_iter().find(fits).unwrap_or_else(|| "X.Y.Z[-PRE.N]".into());
+            return Err(VersionError::NoPreReleases { format, example });
         }
         for last in [known.last, known.pre].into_iter().flatten() {
             self.tag_name(last)?;
         }
-        let scheme = match self.kind {
-            Kind::Numbers { .. } => return self.next_of_numbers(known, wish),
-            Kind::Calendar { grain, counter } => {
-                let period = Period::of(wish.today, grain);
-                let first = match counter {
-                    CounterUse::Always => Some(wish.first),
-                    CounterUse::FromSecond | CounterUse::None => None,
-                };
-                let asked = Calendar { period, counter: first };
-                return self.free(Scheme::Calendar(asked), known, wish.first);
-            }
-            Kind::Counter => Scheme::Counter(wish.first),
+        let base = match self.kind {
+            Kind::Numbers { .. } => self.next_numbers(known, wish)?,
+            Kind::Calendar(dated) => self.next_date(dated, known, wish)?,
+            Kind::Counter => return self.free(Scheme::Counter(wish.first), known, wish.first),
         };
-        self.free(scheme, known, wish.first)
+        match &wish.pre {
+            Some(label) => self.next_pre_release(&base.scheme, label, known),
+            None => Ok(base),
+        }
     }
 
     /// The next version with the same base, for another candidate of a release: the next number of a pre-release, else the next
@@ -99,15 +103,22 @@ impl VersionFormat {
     /// [`VersionError::DoesNotFit`].
     pub fn respin(&self, version: &Version, used: &[Version], first: u64) -> Result<Version, VersionError> {
         self.tag_name(version)?;
-        if let Scheme::Numbers(numbers) = &version.scheme
-            && let Some((label, number)) = counted(&numbers.pre)
-        {
-            let others = used.iter().filter_map(|other| match &other.scheme {
-                Scheme::Numbers(other) if other.is_base_of(numbers) => counted(&other.pre),
-                _ => None,
-            });
+        if let Some((label, number)) = version.scheme.pre().and_then(counted) {
+            let of = version.scheme.bare();
+            let others = used.iter().filter(|other| other.scheme.bare() == of);
+            let others = others.filter_map(|other| other.scheme.pre().and_then(counted));
             let highest = others.filter(|(other, _)| *other == label).map(|(_, number)| number).max();
-            return self.pre_release(numbers, label, highest.unwrap_or(0).max(number));
+            return self.pre_release(&of, label, highest.unwrap_or(0).max(number));
+        }
+        if let (Kind::Calendar(dated), Scheme::Calendar(calendar)) = (self.kind, &version.scheme)
+            && let (Some(at), false) = (dated.lowest(), self.has_counter())
+        {
+            let all = used.iter().chain([version]).filter_map(Version::calendar);
+            let highest = calendar.highest(at, all).into_iter().chain(calendar.after[at]).max().unwrap_or(0);
+            let next = up(highest).ok_or_else(|| self.too_high(&version.scheme))?;
+            let mut next_of_day = calendar.bare();
+            next_of_day.after[at] = Some(next);
+            return self.fitting(Scheme::Calendar(next_of_day), Some(version));
         }
         if !self.has_counter() {
             return Err(self.no_counter(version));
@@ -117,26 +128,72 @@ impl VersionFormat {
         self.free(version.scheme.clone(), &Known { used: &known, ..Known::default() }, first)
     }
 
-    fn next_of_numbers(&self, known: &Known<'_>, wish: &Wish) -> Result<Version, VersionError> {
-        let mut base = match (known.last, known.initial) {
-            (Some(last), _) => self.bumped(last, wish.bump)?,
+    /// The final version of numbers that comes next.
+    fn next_numbers(&self, known: &Known<'_>, wish: &Wish) -> Result<Version, VersionError> {
+        let base = match (known.last, known.initial) {
+            (Some(last), _) => self.bumped(last, wish)?,
             (None, Some(initial)) => initial.clone(),
-            (None, None) => self.first()?,
+            (None, None) => self.first(wish)?,
         };
-        if let Some(Version { scheme: Scheme::Numbers(promised), .. }) = known.pre {
-            let promised = self.fitting(Scheme::Numbers(promised.bare()), known.pre)?;
-            base = base.max(promised);
+        self.promised(base, known)
+    }
+
+    /// The final version of the calendar that comes next.
+    fn next_date(&self, dated: Dated, known: &Known<'_>, wish: &Wish) -> Result<Version, VersionError> {
+        let today = Period::of(wish.today, dated.grain);
+        let last = known.last.and_then(Version::calendar);
+        // A series of pre-releases keeps its date until its final version is there.
+        let series = known.pre.and_then(Version::calendar).map(|pre| pre.period);
+        if !dated.has_numbers() {
+            let counter = (dated.counter == CounterUse::Always).then_some(wish.first);
+            let asked = Calendar { counter, ..Calendar::of(series.unwrap_or(today)) };
+            return self.free(Scheme::Calendar(asked), known, wish.first);
         }
-        let (Some(label), Scheme::Numbers(numbers)) = (&wish.pre, &base.scheme) else { return Ok(base) };
-        let same = |version: &&Version| matches!(&version.scheme, Scheme::Numbers(other) if other.is_base_of(numbers));
-        let there: Vec<&Version> = known.used.iter().chain(known.pre).filter(same).collect();
-        let number = there.iter().filter_map(|version| match &version.scheme {
-            Scheme::Numbers(other) => {
-                counted(&other.pre).filter(|(other, _)| *other == label.0).map(|(_, n)| n)
+        let mut next = match (last, known.initial) {
+            (Some(last), _) => {
+                // The evening before, a release may have been cut as one of the next month.
+                let period = series.unwrap_or(today).max(last.period);
+                let grown = dated.grown(last, wish.bump, period, wish.restart);
+                grown.ok_or_else(|| self.too_high(&Scheme::Calendar(last.clone())))?
             }
-            _ => None,
-        });
-        let asked = self.pre_release(numbers, &label.0, number.max().unwrap_or(0))?;
+            (None, Some(initial)) => return self.promised(initial.clone(), known),
+            (None, None) => dated.first(series.unwrap_or(today), wish.restart),
+        };
+        next.counter = (dated.counter == CounterUse::Always).then_some(wish.first);
+        if !dated.after.contains(&true) {
+            // Only a counter tells two versions of one day apart.
+            let next = self.free(Scheme::Calendar(next), known, wish.first)?;
+            return self.promised(next, known);
+        }
+        if let Some(at) = dated.counted() {
+            let used = known.used.iter().chain(known.last).filter_map(Version::calendar);
+            if let Some(highest) = next.highest(at, used).filter(|highest| Some(*highest) >= next.after[at]) {
+                let above = up(highest).ok_or_else(|| self.too_high(&Scheme::Calendar(next.clone())))?;
+                next.after[at] = Some(above);
+            }
+        }
+        let next = self.fitting(Scheme::Calendar(next), known.last)?;
+        self.promised(next, known)
+    }
+
+    /// This version, or the final one that a series of pre-releases promised, if that is higher.
+    fn promised(&self, base: Version, known: &Known<'_>) -> Result<Version, VersionError> {
+        let Some(pre) = known.pre else { return Ok(base) };
+        Ok(base.max(self.fitting(pre.scheme.bare(), known.pre)?))
+    }
+
+    /// The next pre-release of a final version.
+    fn next_pre_release(
+        &self,
+        of: &Scheme,
+        label: &PreLabel,
+        known: &Known<'_>,
+    ) -> Result<Version, VersionError> {
+        let same = |version: &&Version| version.scheme.bare() == of.bare();
+        let there: Vec<&Version> = known.used.iter().chain(known.pre).filter(same).collect();
+        let numbers = there.iter().filter_map(|version| version.scheme.pre().and_then(counted));
+        let number = numbers.filter(|(other, _)| *other == label.0).map(|(_, number)| number).max();
+        let asked = self.pre_release(of, &label.0, number.unwrap_or(0))?;
         match there.into_iter().max() {
             Some(highest) if *highest > asked => {
                 Err(VersionError::Backwards { asked, there: highest.clone() })
@@ -146,10 +203,10 @@ impl VersionFormat {
     }
 
     /// The pre-release after this number.
-    fn pre_release(&self, of: &Numbers, label: &str, after: u64) -> Result<Version, VersionError> {
-        let number = up(after).ok_or_else(|| self.too_high(&Scheme::Numbers(of.clone())))?;
+    fn pre_release(&self, of: &Scheme, label: &str, after: u64) -> Result<Version, VersionError> {
+        let number = up(after).ok_or_else(|| self.too_high(of))?;
         let pre = Prerelease::new(&format!("{label}.{number}")).unwrap_or_default();
-        self.fitting(Scheme::Numbers(Numbers { pre, ..of.bare() }), None)
+        self.fitting(of.bare().with_pre(pre), None)
     }
 
     /// This version, or where its base is taken the one with the next counter.
@@ -172,7 +229,14 @@ impl VersionFormat {
     }
 
     fn no_counter(&self, version: &Version) -> VersionError {
-        VersionError::NoCounter { version: version.clone(), format: self.to_string() }
+        let format = self.to_string();
+        let candidates = [format!("{format}[-N]"), format.replacen('[', "[.MICRO][", 1)];
+        let found = candidates.into_iter().find(|text| *text != format && Self::new(text).is_ok());
+        let remedy = match found {
+            Some(with_counter) => format!("add one, as in `{with_counter}`"),
+            None => "choose another version".to_owned(),
+        };
+        VersionError::NoCounter { version: version.clone(), format, remedy }
     }
 
     fn too_high(&self, scheme: &Scheme) -> VersionError {
@@ -190,29 +254,46 @@ impl VersionFormat {
     }
 
     /// The version of the very first release.
-    fn first(&self) -> Result<Version, VersionError> {
-        let numbers = Numbers { places: self.numbers() as u8, minor: 1, ..Numbers::default() };
-        self.fitting(Scheme::Numbers(numbers), None)
+    fn first(&self, wish: &Wish) -> Result<Version, VersionError> {
+        let places = self.numbers() as u8;
+        let (major, minor) = if places == 1 { (1, 0) } else { (0, 1) };
+        let counter = self.fourth(wish);
+        self.fitting(Scheme::Numbers(Numbers { places, major, minor, counter, ..Numbers::default() }), None)
+    }
+
+    /// The last one of four numbers, as it starts.
+    fn fourth(&self, wish: &Wish) -> Option<u64> {
+        matches!(self.kind, Kind::Numbers { counter: CounterUse::Always, .. }).then_some(wish.restart)
     }
 
     /// The version after this one, by the table at the top of the module.
-    fn bumped(&self, last: &Version, bump: Bump) -> Result<Version, VersionError> {
+    fn bumped(&self, last: &Version, wish: &Wish) -> Result<Version, VersionError> {
         let Scheme::Numbers(numbers) = &last.scheme else {
             return Err(VersionError::DoesNotFit { version: last.clone(), format: self.to_string() });
         };
         let Numbers { places, major, minor, patch, .. } = *numbers;
-        let bump = if major == 0 { bump.min(Bump::Minor) } else { bump };
+        let bump = if major == 0 { wish.bump.min(Bump::Minor) } else { wish.bump };
         let too_high = || VersionError::TooHigh { last: last.clone() };
         let next = |number: u64| up(number).ok_or_else(too_high);
         let (major, minor, patch) = match (bump, places) {
-            (Bump::Major, _) => (next(major)?, 0, 0),
+            (_, 1) | (Bump::Major, _) => (next(major)?, 0, 0),
             (Bump::Minor, _) | (Bump::Patch, 2) => (major, next(minor)?, 0),
             (Bump::Patch, _) => (major, minor, next(patch)?),
         };
+        let counter = self.fourth(wish);
         self.fitting(
-            Scheme::Numbers(Numbers { places, major, minor, patch, ..Numbers::default() }),
+            Scheme::Numbers(Numbers { places, major, minor, patch, counter, ..Numbers::default() }),
             Some(last),
         )
+    }
+}
+
+impl Version {
+    pub(super) fn calendar(&self) -> Option<&Calendar> {
+        match &self.scheme {
+            Scheme::Calendar(calendar) => Some(calendar),
+            _ => None,
+        }
     }
 }
 
@@ -228,20 +309,36 @@ impl Numbers {
     fn bare(&self) -> Self {
         Self { pre: Prerelease::EMPTY, counter: None, build: BuildMetadata::EMPTY, ..self.clone() }
     }
-
-    fn is_base_of(&self, other: &Self) -> bool {
-        self.bare() == other.bare()
-    }
 }
 
 impl Scheme {
+    /// The final version of the same numbers and date.
+    pub(super) fn bare(&self) -> Self {
+        match self {
+            Scheme::Numbers(numbers) => Scheme::Numbers(numbers.bare()),
+            Scheme::Calendar(calendar) => Scheme::Calendar(calendar.bare()),
+            Scheme::Counter(counter) => Scheme::Counter(*counter),
+        }
+    }
+
+    fn with_pre(self, pre: Prerelease) -> Self {
+        match self {
+            Scheme::Numbers(numbers) => Scheme::Numbers(Numbers { pre, ..numbers }),
+            Scheme::Calendar(calendar) => Scheme::Calendar(Calendar { pre, ..calendar }),
+            counter => counter,
+        }
+    }
+
     /// The version without what counts releases of it.
     fn base(&self) -> Self {
         match self {
             Scheme::Numbers(numbers) => {
                 Scheme::Numbers(Numbers { counter: None, build: BuildMetadata::EMPTY, ..numbers.clone() })
             }
-            Scheme::Calendar(calendar) => Scheme::Calendar(Calendar { counter: None, ..*calendar }),
+            Scheme::Calendar(calendar) => {
+                let build = BuildMetadata::EMPTY;
+                Scheme::Calendar(Calendar { counter: None, build, ..calendar.clone() })
+            }
             Scheme::Counter(_) => Scheme::Counter(0),
         }
     }
@@ -269,7 +366,8 @@ fn counted(pre: &Prerelease) -> Option<(&str, u64)> {
     Some((label, super::reading::number(number)?))
 }
 
-fn up(number: u64) -> Option<u64> {
+/// The number after this one, if there may be one.
+pub(super) fn up(number: u64) -> Option<u64> {
     (number < NUMBER_MAX).then(|| number + 1)
 }
 

@@ -3,7 +3,8 @@
 use semver::{BuildMetadata, Prerelease};
 
 use super::calendar::{Part, Period};
-use super::format::{Field, Kind, Piece, VersionFormat};
+use super::fields::{Field, Piece};
+use super::format::{Kind, VersionFormat};
 use super::{Calendar, NUMBER_MAX, Numbers, Scheme, TAG_MAX_BYTES, Version, VersionError};
 
 /// Why a text is no version of a format.
@@ -19,6 +20,8 @@ pub enum Unfit {
 #[derive(Debug, Clone, Copy, Default)]
 struct Found<'a> {
     numbers: [u64; 3],
+    /// Those beside a date.
+    words: [u64; 3],
     year: i16,
     month: i8,
     week: i8,
@@ -98,29 +101,43 @@ impl VersionFormat {
         Some(match self.kind {
             Kind::Numbers { places, .. } => {
                 let [major, minor, patch] = found.numbers;
-                let pre = match (found.label, found.pre_number, found.pre) {
-                    (Some(label), Some(number), _) => pre_release(&format!("{label}.{number}"))?,
-                    (_, _, Some(text)) => pre_release(text)?,
-                    _ => Prerelease::EMPTY,
-                };
-                let build = BuildMetadata::new(found.build.unwrap_or_default()).ok()?;
-                let counter = found.counter;
+                let (pre, build, counter) = (found.pre_release()?, found.build_metadata()?, found.counter);
                 Scheme::Numbers(Numbers { places, major, minor, patch, pre, counter, build })
             }
-            Kind::Calendar { grain, .. } => {
-                let part = match grain {
+            Kind::Calendar(dated) => {
+                let part = match dated.grain {
                     super::calendar::Grain::Year => Part::All,
                     super::calendar::Grain::Month => Part::Month(found.month),
                     super::calendar::Grain::Week => Part::Week(found.week),
                     super::calendar::Grain::Day => Part::Day { month: found.month, day: found.day },
                 };
+                let numbers =
+                    |there: [bool; 3]| std::array::from_fn(|at| there[at].then_some(found.words[at]));
                 Scheme::Calendar(Calendar {
+                    before: numbers(dated.before),
                     period: Period { year: found.year, part },
+                    after: numbers(dated.after),
+                    pre: found.pre_release()?,
                     counter: found.counter,
+                    build: found.build_metadata()?,
                 })
             }
             Kind::Counter => Scheme::Counter(found.counter?),
         })
+    }
+}
+
+impl Found<'_> {
+    fn pre_release(&self) -> Option<Prerelease> {
+        match (self.label, self.pre_number, self.pre) {
+            (Some(label), Some(number), _) => pre_release(&format!("{label}.{number}")),
+            (_, _, Some(text)) => pre_release(text),
+            _ => Some(Prerelease::EMPTY),
+        }
+    }
+
+    fn build_metadata(&self) -> Option<BuildMetadata> {
+        BuildMetadata::new(self.build.unwrap_or_default()).ok()
     }
 }
 
@@ -176,7 +193,10 @@ fn taken<'a>(piece: &Piece, rest: &'a str, mut found: Found<'a>) -> Option<(Foun
         Field::Y => found.numbers[1] = number(text)?,
         Field::Z => found.numbers[2] = number(text)?,
         Field::FullYear => found.year = number(text).filter(|year| *year >= 1000)?.try_into().ok()?,
-        Field::ShortYear { .. } => {
+        Field::Number(place) => found.words[place.index()] = number(text)?,
+        // A format has it only while it is read.
+        Field::W => return None,
+        Field::ShortYear { .. } | Field::TwoDigitYear => {
             let year = text.parse::<i16>().ok().filter(|year| *year <= 999)?;
             found.year = 2000 + year;
         }
@@ -201,9 +221,8 @@ pub(super) fn printed(pieces: &[Piece], scheme: &Scheme) -> Option<String> {
             Piece::Text(fixed) => text.push_str(fixed),
             Piece::Field(field) => text.push_str(&written(*field, scheme)?),
             Piece::Maybe(inner) => {
-                // The third number is left out when it is 0; everything else that is optional is there or not.
-                let zero = inner.contains(&Piece::Field(Field::Z)) && !is_patched(scheme);
-                if let Some(part) = printed(inner, scheme).filter(|_| !zero) {
+                // A last number is left out when it is 0; everything else that is optional is there or not.
+                if let Some(part) = printed(inner, scheme).filter(|_| !is_zero(inner, scheme)) {
                     text.push_str(&part);
                 }
             }
@@ -212,8 +231,15 @@ pub(super) fn printed(pieces: &[Piece], scheme: &Scheme) -> Option<String> {
     Some(text)
 }
 
-fn is_patched(scheme: &Scheme) -> bool {
-    matches!(scheme, Scheme::Numbers(numbers) if numbers.patch > 0)
+/// Whether what is in brackets is a number of the version, and 0.
+fn is_zero(inner: &[Piece], scheme: &Scheme) -> bool {
+    inner.iter().any(|piece| match (piece, scheme) {
+        (Piece::Field(Field::Z), Scheme::Numbers(numbers)) => numbers.patch == 0,
+        (Piece::Field(Field::Number(place)), Scheme::Calendar(calendar)) => {
+            calendar.number(*place) == Some(0)
+        }
+        _ => false,
+    })
 }
 
 /// A field as it is written; nothing when the version has none.
@@ -228,22 +254,30 @@ fn written(field: Field, scheme: &Scheme) -> Option<String> {
 }
 
 fn written_number(field: Field, numbers: &Numbers) -> Option<String> {
-    let (label, number) = match numbers.pre.as_str().rsplit_once('.') {
-        Some((label, number)) => (Some(label), Some(number)),
-        None => (None, None),
-    };
-    let number_at_most = |number: u64| (number <= NUMBER_MAX).then(|| number.to_string());
     match field {
-        Field::X => number_at_most(numbers.major),
-        Field::Y => number_at_most(numbers.minor),
-        Field::Z => number_at_most(numbers.patch).filter(|_| numbers.places == 3),
-        Field::Counter => number_at_most(numbers.counter?),
+        Field::X => limited(numbers.major),
+        Field::Y => limited(numbers.minor).filter(|_| numbers.places > 1),
+        Field::Z => limited(numbers.patch).filter(|_| numbers.places > 2),
+        Field::Counter => limited(numbers.counter?),
+        _ => written_behind(field, &numbers.pre, &numbers.build),
+    }
+}
+
+fn limited(number: u64) -> Option<String> {
+    (number <= NUMBER_MAX).then(|| number.to_string())
+}
+
+/// What stands behind numbers or a date.
+fn written_behind(field: Field, pre: &Prerelease, build: &BuildMetadata) -> Option<String> {
+    let counted = pre.as_str().rsplit_once('.');
+    match field {
         Field::Label => {
+            let label = counted.map(|(label, _)| label);
             label.filter(|label| label.bytes().all(|b| b.is_ascii_alphabetic())).map(ToOwned::to_owned)
         }
-        Field::PreNumber => number.map(ToOwned::to_owned),
-        Field::Pre => Some(numbers.pre.to_string()).filter(|text| !text.is_empty()),
-        Field::Build => Some(numbers.build.to_string()).filter(|text| !text.is_empty()),
+        Field::PreNumber => counted.map(|(_, number)| number.to_owned()),
+        Field::Pre => Some(pre.to_string()).filter(|text| !text.is_empty()),
+        Field::Build => Some(build.to_string()).filter(|text| !text.is_empty()),
         _ => None,
     }
 }
@@ -259,17 +293,20 @@ fn written_date(field: Field, calendar: &Calendar) -> Option<String> {
     let two = |number: Option<i8>, padded: bool| {
         number.map(|number| if padded { format!("{number:02}") } else { number.to_string() })
     };
+    let short = |most: i16| year.checked_sub(2000).filter(|short| (0..=most).contains(short));
     match field {
         Field::FullYear => (1000..=9999).contains(&year).then(|| year.to_string()),
         Field::ShortYear { padded } => {
-            let short = year.checked_sub(2000).filter(|short| (0..=999).contains(short))?;
+            let short = short(999)?;
             Some(if padded { format!("{short:02}") } else { short.to_string() })
         }
+        Field::TwoDigitYear => Some(format!("{:02}", short(99)?)),
         Field::Month { padded } => two(month, padded),
         Field::Week { padded } => two(week, padded),
         Field::Day { padded } => two(day, padded),
-        Field::Counter => calendar.counter.filter(|n| *n <= NUMBER_MAX).map(|n| n.to_string()),
-        _ => None,
+        Field::Number(place) => limited(calendar.number(place)?),
+        Field::Counter => limited(calendar.counter?),
+        _ => written_behind(field, &calendar.pre, &calendar.build),
     }
 }
 

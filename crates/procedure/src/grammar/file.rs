@@ -142,7 +142,7 @@ static COUNTER: Mapping = mapping(
     "counter",
     "`counter`",
     "How releases of the same day are counted.",
-    &[key("first", Shape::Integer(0, MANY), "The number of the first release that has one; 1 if not given.")
+    &[key("first", Shape::Integer(0, MANY), "The number of the first release that has one, 1 if not given; where numbers stand behind a date, what the first of them starts again with, 0 if not given.")
         .required()],
 );
 

@@ -82,7 +82,8 @@ impl Scope {
             _ if self.pull => false,
             "notes" => declared.changelog,
             "risk" | "reasons" => !declared.risk_levels.is_empty(),
-            "major" | "minor" => declared.version_parts > 1,
+            "major" => declared.version_parts > 0,
+            "minor" => declared.version_parts > 1,
             "patch" => declared.version_parts > 2,
             _ => true,
         });

@@ -8,6 +8,7 @@ use tollgate_core::model::{
     BumpSource, Departs, FactAsk, FactRead, FactSpec, GRACE, HeadsUp, HeadsUpMail, Late, Overlap, Procedure,
     Recipient, Template, Train, Trains, Who,
 };
+use tollgate_core::version::VersionFormat;
 
 use super::Lower;
 use super::scope::Scope;
@@ -94,7 +95,9 @@ impl Lower<'_> {
     }
 
     fn train(&mut self, node: &Node, at: Span, runs: ProcedureName, service: &Service) -> Option<Train> {
-        if service.version.next.bump == BumpSource::Ask && self.declared.version_parts > 0 {
+        if service.version.next.bump == BumpSource::Ask
+            && self.declared.format.as_ref().is_none_or(VersionFormat::is_decided)
+        {
             let message = "nobody is there to say how much the version grows, and `version.bump` is `ask`";
             let hint = "let the commits say it (`bump: commits`), or let a person start the releases";
             self.report.error(Code::KeyConflict, at, message).hint(hint);

@@ -18,7 +18,7 @@ impl Lower<'_> {
         let mut next = NextSpec::default();
         if let Some(bump) = node.get("bump").filter(|bump| bump.text() == Some("ask")) {
             next.bump = BumpSource::Ask;
-            if format.is_some_and(|format| format.numbers() == 0) {
+            if format.is_some_and(|format| !format.is_decided()) {
                 let message = "a version of this form grows by itself: there is nothing to ask";
                 self.report.error(Code::BadValue, bump.span, message).hint("remove `bump`");
             }
@@ -48,8 +48,12 @@ impl Lower<'_> {
         if let Some(counter) = node.get("counter")
             && let Some(first) = self.count_of(counter, "first")
         {
-            next.first = first.into();
-            if format.is_some_and(|format| !format.has_counter()) {
+            let counts = format.is_none_or(VersionFormat::has_counter);
+            if format.is_some_and(VersionFormat::restarts) {
+                next.restart = first.into();
+            } else if counts {
+                next.first = first.into();
+            } else {
                 let message = "the format has no `N`, so nothing is counted";
                 self.report.error(Code::BadVersion, counter.span, message).hint("add it, as in `[-N]`");
             }
@@ -154,6 +158,9 @@ impl Lower<'_> {
             return Some(within);
         }
         let message = match numbers {
+            0 if self.declared.format.as_ref().is_some_and(VersionFormat::is_calendar) => {
+                "versions of the calendar have no lines: their date moves on by itself".to_owned()
+            }
             0 => "versions of this form have no lines: they have no numbers to keep".to_owned(),
             _ => format!("with `{within}` fixed, nothing of a version would be left to grow"),
         };

@@ -6,12 +6,12 @@ fn label(text: &str) -> PreLabel {
     text.parse().unwrap()
 }
 
-fn wish(bump: Bump, pre: &str) -> Wish {
-    Wish { bump, pre: (!pre.is_empty()).then(|| label(pre)), today: TODAY, first: COUNTER_FIRST }
+pub(super) fn wish(bump: Bump, pre: &str) -> Wish {
+    Wish { bump, pre: (!pre.is_empty()).then(|| label(pre)), today: TODAY, first: COUNTER_FIRST, restart: 0 }
 }
 
 /// The next version of a format after a last one, the tags being names.
-fn next_of(format: &VersionFormat, last: &str, pre: &str, tags: &[&str], wish: &Wish) -> String {
+pub(super) fn next_of(format: &VersionFormat, last: &str, pre: &str, tags: &[&str], wish: &Wish) -> String {
     let read = |name: &str| format.parse_tag(name).unwrap_or_else(|| panic!("{name}"));
     let used: Vec<Version> = tags.iter().map(|name| read(name)).collect();
     let last = (!last.is_empty()).then(|| read(last));
@@ -185,6 +185,6 @@ fn a_respin_takes_the_next_free_counter() {
         "X.Y.Z[-PRE.N]",
         "1.9.0",
         &[],
-        "1.9.0 is taken, and the version format `X.Y.Z[-PRE.N]` has no counter: add one, as in `X.Y.Z[-PRE.N][-N]`",
+        "1.9.0 is taken, and the version format `X.Y.Z[-PRE.N]` has no counter: choose another version",
     );
 }
