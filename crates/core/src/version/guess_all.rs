@@ -5,6 +5,10 @@ use jiff::civil::Date;
 use super::guess::{numbers, pre_release};
 use super::{TAG_MAX_BYTES, VersionFormat};
 
+/// What three numbers can be, if they are a date and more.
+const MONTHS_FIRST: [&str; 6] =
+    ["YYYY.MM.DD", "YYYY.0M.0D", "YYYY.MM.MICRO", "YYYY.0M.MICRO", "YYYY.MINOR.MICRO", "YY.0M.MICRO"];
+
 /// The form of a name, by what can be seen of it.
 #[derive(Debug, PartialEq, Eq)]
 struct Form<'a> {
@@ -13,6 +17,8 @@ struct Form<'a> {
     /// Two or three; a fourth number is a part of the suffix.
     numbers: usize,
     suffix: &'a str,
+    /// How many digits the first number has.
+    first_digits: usize,
 }
 
 impl<'a> Form<'a> {
@@ -23,7 +29,8 @@ impl<'a> Form<'a> {
         let start = name.find(|c: char| c.is_ascii_digit())?;
         let (prefix, rest) = name.split_at(start);
         let (numbers, separator, suffix) = numbers(rest)?;
-        Some(Self { prefix, separator, numbers: numbers.len(), suffix })
+        let first_digits = numbers.first()?.len();
+        Some(Self { prefix, separator, numbers: numbers.len(), suffix, first_digits })
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -46,7 +53,9 @@ impl<'a> Form<'a> {
             let body = body.replace('.', &self.separator.to_string());
             VersionFormat::new(&format!("{prefix}{body}{}{build}", pre.unwrap_or_default())).ok()
         };
-        bodies.iter().filter_map(of).collect()
+        // Years before 2010 are numbers here.
+        let short = like_it.iter().all(|form| form.first_digits == 2);
+        bodies.iter().filter(|body| short || !body.starts_with("YY.")).filter_map(of).collect()
     }
 }
 
@@ -63,16 +72,11 @@ impl VersionFormat {
         if fits_all(&self, &like_it, today) {
             return self;
         }
-        let bodies: &[&str] = match form.numbers {
-            2 => &["YYYY.0M[.N]", "YYYY.MM[.N]", "YYYY.0M[.MICRO]", "YYYY.MM[.MICRO]", "YY.0M[.MICRO]"],
-            _ => &[
-                "YYYY.0M.0D",
-                "YYYY.MM.DD",
-                "YYYY.0M.MICRO",
-                "YYYY.MM.MICRO",
-                "YYYY.MINOR.MICRO",
-                "YY.0M.MICRO",
-            ],
+        // Where nothing tells, months have two digits beside a dash, and only there.
+        let bodies: &[&str] = match (form.numbers, form.separator) {
+            (2, _) => &["YYYY.MM[.N]", "YYYY.0M[.N]", "YYYY.MM[.MICRO]", "YYYY.0M[.MICRO]", "YY.0M[.MICRO]"],
+            (_, '-') => &["YYYY.0M.0D", "YYYY.MM.DD", "YYYY.0M.MICRO", "YYYY.MM.MICRO", "YYYY.MINOR.MICRO"],
+            _ => &MONTHS_FIRST,
         };
         let forms: Vec<Form<'_>> = like_it.iter().filter_map(|name| Form::of(name)).collect();
         let found = form.formats(bodies, &forms).into_iter().find(|format| fits_all(format, &like_it, today));
@@ -127,8 +131,10 @@ mod tests {
         check(&["1.2.3", "1.10.0", "24.4.1"], "X.Y.Z");
         check(&["v24.10.1", "v24.4.0"], "vX.Y.Z");
         check(&["2026-11-04", "2026-11-05-1", "2026-11-05"], "YYYY-0M-0D[-N]");
-        check(&["2026.10.0", "2026.11.1"], "YYYY.MM.DD[-N]");
+        check(&["2026.10.1", "2026.11.1"], "YYYY.MM.DD[-N]");
+        check(&["2026.10.0", "2026.11.1"], "YYYY.MM.MICRO");
         check(&["2026.10.3", "2026.11.0"], "YYYY.MM.N");
+        check(&["2026-11-04-rc.1", "2026-11-04", "2026-11-05"], "YYYY-0M-0D[-PRE.N]");
         check(&["2026.11.3", "v1.2.3"], "vX.Y.Z");
         // And so it does where none fits all.
         check(&["2016-03-15-garbage", "2017-12-1", "2026-11-05"], "YYYY-0M-0D[-N]");

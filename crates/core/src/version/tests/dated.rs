@@ -105,7 +105,7 @@ fn mistakes_come_with_their_remedy() {
         ("YY[.MINOR].MICRO", Optional),
         ("[MAJOR.]YY.0M", Optional),
         ("YY.0M[.MICRO][.N]", Ambiguous),
-        ("YYYY.0M.0DMICRO", Quote(to("DMICRO"))),
+        ("YYYY.0M.0DMICRO", Quote(to("0DMICRO"))),
         ("YYYY-0M-0D-PRE.N", Optional),
     ];
     for (text, fault) in cases {
