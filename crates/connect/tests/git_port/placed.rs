@@ -110,7 +110,7 @@ impl Placed {
             let survey = engine.versions(&found.repository, &tags[at].commit, &asked).await.unwrap();
             let known = Known { last: survey.last.as_ref(), ..Known::default() };
             let next = survey.advice.bump.map_or("none".to_owned(), |bump| {
-                let wish = Wish { bump, pre: None, today: date(2026, 1, 1), first: 1 };
+                let wish = Wish { bump, pre: None, today: date(2026, 1, 1), first: 1, restart: 0 };
                 format.tag_name(&format.next(&known, &wish).unwrap()).unwrap()
             });
             placed.next.insert(tags[at].name.clone(), next);

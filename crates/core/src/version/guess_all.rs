@@ -53,7 +53,7 @@ impl<'a> Form<'a> {
             let body = body.replace('.', &self.separator.to_string());
             VersionFormat::new(&format!("{prefix}{body}{}{build}", pre.unwrap_or_default())).ok()
         };
-        // Years before 2010 are numbers here.
+        // What has one digit is no year here.
         let short = like_it.iter().all(|form| form.first_digits == 2);
         bodies.iter().filter(|body| short || !body.starts_with("YY.")).filter_map(of).collect()
     }
