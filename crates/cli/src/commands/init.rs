@@ -71,6 +71,7 @@ impl Template {
                 ),
                 ("scenarios/a-respin.yaml", template!("generic/scenarios/a-respin.yaml")),
                 ("scenarios/good-day.yaml", template!("generic/scenarios/good-day.yaml")),
+                ("scenarios/not-there-in-time.yaml", template!("generic/scenarios/not-there-in-time.yaml")),
                 (
                     "scenarios/the-night-the-clocks-change.yaml",
                     template!("generic/scenarios/the-night-the-clocks-change.yaml"),
@@ -91,6 +92,7 @@ impl Template {
                     "scenarios/a-step-of-the-plan-fails.yaml",
                     template!("testpilot/scenarios/a-step-of-the-plan-fails.yaml"),
                 ),
+                ("scenarios/announce.yaml", template!("testpilot/scenarios/announce.yaml")),
                 (
                     "scenarios/cut-before-midnight.yaml",
                     template!("testpilot/scenarios/cut-before-midnight.yaml"),
@@ -139,8 +141,16 @@ impl Template {
                     template!("server-syncstorage/scenarios/nobody-may-approve.yaml"),
                 ),
                 (
+                    "scenarios/not-there-in-time.yaml",
+                    template!("server-syncstorage/scenarios/not-there-in-time.yaml"),
+                ),
+                (
                     "scenarios/something-else-goes-wrong.yaml",
                     template!("server-syncstorage/scenarios/something-else-goes-wrong.yaml"),
+                ),
+                (
+                    "scenarios/the-night-the-clocks-change.yaml",
+                    template!("server-syncstorage/scenarios/the-night-the-clocks-change.yaml"),
                 ),
                 (
                     "scenarios/the-load-test-fails.yaml",
@@ -160,6 +170,10 @@ impl Template {
                     template!("pulumi-service/scenarios/not-a-clean-merge.yaml"),
                 ),
                 (
+                    "scenarios/not-there-in-time.yaml",
+                    template!("pulumi-service/scenarios/not-there-in-time.yaml"),
+                ),
+                (
                     "scenarios/the-night-the-clocks-change.yaml",
                     template!("pulumi-service/scenarios/the-night-the-clocks-change.yaml"),
                 ),
@@ -169,6 +183,10 @@ impl Template {
                 ),
             ],
             Self::ThreeEnvironments => &[
+                (
+                    "scenarios/a-branch-without-migrations.yaml",
+                    template!("three-environments/scenarios/a-branch-without-migrations.yaml"),
+                ),
                 (
                     "scenarios/a-freeze-on-wednesday.yaml",
                     template!("three-environments/scenarios/a-freeze-on-wednesday.yaml"),
@@ -183,6 +201,7 @@ impl Template {
                     template!("three-environments/scenarios/a-window-missed.yaml"),
                 ),
                 ("scenarios/good-week.yaml", template!("three-environments/scenarios/good-week.yaml")),
+                ("scenarios/try-a-branch.yaml", template!("three-environments/scenarios/try-a-branch.yaml")),
                 ("scenarios/two-sundays.yaml", template!("three-environments/scenarios/two-sundays.yaml")),
                 (
                     "scenarios/who-may-approve-is-not-there.yaml",
