@@ -2,6 +2,7 @@
 //!
 //! A run is pinned to its plan: what `plan` shows, what `start` stores and what the run carries out are one value.
 
+mod again;
 mod order;
 mod respin;
 mod rollback;

@@ -288,7 +288,8 @@ fn unanswered(pull: &Labelled, why: &str) -> PlanningError {
     refused("no-labels", why, hint)
 }
 
-fn unlabelled(unsaid: &Unsaid, rules: &LabelRules) -> PlanningError {
+/// That people have to say how much the version grows.
+pub(crate) fn unlabelled(unsaid: &Unsaid, rules: &LabelRules) -> PlanningError {
     let Unsaid(pulls) = unsaid;
     let named: Vec<String> =
         pulls.iter().take(SHOWN).map(|pull| format!("{} ({})", pull.number, pull.title)).collect();

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use tollgate_core::ids::{EnvironmentName, ObjectId, PersonName, ProcedureName, ServiceName};
 use tollgate_core::model::{Definition, Policy, Procedure, StepKind};
 use tollgate_core::plan::{
-    Body, Cut, EACH_MAX, Items, PROMOTION, Plan, PlanError, PlannedChange, PlannedVersion, TargetGround,
-    list, unfold, unfold_promotion,
+    Body, Cut, EACH_MAX, Items, Plan, PlanError, PlannedChange, PlannedVersion, TargetGround, list, unfold,
 };
 use tollgate_core::state::ReleaseState;
 use tollgate_core::version::VersionFormat;
@@ -294,19 +293,7 @@ impl Engine {
         let run = release.newest().and_then(|newest| release.cut_of(newest.number));
         let run = run.ok_or_else(|| EngineError::Damaged("a release without a run".into()))?;
         let cut = self.plan_blob(&run.plan).await?;
-        let components = cut.definition.components.keys().cloned().collect();
-        let items = Items { changes: &cut.changes, changes_total: cut.changes_total, components };
-        let steps = unfold_promotion(environment, policy, &items)?;
-        let procedure = PROMOTION.parse().map_err(PlanError::Id)?;
-        Ok(Plan {
-            procedure,
-            policy: policy.clone(),
-            steps,
-            cut: Cut::default(),
-            respin: None,
-            rollback: None,
-            ..(*cut).clone()
-        })
+        Ok(cut.promotion(policy, environment)?)
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use tollgate_core::act::Outcome;
 use tollgate_core::candidate::Candidate;
-use tollgate_core::commits::{Change, CommitText, advise_bump, without_taken_back};
+use tollgate_core::commits::{BumpAdvice, Change, CommitText, advise_bump, without_taken_back};
 use tollgate_core::event::StepResult;
 use tollgate_core::forward::scenario::{Commit, Scenario};
 use tollgate_core::forward::script::{self as scripted, Replan};
@@ -17,10 +17,12 @@ use tollgate_core::plan::{
     Body, EACH_MAX, Measured, Plan, PlannedChange, PlannedStep, PlannedVersion, PreviousVersion, Respin,
     kept_steps, list,
 };
+use tollgate_core::pulls::{Labelled, PullNumber, advise_by_labels, counted, title};
 use tollgate_core::state::{Run, StepStatus};
 use tollgate_core::version::{Version, VersionFormat};
 use tollgate_core::view::{Refusal, View};
 
+use crate::labelling::unlabelled;
 use crate::looking::{Asked, VersionSurvey};
 use crate::planning::{Content, Origin, PlanningError, assemble, format_of, planned_version, who_wrote};
 use crate::respin::{Before, Past, made, version_of_next};
@@ -335,6 +337,7 @@ fn survey(
     let counted = commits.iter().filter(|(_, commit)| commit.counts(&definition.version.next.paths));
     let all: Vec<Change> = counted.flat_map(read).collect();
     let (changes, taken_back) = without_taken_back(all);
+    let labelled = by_labels(definition, commits, &changes)?;
     Ok(VersionSurvey {
         previous,
         used: last.iter().cloned().collect(),
@@ -342,8 +345,8 @@ fn survey(
         pre: None,
         at_pre: false,
         commits: commits.len(),
-        advice: advise_bump(&changes, &definition.commits),
-        labelled: false,
+        labelled: labelled.is_some(),
+        advice: labelled.unwrap_or_else(|| advise_bump(&changes, &definition.commits)),
         changes,
         taken_back,
         // What a change file would ask for, its commit asks for here.
@@ -352,6 +355,30 @@ fn survey(
         lost: Vec::new(),
         tags: Vec::new(),
     })
+}
+
+/// What the labels of pull requests ask for, where they decide, and the scenario says some.
+fn by_labels(
+    definition: &Definition,
+    commits: &[(ObjectId, Commit)],
+    changes: &[Change],
+) -> Result<Option<BumpAdvice>, PlanningError> {
+    let Some(rules) = definition.version.next.label_rules() else { return Ok(None) };
+    // The oldest one came by #1.
+    let came = commits.iter().rev().filter_map(|(id, commit)| Some((id, commit, commit.labels.as_ref()?)));
+    let came = came.enumerate().filter_map(|(number, (id, commit, labels))| {
+        let number = PullNumber::new(&(number + 1).to_string())?;
+        let labels = labels.clone();
+        Some((id.clone(), Labelled { number, title: title(&commit.message), labels }))
+    });
+    let (ids, pulls): (Vec<ObjectId>, Vec<Labelled>) = came.unzip();
+    if pulls.is_empty() {
+        return Ok(None);
+    }
+    let by = ids.into_iter().zip(pulls.iter().map(|pull| pull.number)).collect();
+    let counted = counted(changes, &BTreeSet::new(), &by);
+    let advice = advise_by_labels(&counted, &pulls, rules, &definition.commits);
+    advice.map(Some).map_err(|unsaid| unlabelled(&unsaid, rules))
 }
 
 fn version(format: &VersionFormat, text: &str) -> Result<Version, PlanningError> {

@@ -10,9 +10,7 @@ use tollgate_core::decide::{decide, release_environment};
 use tollgate_core::explain::{Holding, explain};
 use tollgate_core::ids::{CandidateNumber, EnvironmentName, ObjectId, ReleaseId, RunId, ServiceName};
 use tollgate_core::model::Policy;
-use tollgate_core::plan::{
-    Cut, GoneCommits, Items, Plan, PlanError, PlannedChange, ROLLBACK, Rollback, list, unfold_rollback,
-};
+use tollgate_core::plan::{GoneCommits, Plan, PlannedChange, Rollback, list};
 use tollgate_core::state::{EnvironmentState, ReleaseState};
 use tollgate_core::view::{Refusal, Stimulus};
 
@@ -62,8 +60,6 @@ impl Engine {
             return Err(Refusal::new("not-sealed", why).into());
         };
         let cut = self.plan_blob(&run.plan).await?;
-        let components = cut.definition.components.keys().cloned().collect();
-        let items = Items { changes: &cut.changes, changes_total: cut.changes_total, components };
         let rollback = Rollback {
             environment: environment.clone(),
             candidate,
@@ -72,16 +68,7 @@ impl Engine {
             why: back.why.clone(),
             gone: self.gone(service, &cut, policy, &state, &found.commit).await,
         };
-        let plan = Plan {
-            procedure: ROLLBACK.parse().map_err(PlanError::Id)?,
-            steps: unfold_rollback(environment, policy, &items)?,
-            policy: policy.clone(),
-            cut: Cut::default(),
-            respin: None,
-            rollback: Some(rollback),
-            ..(*cut).clone()
-        };
-        Ok((release, plan))
+        Ok((release, cut.back(policy, rollback)?))
     }
 
     /// The candidate that is meant.

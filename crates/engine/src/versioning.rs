@@ -279,7 +279,7 @@ fn asked_for(
             "how much the version grows is for labels of pull requests to say (`version.bump` is `labels`), \
                    and none were asked for here"
                 .to_owned();
-        return Err(refused("which-bump", why, "say it with `bump`"));
+        return Err(refused("which-bump", why, "say it with `bump`, or give changes their `labels`"));
     }
     let Some(bump) = survey.advice.bump else {
         let since =

@@ -1,5 +1,6 @@
 //! Reads scenario files: a text in, a checked [`Scenario`] out, or every mistake in it with its place.
 
+mod by_hand;
 mod facts;
 mod loads;
 mod others;
@@ -126,6 +127,7 @@ impl Reading<'_> {
         }
         scenario.before = items(root, "before").iter().filter_map(|node| self.went(node)).collect();
         scenario.before.sort_by_key(|went| went.at);
+        self.know_rollbacks(root);
         scenario.others = self.others(root);
         for node in items(root, "people") {
             // What stands below a respin is about the candidate that it makes.
@@ -259,7 +261,8 @@ impl Reading<'_> {
             && let Ok(gate) = GateName::new(gate)
             && (found.gates.contains_key(&gate)
                 || policy.gates.contains_key(&gate)
-                || ALWAYS.contains(&gate.as_str()))
+                || ALWAYS.contains(&gate.as_str())
+                || by_hand::is_of_a_freeze(&gate))
         {
             return Some(Point::Gate(environment, gate));
         }
@@ -328,7 +331,10 @@ impl Reading<'_> {
         let lines = node.get("lines").and_then(Node::integer).and_then(|lines| u64::try_from(lines).ok());
         let new_author = node.get("new-author").and_then(Node::boolean).unwrap_or(false);
         let commit = Commit::new(node.get("message").and_then(Node::text)?);
-        Some(Commit { author, paths, lines: lines.unwrap_or_default(), new_author, ..commit })
+        let labels = node
+            .get("labels")
+            .map(|labels| labels.items().iter().filter_map(Node::text).map(ToOwned::to_owned).collect());
+        Some(Commit { author, paths, lines: lines.unwrap_or_default(), new_author, labels, ..commit })
     }
 
     fn part(&mut self, node: &Node) -> Option<Part> {
@@ -392,7 +398,11 @@ impl Reading<'_> {
                 Does::Assign(role, self.person(to)?)
             }
             "hold" => Does::Hold(text()?),
-            "resume" => Does::Resume,
+            "resume" => match node.get("environments") {
+                Some(environments) => self.reopened(environments)?,
+                None => Does::Resume,
+            },
+            "risk" | "promote" | "rollback" => self.by_hand(value, kind, why())?,
             "abort" => Does::Abort(text()?),
             "respin" => Does::Respin {
                 why: text()?,
@@ -432,7 +442,8 @@ impl Reading<'_> {
             Some(from) => Some(from?),
             None => None,
         };
-        (environments.len() == all.len()).then_some(Does::Freeze { why, from, until, environments })
+        let exempt = self.exempt(node)?;
+        (environments.len() == all.len()).then_some(Does::Freeze { why, from, until, environments, exempt })
     }
 
     fn outputs(&mut self, node: &Node) -> BTreeMap<OutputName, String> {
@@ -552,7 +563,7 @@ fn is_plus(ballot: Ballot, node: &Node) -> bool {
 
 /// Whether a key of an entry of `people` says what somebody does.
 fn is_kind(key: &str) -> bool {
-    const MODIFIERS: [&str; 15] = [
+    const MODIFIERS: [&str; 16] = [
         "by",
         "after",
         "at",
@@ -565,6 +576,7 @@ fn is_kind(key: &str) -> bool {
         "from",
         "until",
         "environments",
+        "exempt",
         "changes",
         "version",
         "release",

@@ -4,6 +4,7 @@
 //! next moment at which something can follow. It decides nothing: every rule is that of [`crate::decide`].
 
 mod binding;
+mod by_hand;
 mod coming;
 pub mod facts;
 pub mod forecast;
@@ -29,7 +30,7 @@ use crate::act::{Act, Outcome, Report};
 use crate::actor::Actor;
 use crate::agenda::{Agenda, TaskWanted, agenda};
 use crate::calendar::Freeze;
-use crate::decide::{PolicyView, Sight, decide, freeze, suiting, thaw};
+use crate::decide::{PolicyView, Sight, decide, freeze, release_environment, suiting, thaw};
 use crate::event::{Entry, EnvironmentEvent, Event, Seen};
 use crate::explain::{Holding, explain};
 use crate::facts::{FactLook, Reading};
@@ -71,6 +72,11 @@ pub trait Cast {
         _after: Timestamp,
     ) -> Option<Timestamp> {
         None
+    }
+
+    /// Whether somebody starts a run later, though every one came to its end.
+    fn starts_again(&self) -> bool {
+        false
     }
 
     /// Whether people are told what waits for them. What they do is told by [`Cast::next`] all the same.
@@ -146,6 +152,13 @@ pub enum Deed {
     },
     /// Another release of the scenario is over with something.
     Over(Coming),
+    /// Somebody lets others go to an environment again after a rollback.
+    Reopen {
+        /// Who.
+        actor: Actor,
+        /// Where.
+        environment: EnvironmentName,
+    },
 }
 
 /// Everything at one moment.
@@ -370,10 +383,13 @@ impl<'c> Driver<'c> {
             if self.left == 0 {
                 return End::Decisions;
             }
-            if self.stage.view.active().next().is_none() {
+            let is_over = self.stage.view.active().next().is_none();
+            if is_over && !self.cast.starts_again() {
                 return End::Finished;
             }
-            let Some(next) = self.next_moment() else { return End::Stuck };
+            let Some(next) = self.next_moment() else {
+                return if is_over { End::Finished } else { End::Stuck };
+            };
             if next > until {
                 return End::Until;
             }
@@ -571,6 +587,7 @@ impl<'c> Driver<'c> {
             }
             Deed::Refused { actor, what, refusal } => self.refused(&actor, what, refusal),
             Deed::Over(coming) => self.other_is_over(coming),
+            Deed::Reopen { actor, environment } => self.reopen(&actor, &environment),
             Deed::Elsewhere { environment, event } => {
                 let stream = StreamId::Environment(self.stage.view.service.clone(), environment);
                 let (at, actor, event) = (self.stage.now, Actor::Tollgate, Event::Environment(event));
@@ -579,6 +596,21 @@ impl<'c> Driver<'c> {
                 self.told.push(Told::Event(Box::new(entry)));
                 self.say(&Actor::Tollgate, Stimulus::Wake);
             }
+        }
+    }
+
+    /// Somebody lets others go to an environment again.
+    fn reopen(&mut self, actor: &Actor, name: &EnvironmentName) {
+        let Stage { view, now, .. } = &self.stage;
+        let Some(policy) = view.policy.clone() else { return };
+        let state = view.environments.get(name).cloned().unwrap_or_default();
+        match release_environment(&view.service, name, &state, &policy, None, actor, *now) {
+            Ok(entry) => {
+                self.stage.view.apply(&entry);
+                self.told.push(Told::Event(Box::new(entry)));
+                self.say(&Actor::Tollgate, Stimulus::Wake);
+            }
+            Err(refusal) => self.refused(actor, format!("let others go to {name} again"), refusal),
         }
     }
 

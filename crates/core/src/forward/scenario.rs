@@ -1,6 +1,6 @@
 //! Scenarios: what happens on the day that a procedure is tried out, and what is expected of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::{SignedDuration, Timestamp};
@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::coming::Coming;
 use super::facts::Scripted;
 use super::point::Point;
-use crate::calendar::{Zone, date_word, time_word, weekday_word};
+use crate::calendar::{Exemption, Zone, date_word, time_word, weekday_word};
 use crate::event::{Ballot, TickResult};
 use crate::ids::{
-    CandidateNumber, EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RoleName, StepId,
-    TrainName,
+    CandidateNumber, EnvironmentName, ItemName, OutputName, PersonName, ProcedureName, RiskLevel, RoleName,
+    StepId, TrainName,
 };
 use crate::load::Numbers;
 use crate::model::Place;
@@ -153,12 +153,15 @@ pub struct Commit {
     pub lines: u64,
     /// Whether its author wrote nothing before.
     pub new_author: bool,
+    /// The labels of the pull request that it came by; none where it came by none.
+    pub labels: Option<BTreeSet<String>>,
 }
 
 impl Commit {
     /// One by somebody whom the policy does not know, of which nobody says what it touches.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), author: None, paths: Vec::new(), lines: 0, new_author: false }
+        let (message, paths) = (message.into(), Vec::new());
+        Self { message, author: None, paths, lines: 0, new_author: false, labels: None }
     }
 
     /// Whether it counts where only these paths do: paths, folders or patterns, those after `!` do not. One that names no file
@@ -255,9 +258,19 @@ pub enum Does {
         until: Timestamp,
         /// Which environments.
         environments: Vec<EnvironmentName>,
+        /// What may go on all the same.
+        exempt: Vec<Exemption>,
     },
     /// Agrees to lift a freeze.
     Thaw(u32),
+    /// Says how risky the release is.
+    Risk(RiskLevel, String),
+    /// Moves the newest candidate into an environment by hand.
+    Promote(EnvironmentName),
+    /// Wants an environment back as it was, and why.
+    RollBack(EnvironmentName, String),
+    /// Lets others go to an environment again after a rollback.
+    Reopen(EnvironmentName),
     /// Starts the departure of a train that is asked about.
     Depart(TrainName),
     /// Leaves departures out: the one that is asked about, the next one, or all until a moment.
@@ -295,11 +308,20 @@ impl Does {
             | Self::Respin { .. }
             | Self::Freeze { .. }
             | Self::Thaw(_)
+            | Self::Risk(..)
+            | Self::Promote(_)
+            | Self::RollBack(..)
+            | Self::Reopen(_)
             | Self::Depart(_)
             | Self::LeaveOut { .. }
             | Self::Unskip(_)
             | Self::TellDay(..) => None,
         }
+    }
+
+    /// Whether it starts a run, also where every other one came to its end.
+    pub(super) fn starts_a_run(&self) -> bool {
+        matches!(self, Self::Promote(_) | Self::RollBack(..))
     }
 
     /// The train that it is about.
@@ -315,7 +337,9 @@ impl Does {
 
     /// Whether it is about no release: about a train, or about all that there is.
     pub fn is_beside_releases(&self) -> bool {
-        matches!(self, Self::Freeze { .. } | Self::Thaw(_)) || self.train().is_some()
+        let of_all =
+            matches!(self, Self::Freeze { .. } | Self::Thaw(_) | Self::RollBack(..) | Self::Reopen(_));
+        of_all || self.train().is_some()
     }
 }
 

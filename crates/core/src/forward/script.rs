@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
+use super::by_hand;
 use super::coming::{self, Coming};
 use super::outcome::{OUTPUT, played};
 use super::point::Point;
@@ -15,7 +16,6 @@ use super::willing::{Willing, actor, outputs};
 use super::{Bounds, Cast, Deed, Driven, Look, Played, Stage, drive, facts};
 use crate::act::{Act, Failure, FailureClass, Outcome, Report};
 use crate::actor::Actor;
-use crate::calendar::{Freeze, Only, Scope};
 use crate::context::Context;
 use crate::decide::{LineStanding, can_be_filled, checklist, expected, gates_of};
 use crate::event::{Deployed, Seen};
@@ -213,6 +213,8 @@ pub(super) struct Script<'s> {
     /// How many of those that are pushed in the scenario are among them.
     pushed: usize,
     failed: BTreeMap<crate::ids::StepId, u32>,
+    /// Since when what was deployed is looked for.
+    deployed: BTreeMap<(RunId, StepId), Timestamp>,
     /// What other releases have still to do.
     coming: Vec<Coming>,
 }
@@ -242,6 +244,7 @@ impl<'s> Script<'s> {
             since: Vec::new(),
             pushed: 0,
             failed: BTreeMap::new(),
+            deployed: BTreeMap::new(),
             coming,
         }
     }
@@ -288,23 +291,29 @@ impl<'s> Script<'s> {
     }
 
     fn part(&mut self, stage: &Stage, part: &Part) -> Option<Deed> {
-        let run = stage.view.release.runs.last()?;
         let holding = stage.holdings.iter().find(|holding| asks(holding, &part.does));
+        let run = by_hand::run_of(stage, &part.does, holding.map(|holding| holding.run))?;
         let by = match (&part.by, holding.and_then(|holding| first_of(stage, holding))) {
             (Some(person), _) => actor(person),
             (None, Some(actor)) => actor,
             (None, None) => self.starter.clone(),
         };
-        if let Does::Freeze { why, from, until, environments } = &part.does {
-            let scope = match environments.is_empty() {
-                true => Scope::ALL,
-                false => {
-                    Scope { environments: Only::These(environments.iter().cloned().collect()), ..Scope::ALL }
-                }
-            };
-            let author = by.person()?.clone();
-            let freeze = Freeze::new(scope, why, author, from.unwrap_or(stage.now), *until).ok()?;
+        if let Does::Freeze { .. } = part.does {
+            let freeze = by_hand::freeze(&part.does, &by, stage.now)?;
             return Some(Deed::Freeze { actor: by, freeze });
+        }
+        if let Does::Promote(environment) = &part.does {
+            return Some(by_hand::promote(stage, by, environment));
+        }
+        if let Does::RollBack(environment, why) = &part.does {
+            let before = stage.view.environments.get(environment).and_then(|state| state.before());
+            return Some(match before {
+                Some(before) => by_hand::roll_back(stage, by, environment, before, why),
+                None => by_hand::nothing_before(by, environment),
+            });
+        }
+        if let Does::Reopen(environment) = &part.does {
+            return Some(Deed::Reopen { actor: by, environment: environment.clone() });
         }
         if let Does::Thaw(number) = part.does {
             return Some(Deed::Thaw { actor: by, number });
@@ -351,12 +360,17 @@ impl<'s> Script<'s> {
         self.scenario.world.iter().find(same)
     }
 
+    /// Since when an environment can answer with what was deployed: where somebody looks again, that is no later.
+    fn since_when(&mut self, run: &Run, step: &PlannedStep, state: &StepState) -> Timestamp {
+        *self.deployed.entry((run.id, step.id.clone())).or_insert(state.opened_at)
+    }
+
     /// From when on a probe is right, and what it answers before that.
     fn probe(
         &self,
         view: &View,
         step: &PlannedStep,
-        state: &StepState,
+        since: Timestamp,
         plan: &Plan,
     ) -> (Option<Timestamp>, Seen) {
         let here = |fault: &&Fault| matches!(fault, Fault::Probe { environment, .. } if Some(environment) == step.environment.as_ref());
@@ -366,7 +380,7 @@ impl<'s> Script<'s> {
         };
         match self.scenario.world.iter().find(here) {
             Some(Fault::Probe { answers, lasts, .. }) => {
-                (lasts.map(|span| later(state.opened_at, span)), before(answers.clone()))
+                (lasts.map(|span| later(since, span)), before(answers.clone()))
             }
             _ => {
                 let there = step.environment.as_ref().and_then(|name| view.environments.get(name));
@@ -377,7 +391,7 @@ impl<'s> Script<'s> {
                     true => self.scenario.answer_after,
                     false => Some(LIVE_AFTER),
                 };
-                (span.map(|span| later(state.opened_at, span)), before(old))
+                (span.map(|span| later(since, span)), before(old))
             }
         }
     }
@@ -418,14 +432,16 @@ impl Cast for Script<'_> {
     }
 
     fn look_at(&mut self, stage: &Stage, look: Look<'_>) -> Option<Timestamp> {
-        let (_, plan, step, state) = looking(&stage.view, look.key)?;
-        let (right, _) = self.probe(&stage.view, step, state, plan);
+        let (run, plan, step, state) = looking(&stage.view, look.key)?;
+        let since = self.since_when(run, step, state);
+        let (right, _) = self.probe(&stage.view, step, since, plan);
         next_look(stage, look, right)
     }
 
     fn see(&mut self, stage: &Stage, look: Look<'_>) -> Seen {
         let Some((run, plan, step, state)) = looking(&stage.view, look.key) else { return nothing() };
-        match self.probe(&stage.view, step, state, plan) {
+        let since = self.since_when(run, step, state);
+        match self.probe(&stage.view, step, since, plan) {
             (Some(right), _) if right <= stage.now => right_answer(&stage.view, run, plan, step, look.probe),
             (_, before) => before,
         }
@@ -454,6 +470,10 @@ impl Cast for Script<'_> {
         let point = self.answers(stage).find(|(at, _)| self.awake(*at) <= stage.now);
         let Some(point) = point.map(|(_, point)| point.clone()) else { return Vec::new() };
         self.willing.act(stage, &point).into_iter().collect()
+    }
+
+    fn starts_again(&self) -> bool {
+        self.parts.iter().any(|(part, due)| due.is_some() && part.does.starts_a_run())
     }
 
     fn awake(&self, at: Timestamp) -> Timestamp {
@@ -526,6 +546,7 @@ fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
         }
         Does::Retry(step) => Stimulus::Retry { run: id, step: step.clone() },
         Does::Assign(role, person) => Stimulus::Assign { role: role.clone(), person: person.clone() },
+        Does::Risk(level, why) => Stimulus::Risk { level: level.clone(), why: why.clone() },
         Does::Hold(why) => Stimulus::Hold { run: id, why: why.clone() },
         Does::Resume => Stimulus::Resume { run: id },
         Does::Abort(why) => Stimulus::Abort { run: id, why: why.clone() },
@@ -533,6 +554,9 @@ fn stimulus(stage: &Stage, run: &Run, does: &Does) -> Option<Stimulus> {
         | Does::Respin { .. }
         | Does::Freeze { .. }
         | Does::Thaw(_)
+        | Does::Promote(_)
+        | Does::RollBack(..)
+        | Does::Reopen(_)
         | Does::Depart(_)
         | Does::LeaveOut { .. }
         | Does::Unskip(_)

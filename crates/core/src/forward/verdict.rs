@@ -34,15 +34,16 @@ pub struct Verdict {
 /// How a run forward ended.
 pub fn ending(driven: &Driven) -> Ending {
     let release = &driven.stage.view.release;
-    let runs = &release.runs;
-    match runs.last().map(|run| &run.status) {
+    // What somebody started by hand beside it does not end it.
+    let run = release.newest().and_then(|newest| release.cut_of(newest.number)).or(release.runs.last());
+    match run.map(|run| &run.status) {
         Some(RunStatus::Finished { outcome: RunOutcome::Done, .. }) => return Ending::Done,
         Some(RunStatus::Finished { outcome: RunOutcome::Aborted { .. }, .. }) => return Ending::Aborted,
         _ => {}
     }
     let has = |is: fn(&StepStatus) -> bool| {
         // What another candidate took the place of does not hold anything any more.
-        runs.last().into_iter().flat_map(|run| run.steps.values()).any(|step| is(&step.status))
+        run.into_iter().flat_map(|run| run.steps.values()).any(|step| is(&step.status))
     };
     if has(|status| matches!(status, StepStatus::Stuck { .. })) {
         return Ending::Stuck;

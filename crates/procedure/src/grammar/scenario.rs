@@ -111,6 +111,11 @@ static COMMIT: Mapping = mapping(
             Shape::Integer(0, 1_000_000_000),
             "How many lines it adds and removes; none if not given.",
         ),
+        key(
+            "labels",
+            Shape::List(&Shape::Line, 0),
+            "The labels of the pull request that it came by; it came by none if not given.",
+        ),
         key("new-author", Shape::Bool, "Whether its author wrote nothing before; `false` if not given."),
         key("at", Shape::Line, "When it is pushed, beside `trains`; it is there at the start if not given."),
     ],
@@ -118,11 +123,12 @@ static COMMIT: Mapping = mapping(
 
 const PARTS: &[&str] = &[
     "approve", "reject", "revoke", "answer", "vote", "tick", "done", "waive", "retry", "assign", "hold",
-    "resume", "abort", "respin", "freeze", "thaw", "nobody", "depart", "skip", "unskip", "date",
+    "resume", "abort", "respin", "freeze", "thaw", "risk", "promote", "rollback", "nobody", "depart", "skip",
+    "unskip", "date",
 ];
 const PART_CHOICE: &[Choice] = &[choice("what somebody does", PARTS)];
 /// What people can do about these has a reason.
-const WITH_REASON: &[&str] = &["reject", "waive", "vote", "tick", "skip"];
+const WITH_REASON: &[&str] = &["reject", "waive", "vote", "tick", "skip", "risk", "rollback"];
 /// What a release does, or what is done to one.
 const OF_A_RELEASE: &str = "Which release, by its version, beside `trains`; each if not given.";
 
@@ -151,6 +157,9 @@ static PART: Mapping = mapping(
         ),
         key("freeze", Shape::Line, "Freezes, and why."),
         key("thaw", Shape::Integer(1, MANY), "Agrees to lift the freeze of this number."),
+        key("risk", Shape::Name(WORD), "Says how risky the release is."),
+        key("promote", Shape::Name(NAME), "Moves the newest candidate into this environment, by hand."),
+        key("rollback", Shape::Name(NAME), "Wants this environment back as it was."),
         key("nobody", Shape::Line, "Nobody answers this."),
         key("depart", Shape::Name(NAME), "Starts the departure of a train that is asked about."),
         key(
@@ -186,7 +195,13 @@ static PART: Mapping = mapping(
             .with(&["respin"]),
         key("from", Shape::Line, "Its start; when it is declared if not given.").with(&["freeze"]),
         key("until", Shape::Line, "Its end, or that of what is left out.").with(&["freeze", "skip"]),
-        key("environments", Shape::List(&Shape::Name(NAME), 1), "Which; all if not given.").with(&["freeze"]),
+        key(
+            "environments",
+            Shape::List(&Shape::Name(NAME), 1),
+            "Which are frozen, all if not given; or to which others may go again after a rollback.",
+        )
+        .with(&["freeze", "resume"]),
+        key("exempt", Shape::List(&Shape::Line, 1), "What may go on all the same, as `by-hand`.").with(&["freeze"]),
     ],
 )
 .one_of(PART_CHOICE);

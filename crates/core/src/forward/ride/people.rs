@@ -2,16 +2,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Riding;
+use super::{Moving, Riding};
 use crate::actor::Actor;
-use crate::calendar::{Freeze, Only, Scope};
 use crate::decide::{PolicyView, freeze, lifters, thaw};
 use crate::event::{Entry, Event};
 use crate::forward::scenario::{Does, Part, Scenario, When};
 use crate::forward::script::starter;
 use crate::forward::willing::actor;
-use crate::forward::{Told, ride::Heard};
-use crate::ids::{PersonName, TrainName};
+use crate::forward::{Deed, Told, by_hand, ride::Heard};
+use crate::ids::{EnvironmentName, PersonName, TrainName};
 use crate::plan::Plan;
 use crate::train::{Standing, TrainEvent, answerable, lift_skips, skip, skip_open, tell_date};
 use crate::view::{Refusal, later};
@@ -139,18 +138,8 @@ impl Riding<'_> {
         let by = self.who_does(part);
         let rail = part.does.train().and_then(|train| self.rail_of(train));
         match (&part.does, rail) {
-            (Does::Freeze { why, from, until, environments }, _) => {
-                let scope = match environments.is_empty() {
-                    true => Scope::ALL,
-                    false => Scope {
-                        environments: Only::These(environments.iter().cloned().collect()),
-                        ..Scope::ALL
-                    },
-                };
-                let Some(author) = by.person().cloned() else { return };
-                let Ok(wanted) = Freeze::new(scope, why, author, from.unwrap_or(self.now), *until) else {
-                    return;
-                };
+            (does @ Does::Freeze { .. }, _) => {
+                let Some(wanted) = by_hand::freeze(does, &by, self.now) else { return };
                 let decided = freeze(&self.policy_view(), wanted, true, &by, self.now);
                 self.ruled(&by, "freeze", decided.map(|decision| decision.entries));
             }
@@ -158,8 +147,38 @@ impl Riding<'_> {
                 let decided = thaw(&self.policy_view(), *number, &by, self.now);
                 self.ruled(&by, "thaw", decided.map(|decision| decision.entries));
             }
+            (Does::RollBack(environment, why), _) => self.roll_back(&by, environment, why),
+            (Does::Reopen(environment), _) => self.reopen(by, environment.clone()),
             (_, Some(rail)) => self.does_to_train(rail, part, &by),
             (_, None) => {}
+        }
+    }
+
+    /// Somebody wants an environment back as it was, with whichever release that was.
+    fn roll_back(&mut self, by: &Actor, environment: &EnvironmentName, why: &str) {
+        let before = self.environments.get(environment).and_then(|state| state.before()).cloned();
+        let found = before.and_then(|before| {
+            let theirs = |one: &Moving<'_>| one.driver.stage.view.release_id == before.by.release;
+            Some((self.moving.iter().position(theirs)?, before))
+        });
+        let Some((at, before)) = found else {
+            if let Deed::Refused { actor, what, refusal } = by_hand::nothing_before(by.clone(), environment) {
+                self.refused(&actor, what, refusal);
+            }
+            return;
+        };
+        self.tell_release(at, |driver| {
+            driver.deed(by_hand::roll_back(&driver.stage, by.clone(), environment, &before, why));
+        });
+        self.moving[at].wake(self.now);
+    }
+
+    /// Somebody lets others go to an environment again: the same for all releases.
+    fn reopen(&mut self, actor: Actor, environment: EnvironmentName) {
+        if !self.moving.is_empty() {
+            self.tell_release(0, |driver| driver.deed(Deed::Reopen { actor, environment }));
+            let now = self.now;
+            self.moving.iter_mut().for_each(|moving| moving.wake(now));
         }
     }
 
