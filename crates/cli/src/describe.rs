@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tollgate_core::act::{Act, Outcome};
+use tollgate_core::act::{Act, MergedBranch, Outcome};
 use tollgate_core::event::{
     Ballot, Deployed, DeploymentOutcome, Entry, EnvironmentEvent, Event, PolicyEvent, ReleaseEvent,
     RunOutcome, Skipped, StepResult, TickResult,
@@ -318,6 +318,14 @@ fn done(entry: &Entry, step: &str, result: &StepResult) -> Described {
     Described { weight, ..say("✓", GOOD, text) }
 }
 
+fn pushed_in_words(merged: &[MergedBranch]) -> String {
+    let branch = |one: &MergedBranch| match one.found {
+        true => format!("; {} contains it already", one.branch),
+        false => format!("; {} is at {}", one.branch, one.commit.short()),
+    };
+    format!("pushed{}", merged.iter().map(branch).collect::<String>())
+}
+
 fn act(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done => String::new(),
@@ -327,7 +335,11 @@ fn act(outcome: &Outcome) -> String {
         Outcome::Committed { commit } => format!("commit {}", commit.short()),
         Outcome::Tagged { signed: true, .. } => "signed tag made".into(),
         Outcome::Tagged { .. } => "tag made".into(),
-        Outcome::Pushed { .. } => "pushed".into(),
+        Outcome::Pushed { merged, .. } => pushed_in_words(merged),
+        Outcome::MergePrepared { branch, found: true, .. } => format!("{branch} contains it already"),
+        Outcome::MergePrepared { branch, commit, .. } => {
+            format!("merged into {branch} as {}; the next push takes it along", commit.short())
+        }
         Outcome::Verified { by, count } => {
             let what = crate::output::count(*count as usize, "signature");
             format!("{what} by {}", by.join(", "))

@@ -41,17 +41,32 @@ fn pushed(run: &Run, candidate: &Candidate, plan: &Plan) -> Vec<String> {
     let there = |branch: &str, commit: &str| {
         format!("commit {commit} is on `{branch}` of the remote and stays there")
     };
-    let of = |step: &tollgate_core::plan::PlannedStep| match (&step.body, done(step)?) {
-        (Body::Step(StepKind::GitPush { branch: true, .. }), Outcome::Pushed { .. })
-            if candidate.commit != candidate.base =>
-        {
-            let branch = candidate.branch.as_deref().unwrap_or(&plan.definition.repository.branch);
-            Some(there(branch, candidate.commit.short()))
+    let mut left = Vec::new();
+    // Merges that wait for a push to take them along.
+    let mut waiting: Vec<String> = Vec::new();
+    for step in &plan.steps {
+        let Some(outcome) = done(step) else { continue };
+        match outcome {
+            Outcome::Pushed { merged, .. } => {
+                let own = matches!(step.body, Body::Step(StepKind::GitPush { branch: true, .. }));
+                if own && candidate.commit != candidate.base {
+                    let branch = candidate.branch.as_deref().unwrap_or(&plan.definition.repository.branch);
+                    left.push(there(branch, candidate.commit.short()));
+                }
+                let new = merged.iter().filter(|one| !one.found);
+                left.extend(new.map(|one| there(&one.branch, one.commit.short())));
+                waiting.clear();
+            }
+            Outcome::MergedInto { branch, commit, found: false } => left.push(there(&branch, commit.short())),
+            Outcome::MergePrepared { branch, commit, found: false, .. } => waiting.push(format!(
+                "the merge {} into `{branch}` was never pushed: only Tollgate's clone has it",
+                commit.short()
+            )),
+            _ => {}
         }
-        (_, Outcome::MergedInto { branch, commit, found: false }) => Some(there(&branch, commit.short())),
-        _ => None,
-    };
-    plan.steps.iter().filter_map(of).collect()
+    }
+    left.extend(waiting);
+    left
 }
 
 /// What registries have.

@@ -88,11 +88,16 @@ pub enum Act {
         /// Whether to sign; `None` as git is configured.
         sign: Option<bool>,
     },
-    /// Pushes refs: full names with what they shall point to.
+    /// Pushes refs, all of them or none: full names with what they shall point to.
     Push {
         /// The refs.
         refs: Vec<(String, ObjectId)>,
+        /// The merges that it takes along.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        merges: Vec<LaterMerge>,
     },
+    /// Makes a merge into a branch of the remote for a later push to take along. Nothing outside changes.
+    PrepareMerge(LaterMerge),
     /// Merges a commit into a branch of the remote, and pushes what comes of it.
     MergeInto {
         /// The branch, by its full name.
@@ -176,6 +181,39 @@ pub enum Act {
     },
 }
 
+/// A merge into a branch of the remote that goes out together with others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LaterMerge {
+    /// The branch, by its full name.
+    pub branch: String,
+    /// The commit that is merged.
+    pub commit: ObjectId,
+    /// Whether there is a merge commit.
+    pub how: MergeHow,
+    /// The message of the merge commit.
+    pub message: String,
+    /// Its dates.
+    pub at: Timestamp,
+    /// Whether to sign; `None` as git is configured.
+    pub sign: Option<bool>,
+    /// What was made of it before: good for as long as the branch has not moved on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<ObjectId>,
+}
+
+/// Where a branch stands after a push that took a merge into it along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MergedBranch {
+    /// The branch, without `refs/heads/`.
+    pub branch: String,
+    /// Where it stands.
+    pub commit: ObjectId,
+    /// Whether it contained the candidate already.
+    pub found: bool,
+}
+
 /// A command to run in the files of a commit or tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -219,6 +257,7 @@ impl Act {
             | Self::EditVersion { .. }
             | Self::EditChangelog { .. }
             | Self::Commit { .. }
+            | Self::PrepareMerge(_)
             | Self::MergeFrom { .. }
             | Self::Verify { .. }
             | Self::CherryPick { .. } => Repeatability::Repeatable,
@@ -242,6 +281,7 @@ impl Act {
             Self::Commit { .. } => "commit",
             Self::Tag { .. } => "tag",
             Self::Push { .. } => "push",
+            Self::PrepareMerge(_) => "prepare-merge",
             Self::MergeInto { .. } => "merge-into",
             Self::MergeFrom { .. } => "merge-from",
             Self::CherryPick { .. } => "cherry-pick",
@@ -321,6 +361,20 @@ pub enum Outcome {
     Pushed {
         /// Those that were there already.
         found: Vec<String>,
+        /// The branches that merges went into.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        merged: Vec<MergedBranch>,
+    },
+    /// A merge into a branch was made, for a push to take along.
+    MergePrepared {
+        /// The branch, without `refs/heads/`.
+        branch: String,
+        /// The commit that was merged.
+        of: ObjectId,
+        /// Where the branch shall stand.
+        commit: ObjectId,
+        /// Whether the branch contains it already.
+        found: bool,
     },
     /// A branch of the remote contains the candidate.
     MergedInto {

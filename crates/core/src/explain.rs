@@ -494,6 +494,9 @@ fn doing(act: &Act) -> String {
         Act::Commit { .. } => "making the commit".into(),
         Act::Tag { name, .. } => format!("making the tag `{name}`"),
         Act::Push { .. } => "pushing".into(),
+        Act::PrepareMerge(merge) => {
+            format!("merging into `{}`", merge.branch.trim_start_matches("refs/heads/"))
+        }
         Act::MergeInto { branch, .. } => {
             format!("merging into `{}`", branch.trim_start_matches("refs/heads/"))
         }

@@ -3,6 +3,7 @@
 //! A run is pinned to its plan: what `plan` shows, what `start` stores and what the run carries out are one value.
 
 mod again;
+mod along;
 mod order;
 mod respin;
 mod rollback;
@@ -22,15 +23,13 @@ use serde::{Deserialize, Serialize};
 use crate::act::Act;
 use crate::calendar::{Calendar, FixedTime, Moment, Zone};
 use crate::candidate::Facet;
-use crate::context::Context;
 use crate::expr::Expr;
 use crate::forward::past::Past;
 use crate::ids::{EnvironmentName, LineName, ObjectId, PersonName, ProcedureName, RiskLevel, StepId};
 use crate::journal::Hash;
 use crate::model::{
-    Again, ApprovalRule, Definition, Deploy, Extract, FacetName, FactWait, GitMerge, LoadTest, MergeWay,
-    Order, Otherwise, Patience, Place, Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay,
-    Template, Who,
+    Again, ApprovalRule, Definition, Deploy, Extract, FacetName, FactWait, LoadTest, Order, Otherwise,
+    Patience, Place, Policy, Probe, Procedure, Retry, StepAt, StepKind, TargetDay, Template, Who,
 };
 use crate::version::Bump;
 
@@ -463,31 +462,6 @@ impl Plan {
             }
             _ => None,
         }
-    }
-
-    /// The refs that its steps push, by their full names, in order.
-    pub fn refs(&self) -> Vec<String> {
-        let mut branch = self.definition.repository.branch.clone();
-        let mut refs = Vec::new();
-        for step in &self.steps {
-            match &step.body {
-                Body::Step(StepKind::GitBranch { name }) => {
-                    let filled = Context::planned(self, Some(step)).fill(name);
-                    branch = filled.unwrap_or_else(|_| name.0.clone());
-                }
-                Body::Step(StepKind::GitMerge(GitMerge { way: MergeWay::Into(into), .. }))
-                | Body::Deploy(Deploy::Merge { branch: into, .. }) => {
-                    let filled = Context::planned(self, Some(step)).fill(into);
-                    refs.push(format!("refs/heads/{}", filled.unwrap_or_else(|_| into.0.clone())));
-                }
-                Body::Step(StepKind::GitPush { branch: with_branch, tag }) => {
-                    refs.extend(with_branch.then(|| format!("refs/heads/{branch}")));
-                    refs.extend(tag.then(|| format!("refs/tags/{}", self.version.tag)));
-                }
-                _ => {}
-            }
-        }
-        refs
     }
 
     /// The day of a release by a procedure, from a moment on: the one that was `asked` for, else the next one by the rule, else

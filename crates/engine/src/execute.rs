@@ -88,7 +88,9 @@ impl Execution<'_> {
             }
             Act::EditChangelog { .. } => self.edit_changelog(act).await.into(),
             Act::Commit { .. } | Act::Tag { .. } => self.object(act).await.into(),
-            Act::Push { refs } => self.push(refs).await.into(),
+            Act::Push { refs, merges } if merges.is_empty() => self.push(refs).await.into(),
+            Act::Push { refs, merges } => self.push_along(refs, merges).await.into(),
+            Act::PrepareMerge(merge) => self.prepare_merge(merge).await.into(),
             Act::MergeInto { .. } | Act::MergeFrom { .. } => self.merge(act).await.into(),
             Act::CherryPick { .. } => self.cherry_pick(act).await.into(),
             Act::Verify { .. } => self.verify(act).await.into(),
@@ -142,7 +144,7 @@ impl Execution<'_> {
             .map(|(name, object)| RefUpdate { name: name.clone(), object: object.clone() })
             .collect();
         match source.push(&repository, &updates).await.map_err(failure)? {
-            PushOutcome::Done => Ok(Outcome::Pushed { found }),
+            PushOutcome::Done => Ok(Outcome::Pushed { found, merged: Vec::new() }),
             PushOutcome::Rejected { refs } => {
                 let refused = |name: &String| refs.iter().any(|(other, _)| other == name);
                 // Also what an earlier try had written: whoever reads this wants to know what is there now.
@@ -301,7 +303,7 @@ pub(crate) fn rejected(repository: &Repository, refs: &[(String, PushRefusal)]) 
 }
 
 /// What a remote that takes one ref at a time has after it refused, and what it has not.
-fn partly(failure: Failure, there: &[String], missing: &[String]) -> Failure {
+pub(crate) fn partly(failure: Failure, there: &[String], missing: &[String]) -> Failure {
     if there.is_empty() {
         return failure;
     }

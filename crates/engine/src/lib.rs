@@ -4,6 +4,7 @@
 //! writes what comes back in one transaction that holds only if nothing the decision read has changed.
 
 pub mod agreeing;
+mod along;
 mod audit;
 mod cache;
 pub mod change_files;

@@ -19,7 +19,7 @@ use crate::ports::{
 use crate::since::{CHANGES_MAX, changes_of};
 
 /// How often a merge is made anew because the branch moved on meanwhile, before it is left for a later try.
-const LOOKS_MAX: u32 = 5;
+pub(crate) const LOOKS_MAX: u32 = 5;
 /// How many commits on top of one are looked at, and how many of them a failure names.
 const AHEAD_MAX: usize = 100;
 const AHEAD_SHOWN: usize = 3;
@@ -224,7 +224,7 @@ impl Execution<'_> {
         Err(permanent(why, Some(hint)))
     }
 
-    async fn tip(&self, repository: &Repository, branch: &str) -> Result<ObjectId, Failure> {
+    pub(crate) async fn tip(&self, repository: &Repository, branch: &str) -> Result<ObjectId, Failure> {
         let tip = self.engine.world.source.resolve(repository, branch).await.map_err(failure)?;
         tip.ok_or_else(|| {
             let short = branch.trim_start_matches("refs/heads/");
@@ -283,7 +283,7 @@ impl Execution<'_> {
 }
 
 /// Why something was not merged, and whom to ask.
-fn not_merged(what: &str, into: &str, outcome: &MergeOutcome) -> Failure {
+pub(crate) fn not_merged(what: &str, into: &str, outcome: &MergeOutcome) -> Failure {
     match outcome {
         MergeOutcome::Conflict(files) => {
             let why = format!("{what} does not merge cleanly into {into}: {}", conflict(files));
@@ -309,7 +309,7 @@ fn conflict(files: &[Clash]) -> String {
 }
 
 /// Those who changed the files last, for a sentence.
-fn people(files: &[Clash]) -> String {
+pub(crate) fn people(files: &[Clash]) -> String {
     let mut people: Vec<&str> = Vec::new();
     for name in files.iter().flat_map(|file| &file.changed_by) {
         if !people.contains(&name.as_str()) && people.len() < FILES_SHOWN {

@@ -232,6 +232,7 @@ fn told(before: &Before) -> Option<PreviousVersion> {
             match outcome {
                 Outcome::Edited { notes: Some(_), .. } => written = true,
                 Outcome::MergedInto { branch: into, .. } => there |= into == branch,
+                Outcome::Pushed { merged, .. } => there |= merged.iter().any(|into| into.branch == *branch),
                 _ => {}
             }
         }

@@ -500,12 +500,13 @@ fn what(plan: &Plan, step: &PlannedStep) -> String {
         }
         Body::Live(None) => format!("{} has no probe: the deployer's word is taken", environment(step)),
         Body::Settle => format!("notes that it is verified in {}", environment(step)),
-        Body::Step(kind) => kind_in_words(plan, kind, &by, &fill),
+        Body::Step(kind) => kind_in_words(plan, step, kind, &by, &fill),
     }
 }
 
 fn kind_in_words(
     plan: &Plan,
+    step: &PlannedStep,
     kind: &StepKind,
     by: &str,
     fill: &dyn Fn(&tollgate_core::model::Template) -> String,
@@ -537,14 +538,17 @@ fn kind_in_words(
             format!("{signed} {}", plan.version.tag)
         }
         StepKind::GitPush { branch, tag } => {
-            let what: Vec<&str> = [(*branch, "the branch"), (*tag, "the tag")]
-                .iter()
-                .filter(|(is, _)| *is)
-                .map(|(_, what)| *what)
-                .collect();
-            format!("pushes {}", what.join(" and "))
+            let own = [(*branch, "the branch"), (*tag, "the tag")];
+            let own = own.iter().filter(|(is, _)| *is).map(|(_, what)| (*what).to_owned());
+            let merged: Vec<String> =
+                plan.merged_along(step).map(|branch| format!("the merge into {branch}")).collect();
+            let at_once = if merged.is_empty() { "" } else { ", all at once" };
+            format!("pushes {}{at_once}", and(own.chain(merged).collect()))
         }
         StepKind::GitMerge(merge) => match &merge.way {
+            MergeWay::Into(branch) if merge.later => {
+                format!("merges it into {}, for the next push to take along", fill(branch))
+            }
             MergeWay::Into(branch) => format!("merges it into {} and pushes that", fill(branch)),
             MergeWay::From(branch) => {
                 let at = plan.pinned.get(branch).map(|commit| format!(" ({})", commit.short()));
@@ -620,6 +624,12 @@ pub(crate) fn vote(rule: &VoteRule) -> String {
 }
 
 /// A text filled in as far as it can be before the run; what only the run knows stays as it is written.
+/// Words for a sentence: `a, b and c`.
+fn and(mut words: Vec<String>) -> String {
+    let last = words.pop().unwrap_or_default();
+    if words.is_empty() { last } else { format!("{} and {last}", words.join(", ")) }
+}
+
 fn fill(plan: &Plan, step: &PlannedStep, text: &tollgate_core::model::Template) -> String {
     Context::planned(plan, Some(step)).fill(text).unwrap_or_else(|_| text.0.clone())
 }

@@ -266,6 +266,53 @@ async fn merges_go_over_every_remote() {
     }
 }
 
+/// A branch, its tag and a merge into another branch: all of it or nothing, also where only the merge is in the way.
+#[tokio::test]
+async fn a_merge_goes_along_over_every_remote() {
+    for transport in TRANSPORTS {
+        let Some(remote) = Remote::over(transport) else { continue };
+        let user = remote.world.checkout();
+        user.git(&["switch", "--quiet", "-c", "develop"]);
+        let develop = id(&user.commit("next.txt", "next\n", "feat: next"));
+        user.git(&["push", "--quiet", "origin", "develop"]);
+        remote.refresh().await;
+        let cut = remote.release(2, 0).await;
+        let merged = async |ours: &ObjectId| {
+            let request = MergeRequest {
+                ours: ours.clone(),
+                theirs: cut[0].object.clone(),
+                how: MergeHow::NoFf,
+                message: "Merge v2 into develop".to_owned(),
+                at: at(),
+                sign: Sign::Never,
+            };
+            match remote.world.git.merge(&remote.repository, &request).await.unwrap() {
+                MergeOutcome::Merged(commit) => to("refs/heads/develop", &commit),
+                other => panic!("over {transport:?}: {other:?}"),
+            }
+        };
+        let first = merged(&develop).await;
+        let faster = id(&user.commit("more.txt", "more\n", "feat: more"));
+        user.git(&["push", "--quiet", "origin", "develop"]);
+        let before = remote.world.remote().refs();
+        let all = |merge: RefUpdate| [cut[0].clone(), cut[1].clone(), merge];
+        let PushOutcome::Rejected { refs } = remote.push(&all(first)).await else { panic!("not refused") };
+        let of =
+            |name: &str| refs.iter().find(|(other, _)| other == name).map(|(_, refusal)| refusal.clone());
+        let behind = PushRefusal::NotFastForward(Some(faster.clone()));
+        assert_eq!(of("refs/heads/develop"), Some(behind), "over {transport:?}");
+        assert_eq!(of("refs/tags/v2"), Some(PushRefusal::WithTheOthers), "over {transport:?}");
+        assert_eq!(remote.world.remote().refs(), before, "over {transport:?}: half of it");
+        remote.refresh().await;
+        let second = merged(&faster).await;
+        assert_eq!(remote.push(&all(second.clone())).await, PushOutcome::Done, "over {transport:?}");
+        assert!([&cut[0], &cut[1], &second].iter().all(|update| remote.has(update)), "over {transport:?}");
+        // Once more, as after an answer that was lost.
+        assert_eq!(remote.push(&all(second)).await, PushOutcome::Done, "over {transport:?}");
+        assert_eq!((remote.writes("refs/tags/v2"), remote.writes("refs/heads/main")), (1, 1));
+    }
+}
+
 /// Cuts the line at many places of a push, each in a world of its own version.
 async fn cut_off(transport: Transport, way: Way, then: Then) {
     let Some(remote) = Remote::over(transport) else { return };

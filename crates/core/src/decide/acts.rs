@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::effects::encoded_bytes;
 use super::gates::clipped;
 use super::signed::asked_for;
-use crate::act::{Act, Command, Failure, FailureClass};
+use crate::act::{Act, Command, Failure, FailureClass, LaterMerge};
 use crate::candidate::Candidate;
 use crate::context::Context;
 use crate::event::StepResult;
@@ -177,7 +177,8 @@ impl Beginning<'_> {
             let made = made.ok_or_else(|| permanent("no tag was made that could be pushed", None))?;
             refs.push((format!("refs/tags/{}", made.name), made.object.clone()));
         }
-        Ok(Begin::Act(Act::Push { refs }))
+        let merges = self.merges_along(&refs)?;
+        Ok(Begin::Act(Act::Push { refs, merges }))
     }
 
     /// The newest commit that the changelog tells of: what was brought in counts, and so does what was committed before it.
@@ -199,7 +200,7 @@ impl Beginning<'_> {
         Ok(candidate.commit.clone())
     }
 
-    fn merge(&self, merge: &GitMerge, context: &Context) -> Result<Begin, Failure> {
+    pub(super) fn merge(&self, merge: &GitMerge, context: &Context) -> Result<Begin, Failure> {
         let commit = self.committed("git.merge")?;
         let (how, at, sign) = (merge.how, self.now, merge.sign);
         let message = merge.message.as_ref().map(|message| context.fill(message)).transpose()?;
@@ -213,6 +214,11 @@ impl Beginning<'_> {
                 };
                 let message = message.unwrap_or_else(|| format!("Merge {what} into {branch}"));
                 let branch = format!("refs/heads/{branch}");
+                if merge.later {
+                    let made = None;
+                    let later = LaterMerge { branch, commit, how, message, at, sign, made };
+                    return Ok(Begin::Act(Act::PrepareMerge(later)));
+                }
                 Act::MergeInto { branch, commit, how, message, at, sign, exact: false }
             }
             MergeWay::From(branch) => {
@@ -229,7 +235,8 @@ impl Beginning<'_> {
 
     fn deploy_by_merge(&self, branch: &Template, how: MergeHow) -> Result<Begin, Failure> {
         let context = Context::of(self.view, self.run, self.plan, Some(self.step));
-        let merge = GitMerge { way: MergeWay::Into(branch.clone()), how, message: None, sign: None };
+        let way = MergeWay::Into(branch.clone());
+        let merge = GitMerge { way, how, message: None, sign: None, later: false };
         let mut begin = self.merge(&merge, &context)?;
         if let Begin::Act(Act::MergeInto { exact, .. }) = &mut begin {
             *exact = true;

@@ -33,7 +33,10 @@ impl Beginning<'_> {
     /// The same of an act that was wanted a while ago: of every branch that it would move, by the rules of this moment.
     pub(super) fn may_carry_out(&self, act: &Act) -> Result<(), Failure> {
         let refs: Vec<&str> = match act {
-            Act::Push { refs } => refs.iter().map(|(name, _)| name.as_str()).collect(),
+            Act::Push { refs, merges } => {
+                let merged = merges.iter().map(|merge| merge.branch.as_str());
+                refs.iter().map(|(name, _)| name.as_str()).chain(merged).collect()
+            }
             Act::MergeInto { branch, .. } => vec![branch.as_str()],
             _ => Vec::new(),
         };

@@ -5,6 +5,7 @@
 
 mod acts;
 mod advance;
+mod along;
 mod answering;
 mod answers;
 mod approvals;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::scenario::Commit;
-use crate::act::{Act, Outcome};
+use crate::act::{Act, MergedBranch, Outcome};
 use crate::decide::against;
 use crate::ids::ObjectId;
 use crate::journal::Hash;
@@ -37,8 +37,7 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
         }
         Act::MergeInto { branch, commit, .. } => {
             let merged = object(&format!("{branch} {commit}"));
-            let branch = branch.trim_start_matches("refs/heads/").to_owned();
-            Outcome::MergedInto { branch, commit: merged, found: false }
+            Outcome::MergedInto { branch: short(branch), commit: merged, found: false }
         }
         Act::MergeFrom { onto, commit, .. } => {
             Outcome::Merged { commit: object(&format!("{onto} {commit}")), found: false }
@@ -50,7 +49,20 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
             authors: Vec::new(),
         },
         Act::Verify { .. } => Outcome::Verified { by: Vec::new(), count: 1 },
-        Act::Push { .. } => Outcome::Pushed { found: Vec::new() },
+        Act::PrepareMerge(merge) => Outcome::MergePrepared {
+            branch: short(&merge.branch),
+            of: merge.commit.clone(),
+            commit: object(&format!("{} {}", merge.branch, merge.commit)),
+            found: false,
+        },
+        Act::Push { merges, .. } => {
+            let merged = merges.iter().map(|merge| MergedBranch {
+                branch: short(&merge.branch),
+                commit: object(&format!("{} {}", merge.branch, merge.commit)),
+                found: false,
+            });
+            Outcome::Pushed { found: Vec::new(), merged: merged.collect() }
+        }
         Act::Run(command) => Outcome::Ran {
             outputs: command.outputs.keys().map(|name| (name.clone(), OUTPUT.to_owned())).collect(),
             tail: String::new(),
@@ -71,6 +83,11 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
         },
         Act::Mail { .. } => Outcome::Sent { found: false },
     }
+}
+
+/// A branch without what stands before every branch.
+fn short(branch: &str) -> String {
+    branch.trim_start_matches("refs/heads/").to_owned()
 }
 
 /// The same where it is known which step wants it: a load test that goes well gives numbers that are good.

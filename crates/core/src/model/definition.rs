@@ -502,6 +502,9 @@ pub struct GitMerge {
     pub message: Option<Template>,
     /// Whether to sign the merge commit: `None` as git is configured.
     pub sign: Option<bool>,
+    /// Whether the next push takes it along, instead of a push of its own. Only of a merge into a branch.
+    #[serde(default)]
+    pub later: bool,
 }
 
 /// Which way a merge goes.

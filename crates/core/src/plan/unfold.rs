@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
+use super::along::wait_for_merges;
 use super::{Body, EACH_MAX, Item, PlanError, PlannedChange, PlannedStep, STEPS_MAX, list};
 use crate::expr::Expr;
 use crate::ids::{ComponentName, EnvironmentName, ObjectId, StepId};
@@ -77,7 +78,8 @@ struct Unfolding<'a> {
 }
 
 impl Unfolding<'_> {
-    fn finish(self) -> Result<Vec<PlannedStep>, PlanError> {
+    fn finish(mut self) -> Result<Vec<PlannedStep>, PlanError> {
+        wait_for_merges(&mut self.steps);
         let mut seen = BTreeSet::new();
         match self.steps.iter().find(|step| !seen.insert(&step.id)) {
             Some(doubled) => Err(PlanError::Doubled(doubled.id.clone())),

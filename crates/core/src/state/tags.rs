@@ -125,8 +125,8 @@ impl ReleaseState {
     fn turn_tag(&mut self, run: &RunId, step: &StepId, turn: impl Fn(Pushed) -> Pushed) {
         let Some(run) = self.run(run) else { return };
         let Some(state) = run.steps.get(step) else { return };
-        let (StepStatus::Wanted { act: Act::Push { refs }, .. }
-        | StepStatus::Leased { act: Act::Push { refs }, .. }) = &state.status
+        let (StepStatus::Wanted { act: Act::Push { refs, .. }, .. }
+        | StepStatus::Leased { act: Act::Push { refs, .. }, .. }) = &state.status
         else {
             return;
         };

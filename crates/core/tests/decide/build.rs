@@ -89,7 +89,13 @@ pub(crate) fn shell_with(id: &str, output: &str) -> Step {
 }
 
 pub(crate) fn merge(way: MergeWay) -> StepKind {
-    StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign: None })
+    StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign: None, later: false })
+}
+
+/// A merge into a branch that the next push takes along.
+pub(crate) fn later(branch: &str) -> StepKind {
+    let way = MergeWay::Into(text(branch));
+    StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign: None, later: true })
 }
 
 pub(crate) fn pick(commits: &str) -> StepKind {

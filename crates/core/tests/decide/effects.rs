@@ -327,7 +327,7 @@ fn an_act_says_how_it_can_be_repeated() {
     let policy = policy();
     world.start(&plan("1.9.0", vec![step("build", repeatable), shell("x")], &policy), "anna");
     assert_eq!(world.act("1.9.0", "build").repeatability(), Repeatable);
-    assert_eq!(Act::Push { refs: Vec::new() }.repeatability(), Findable);
+    assert_eq!(Act::Push { refs: Vec::new(), merges: Vec::new() }.repeatability(), Findable);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Deciding, seen from outside: scripted cases and random ones over a small world.
 
+mod along;
 mod artifacts;
 mod budgets;
 mod build;

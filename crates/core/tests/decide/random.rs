@@ -118,6 +118,7 @@ fn any_step(number: usize) -> impl Strategy<Value = Step> {
         Just(StepKind::GitTag { message: None, sign: None }),
         Just(StepKind::GitPush { branch: true, tag: true }),
         Just(merge(MergeWay::Into(text("develop")))),
+        Just(later("develop")),
         Just(merge(MergeWay::From("feature".into()))),
         Just(pick(&"a".repeat(40))),
         Just(StepKind::Shell(command("make"))),

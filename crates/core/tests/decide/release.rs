@@ -64,7 +64,7 @@ fn acts_say_everything() {
     let Act::Tag { name, target, message, .. } = world.act("1.9.0", "tag") else { panic!() };
     assert_eq!((name.as_str(), &target, message.as_str()), ("v1.9.0", &candidate.commit, "v1.9.0"));
     world.act_on("1.9.0", "tag");
-    let Act::Push { refs } = world.act("1.9.0", "push") else { panic!() };
+    let Act::Push { refs, .. } = world.act("1.9.0", "push") else { panic!() };
     let names: Vec<&str> = refs.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["refs/heads/release/1.9.0", "refs/tags/v1.9.0"]);
     world.act_on("1.9.0", "push");

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tollgate_core::act::{Act, Failure, FailureClass, Outcome, Report};
+use tollgate_core::act::{Act, Failure, FailureClass, MergedBranch, Outcome, Report};
 use tollgate_core::actor::{Actor, Known};
 use tollgate_core::agenda::{Agenda, agenda};
 use tollgate_core::decide::decide;
@@ -514,7 +514,20 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
             authors: vec!["Carol@example.org".into()],
         },
         Act::Verify { .. } => Outcome::Verified { by: vec!["a key".into()], count: 1 },
-        Act::Push { .. } => Outcome::Pushed { found: Vec::new() },
+        Act::PrepareMerge(merge) => Outcome::MergePrepared {
+            branch: merge.branch.clone(),
+            of: merge.commit.clone(),
+            commit: commit(&format!("{} {}", merge.branch, merge.commit)),
+            found: false,
+        },
+        Act::Push { merges, .. } => {
+            let merged = merges.iter().map(|merge| MergedBranch {
+                branch: merge.branch.clone(),
+                commit: commit(&format!("{} {}", merge.branch, merge.commit)),
+                found: false,
+            });
+            Outcome::Pushed { found: Vec::new(), merged: merged.collect() }
+        }
         Act::Run(command) => Outcome::Ran {
             outputs: command.outputs.keys().map(|name| (name.clone(), format!("{name}-1"))).collect(),
             tail: "fine".into(),

@@ -491,6 +491,11 @@ static GIT_MERGE: Mapping = mapping(
             "The message of the merge commit; one that names both sides if not given.",
         ),
         key("sign", Shape::Bool, "Whether to sign the merge commit; as git is set up if not given."),
+        key(
+            "push",
+            Shape::OneOf(&["now", "later"]),
+            "With `into`: whether it is pushed by itself, or goes out with the next `git.push`; `now` if not given.",
+        ),
     ],
 )
 .one_of(&[choice("which way it goes", &["into", "from"])]);

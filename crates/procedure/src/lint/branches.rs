@@ -28,6 +28,7 @@ pub(super) fn never(subject: &Subject<'_>, found: &mut Findings) {
             found.push(error(span.unwrap_or_default(), message, hint));
         }
     }
+    itself(subject, found);
     for procedure in subject.definition.procedures.values() {
         let mut branch = subject.definition.repository.branch.clone();
         walk(&procedure.steps, &[], &mut |_, step| {
@@ -43,6 +44,32 @@ pub(super) fn never(subject: &Subject<'_>, found: &mut Findings) {
                 _ => return,
             };
             past(&of(&moved), &moved, || subject.in_step(step, key), found);
+        });
+    }
+}
+
+/// One push cannot move a branch to what is released and to a merge of it.
+fn itself(subject: &Subject<'_>, found: &mut Findings) {
+    for procedure in subject.definition.procedures.values() {
+        let mut branch = subject.definition.repository.branch.clone();
+        let mut waiting = Vec::new();
+        walk(&procedure.steps, &[], &mut |_, step| match &step.kind {
+            StepKind::GitBranch { name } => branch.clone_from(&name.0),
+            StepKind::GitMerge(GitMerge { way: MergeWay::Into(into), later: true, .. }) => {
+                waiting.push((into.0.clone(), step));
+            }
+            StepKind::GitPush { branch: own, .. } => {
+                for (into, merge) in waiting.drain(..).filter(|(into, _)| *own && *into == branch) {
+                    let message = format!(
+                        "`{into}` is the branch that the next `git.push` moves to the release itself"
+                    );
+                    let hint = "leave this step out; or write `git.push: [tag]`, which takes the merge along";
+                    let (severity, code, span) =
+                        (Severity::Error, Code::StepOrder, subject.in_step(merge, "git.merge"));
+                    found.push(Finding { severity, code, span, message, hint });
+                }
+            }
+            _ => {}
         });
     }
 }

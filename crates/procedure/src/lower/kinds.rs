@@ -136,9 +136,14 @@ impl Lower<'_> {
             let hint = "leave `message` and `sign` out, or write `how: no-ff`";
             self.report.error(Code::KeyConflict, useless.span, message).hint(hint);
         }
+        if let (Some(useless), Some(_)) = (node.entry("push"), node.get("from")) {
+            let message = "what is merged `from` a branch is a part of the release, and is pushed with it";
+            self.report.error(Code::KeyConflict, useless.key_span, message).hint("leave `push` out");
+        }
         let message = self.template_of(node, "message", scope);
         let sign = node.get("sign").and_then(Node::boolean);
-        Some(StepKind::GitMerge(GitMerge { way: way?, how, message, sign }))
+        let later = is_later(node);
+        Some(StepKind::GitMerge(GitMerge { way: way?, how, message, sign, later }))
     }
 
     fn git_cherry_pick(&mut self, node: &Node, scope: &Scope) -> Option<StepKind> {
@@ -301,4 +306,9 @@ pub(super) fn merge_how(node: &Node) -> MergeHow {
         Some("ff-only") => MergeHow::FfOnly,
         _ => MergeHow::NoFf,
     }
+}
+
+/// Whether a merge is left to the next push.
+pub(super) fn is_later(merge: &Node) -> bool {
+    merge.get("push").and_then(Node::text) == Some("later")
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tollgate_core::ids::{ComponentName, EnvironmentName, QuestionName};
 
+use super::kinds::is_later;
 use crate::diagnostic::{Code, Report, Span};
 use crate::template;
 use crate::tree::{Entry, Node};
@@ -29,6 +30,8 @@ pub(super) struct Order {
     published: Option<Span>,
     /// What was packed of the commit as it was then.
     packed: Option<Span>,
+    /// Merges into branches that no push has taken along yet.
+    merges: Vec<Span>,
     /// The components whose digest a step gives, and where.
     digests: BTreeMap<ComponentName, Span>,
     /// The promotions, each with what was asked before it.
@@ -67,6 +70,7 @@ impl Order {
             let message = format!("`{kind}` comes after line {} packed what is released", packed.line);
             report.error(Code::StepOrder, at, message).hint("move the `pack` step below it");
         }
+        self.merged(step, parallel, edits && kind != "git.tag", report);
         self.noted |= kind == "changelog";
         if matches!(kind, "git.commit" | "git.tag") && !self.noted && names_notes(&step.value) {
             let message = "the `notes` are empty here: no `changelog` step comes before";
@@ -126,6 +130,23 @@ impl Order {
             "publish" => self.publish(step, report),
             "pack" => self.pack(step, report),
             _ => {}
+        }
+    }
+
+    /// Merges that wait for a push: what is released does not change between the two.
+    fn merged(&mut self, step: &Entry, parallel: bool, changes: bool, report: &mut Report) {
+        let (at, kind) = (step.key_span, step.key.as_str());
+        if kind == "git.merge" && step.value.get("into").is_some() && is_later(&step.value) {
+            if parallel {
+                let message = "a merge with `push: later` cannot go on beside the push that takes it along";
+                report.error(Code::StepOrder, at, message).hint("move it out of `parallel`");
+            }
+            self.merges.push(at);
+        } else if kind == "git.push" {
+            self.merges.clear();
+        } else if let Some(merge) = self.merges.first().filter(|_| changes) {
+            let message = format!("`{kind}` comes after line {} merged what is released", merge.line);
+            report.error(Code::StepOrder, at, message).hint("move the `git.merge` step below it");
         }
     }
 
@@ -202,6 +223,11 @@ impl Order {
             report.warning(Code::StepOrder, published, message).hint(
                 "a push can be refused, and what is published stays: put `git.push: [branch, tag]` before it",
             );
+        }
+        for merge in &self.merges {
+            report
+                .error(Code::StepOrder, *merge, "this merge is never pushed: no `git.push` comes after it")
+                .hint("put a `git.push` step after it, or leave `push: later` out");
         }
         if let Some(tag) = self.tag.filter(|_| !self.pushed) {
             report

@@ -14,7 +14,7 @@ use tollgate_testkit::world::Git;
 use crate::bench::{Bench, Nth, definition, environment, named, policy, probe, promote, shell, step};
 
 /// Every kind of act.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "check-copy",
     "cherry-pick",
     "merge-from",
@@ -23,6 +23,7 @@ const KINDS: [&str; 12] = [
     "commit",
     "tag",
     "verify",
+    "prepare-merge",
     "push",
     "merge-into",
     "run",
@@ -38,8 +39,11 @@ fn everything() -> Vec<Step> {
         body: Template("It is out.".into()),
     };
     let commits = vec![Template(Git::new().remote["refs/heads/develop"].to_string())];
-    let merge =
-        |way| StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign: Some(true) });
+    let into = |way, later| {
+        let (how, sign) = (MergeHow::NoFf, Some(true));
+        StepKind::GitMerge(GitMerge { way, how, message: None, sign, later })
+    };
+    let merge = |way| into(way, false);
     vec![
         step("check", StepKind::GitCheck(GitCheck { branch: None, clean: true, in_sync: true })),
         step("branch", StepKind::GitBranch { name: Template("release/{{ version }}".into()) }),
@@ -50,6 +54,7 @@ fn everything() -> Vec<Step> {
         step("commit", StepKind::GitCommit { message: Template("{{ version }}".into()), sign: Some(true) }),
         step("tag", StepKind::GitTag { message: None, sign: Some(true) }),
         step("verify", StepKind::GitVerify(signed_tag())),
+        step("join", into(MergeWay::Into(Template("next".into())), true)),
         step("push", StepKind::GitPush { branch: true, tag: true }),
         step("merge-back", merge(MergeWay::Into(Template("develop".into())))),
         step("work", StepKind::Shell(shell("work once"))),
@@ -76,6 +81,7 @@ async fn bench() -> Bench {
     let bench = Bench::new(definition(everything()), policy(vec![("stage", stage())])).await;
     let now = bench.world.now();
     let mut state = bench.world.state();
+    state.git.others_commit("next", "fay@example.org", "feat: what comes next", now);
     state.git.others_commit("feature", "fay@example.org", "feat: a feature", now);
     let head = state.git.remote.get("refs/heads/main").cloned();
     state.git.checkout = Some(Checkout {
@@ -97,10 +103,12 @@ async fn check_once(bench: &Bench, case: &str) {
     assert_eq!(state.started.len(), 2, "{case}: {:?}", state.started);
     assert_eq!(state.mail.values().copied().collect::<Vec<_>>(), [1], "{case}");
     let written: Vec<&str> = state.git.written.iter().map(|(name, _)| name.as_str()).collect();
-    let wanted = ["refs/heads/release/1.0.0", "refs/tags/v1.0.0", "refs/heads/develop"];
+    let wanted = ["refs/heads/release/1.0.0", "refs/tags/v1.0.0", "refs/heads/next", "refs/heads/develop"];
     assert_eq!(written, wanted, "{case}");
     let released = &state.git.remote["refs/heads/release/1.0.0"];
-    assert_eq!(state.git.merged_into("develop"), std::slice::from_ref(released), "{case}");
+    for branch in ["next", "develop"] {
+        assert_eq!(state.git.merged_into(branch), std::slice::from_ref(released), "{case}: {branch}");
+    }
     assert!(state.git.contains(released, &state.git.remote["refs/heads/feature"]), "{case}");
     assert!(!state.git.contains(released, &Git::new().remote["refs/heads/develop"]), "{case}");
 }

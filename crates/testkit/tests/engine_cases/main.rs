@@ -1,5 +1,6 @@
 //! The engine, case by case: on a simulated world and the store in memory.
 
+mod along;
 mod artifacts;
 mod bench;
 mod calendars;

@@ -69,7 +69,7 @@ fn was_seen(oracle: &Oracle, candidate: &Candidate) -> bool {
     let Some(tag) = &candidate.tag else { return false };
     let full = format!("refs/tags/{}", tag.name);
     let left = |step: &StepState| match &step.status {
-        StepStatus::Leased { act: Act::Push { refs }, .. } => {
+        StepStatus::Leased { act: Act::Push { refs, .. }, .. } => {
             refs.contains(&(full.clone(), tag.object.clone()))
         }
         _ => false,

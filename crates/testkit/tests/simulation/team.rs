@@ -438,7 +438,8 @@ impl Making<'_> {
             0..2 => {
                 let way = MergeWay::From("develop".into());
                 let sign = self.maybe(30, |making| making.chance.percent(50));
-                kinds.push(StepKind::GitMerge(GitMerge { way, how: MergeHow::NoFf, message: None, sign }));
+                let how = MergeHow::NoFf;
+                kinds.push(StepKind::GitMerge(GitMerge { way, how, message: None, sign, later: false }));
             }
             2..5 => {
                 // The first commit on `develop` is the same in every world.
@@ -456,14 +457,21 @@ impl Making<'_> {
         if tag {
             kinds.push(StepKind::GitTag { message: None, sign });
         }
-        if tag || branch {
+        let push = (tag || branch).then(|| {
             let both = self.chance.percent(50);
-            kinds.push(StepKind::GitPush { branch: both || !tag, tag });
-        }
-        if self.chance.percent(35) {
+            StepKind::GitPush { branch: both || !tag, tag }
+        });
+        let merge = self.maybe(35, |making| {
             let way = MergeWay::Into(Template("develop".into()));
-            let how = if self.chance.percent(80) { MergeHow::NoFf } else { MergeHow::FfOnly };
-            kinds.push(StepKind::GitMerge(GitMerge { way, how, message: None, sign }));
+            let how = if making.chance.percent(80) { MergeHow::NoFf } else { MergeHow::FfOnly };
+            GitMerge { way, how, message: None, sign, later: false }
+        });
+        match (merge, push) {
+            // One push takes everything along.
+            (Some(merge), Some(push)) if self.chance.percent(50) => {
+                kinds.extend([StepKind::GitMerge(GitMerge { later: true, ..merge }), push]);
+            }
+            (merge, push) => kinds.extend(push.into_iter().chain(merge.map(StepKind::GitMerge))),
         }
         kinds.push(StepKind::Ask { questions: vec![named("go"), named("risk")] });
         let mut steps: Vec<Step> = kinds.into_iter().map(|kind| self.step(kind)).collect();
