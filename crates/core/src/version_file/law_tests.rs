@@ -85,6 +85,8 @@ fn samples() -> impl Strategy<Value = Sample> {
         of("composer.json", JSON, ("{NOISE\"version\":\n\"", "\", NOISE \"z\": {} }"), Some(json_version)),
         of("pom.xml", XML, ("<project>NOISE<version> ", "\n</version>NOISE</project>\n"), Some(pom_version)),
         of("Chart.yaml", YAML, ("NOISEversion: Q", "Q\nNOISE"), None),
+        of("Chart.yaml", YAML, ("NOISEappVersion: Qv", "Q\nNOISE"), None),
+        of("Chart.yaml", YAML, ("NOISEappVersion: v", " # v0.1\nNOISE"), None),
         of(
             "setup.cfg",
             INI,

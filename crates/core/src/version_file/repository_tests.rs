@@ -581,6 +581,13 @@ fn charts_and_other_keys() {
         "1.2.3",
         "1.3.0-rc.1",
     );
+    // A `v` stays, with quotes and without, and it is not a part of the version: both keys agree.
+    for (open, close) in [("v", ""), ("\"v", "\""), ("'v", "' # v1.2.3")] {
+        let chart = format!("version: «1.2.3»\nappVersion: {open}«1.2.3»{close}\nx: v1.2.3\n");
+        check(&["Chart.yaml"], &[("Chart.yaml", chart.as_str())], "1.2.3", "1.3.0");
+        let chart = format!("version: 0.3.1\nappVersion: {open}«1.2»{close}\n");
+        check(&["Chart.yaml#appVersion"], &[("Chart.yaml", chart.as_str())], "1.2", "1.10");
+    }
     // A number would not be read as the text that it is.
     let repo = Repo::from([("Chart.yaml".to_owned(), b"appVersion: 1.2.3\n".to_vec())]);
     let edits = ask(&repo, |known| set(&described(&["Chart.yaml#appVersion"]), known, "1.10")).unwrap();
@@ -605,6 +612,10 @@ fn charts_and_other_keys() {
         "Chart.yaml: line 1 says 1.0.0 and line 2 says 2.0.0",
     );
     one("Chart.yaml", "name: x\n", "there is no `version` or `appVersion` in it");
+    one("Chart.yaml", "version: v1.0.0\n", "`v1.0.0` is not a version");
+    one("Chart.yaml", "appVersion: vv1.0.0\n", "`vv1.0.0` is not a version");
+    one("values.yaml#appVersion", "appVersion: v1.0.0\n", "`v1.0.0` is not a version");
+    one("Chart.yaml", "version: 1.0.0\nappVersion: v2.0.0\n", "line 1 says 1.0.0 and line 2 says 2.0.0");
     one("Chart.yaml", "version: 1\nversion: 1\n", "line 2: `version` stands here a second time");
     one("Chart.yaml", "version: &v 1.0\nappVersion: *v\n", "`version` is not a plain string");
     one("Chart.yaml", "version: >\n  1.0\n", "`version` is not a plain string");

@@ -127,14 +127,15 @@ fn one(finder: &mut Finder<'_>, file: &VersionFile) -> Option<()> {
         FileRule::Debian => debian::find(finder, path),
         FileRule::Chart => {
             let keys = [(&["version"][..], Spelling::Semver), (&["appVersion"][..], Spelling::Plain)];
-            keyed(finder, path, &keys, "`version` or `appVersion`")
+            keyed(finder, path, &keys, APP_VERSION, "`version` or `appVersion`")
         }
         FileRule::Key(key) => {
             let keys: Vec<&str> = key.split('.').collect();
             // The one key of a chart that has rules of its own.
             let chart = path.file_name() == "Chart.yaml" && key == "version";
             let spelling = if chart { Spelling::Semver } else { Spelling::Plain };
-            keyed(finder, path, &[(&keys, spelling)], &format!("`{key}`"))
+            let prefixed = if path.file_name() == "Chart.yaml" { APP_VERSION } else { "" };
+            keyed(finder, path, &[(&keys, spelling)], prefixed, &format!("`{key}`"))
         }
     }
 }
@@ -156,14 +157,29 @@ fn one_of(
     agreeing(finder, spots.collect())
 }
 
-/// Values behind keys, at least one of them, which have to agree.
-fn keyed(finder: &mut Finder<'_>, path: &RepoPath, keys: &[(&[&str], Spelling)], what: &str) -> Option<()> {
+/// The key of a chart that tells what it installs: as the tags of images do, it may say `v1.2.3`.
+const APP_VERSION: &str = "appVersion";
+
+/// Values behind keys, at least one of them, which have to agree. The one that is `prefixed` may have a `v` before it, which stays.
+fn keyed(
+    finder: &mut Finder<'_>,
+    path: &RepoPath,
+    keys: &[(&[&str], Spelling)],
+    prefixed: &str,
+    what: &str,
+) -> Option<()> {
     let doc = finder.must_doc(path)?;
     let mut spots = Vec::new();
     for (keys, spelling) in keys {
         let Some(node) = finder.take(doc.at(keys))? else { continue };
-        let (place, found) = finder.take(doc.version_place(node, keys.last().unwrap_or(&"version")))?;
-        let bare = matches!(&node.kind, super::tree::Kind::Text(text) if text.bare);
+        let read = match keys {
+            [key] if *key == prefixed => doc.prefixed_place(node, key),
+            _ => doc.version_place(node, keys.last().unwrap_or(&"version")),
+        };
+        let (place, found) = finder.take(read)?;
+        // After a `v` nothing is taken for a number.
+        let whole = place.at.start == node.at.start;
+        let bare = whole && matches!(&node.kind, super::tree::Kind::Text(text) if text.bare);
         let write = if bare { Write::Bare(*spelling) } else { Write::Version(*spelling) };
         spots.push(Spot { path: path.clone(), place, found, write });
     }

@@ -120,6 +120,18 @@ impl Doc {
         Ok((Place { at, line }, text.value.clone()))
     }
 
+    /// The place of a version that may have a `v` before it: that of what comes after.
+    pub(super) fn prefixed_place(&self, node: &Node, name: &str) -> Result<(Place, String), ReadError> {
+        let (mut place, text) = self.text_place(node, name)?;
+        match text.strip_prefix('v') {
+            Some(rest) if is_version(rest.as_bytes()) => {
+                place.at.start += 1;
+                Ok((place, rest.to_owned()))
+            }
+            _ => self.version_place(node, name),
+        }
+    }
+
     /// The place of a version.
     pub(super) fn version_place(&self, node: &Node, name: &str) -> Result<(Place, String), ReadError> {
         let (place, text) = self.text_place(node, name)?;
