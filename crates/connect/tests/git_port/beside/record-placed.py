@@ -127,7 +127,7 @@ def record(name):
     write(cz, f"{HERE}/{name}.by-commitizen", {release: one for release, _, one in proposed}, releases)
 
 
-for history in ["clog", "made", "grown"]:
+for history in ["made", "grown"]:
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         record(history)

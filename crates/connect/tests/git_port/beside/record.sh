@@ -12,7 +12,7 @@ modules=$tools/node_modules
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for name in clog made; do
+for name in made; do
     repo=$work/$name
     git init --quiet --initial-branch main "$repo"
     cd "$repo"
