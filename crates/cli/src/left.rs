@@ -42,10 +42,19 @@ fn pushed(run: &Run, candidate: &Candidate, plan: &Plan) -> Vec<String> {
         format!("commit {commit} is on `{branch}` of the remote and stays there")
     };
     let mut left = Vec::new();
-    // Merges that wait for a push to take them along.
-    let mut waiting: Vec<String> = Vec::new();
+    // Merges that wait for a push to take them along, and whether one was on its way to.
+    let mut waiting: Vec<(String, String)> = Vec::new();
+    let mut tried = false;
     for step in &plan.steps {
-        let Some(outcome) = done(step) else { continue };
+        let Some(outcome) = done(step) else {
+            let status = run.steps.get(&step.id).map(|state| &state.status);
+            let begun = matches!(
+                status,
+                Some(StepStatus::Wanted { .. } | StepStatus::Leased { .. } | StepStatus::Stuck { .. })
+            );
+            tried |= begun && matches!(step.body, Body::Step(StepKind::GitPush { .. }));
+            continue;
+        };
         match outcome {
             Outcome::Pushed { merged, .. } => {
                 let own = matches!(step.body, Body::Step(StepKind::GitPush { branch: true, .. }));
@@ -58,14 +67,18 @@ fn pushed(run: &Run, candidate: &Candidate, plan: &Plan) -> Vec<String> {
                 waiting.clear();
             }
             Outcome::MergedInto { branch, commit, found: false } => left.push(there(&branch, commit.short())),
-            Outcome::MergePrepared { branch, commit, found: false, .. } => waiting.push(format!(
-                "the merge {} into `{branch}` was never pushed: only Tollgate's clone has it",
-                commit.short()
-            )),
+            Outcome::MergePrepared { branch, commit, found: false, .. } => {
+                waiting.push((branch, commit.short().to_owned()));
+            }
             _ => {}
         }
     }
-    left.extend(waiting);
+    left.extend(waiting.into_iter().map(|(branch, commit)| match tried {
+        true => format!(
+            "whether the merge {commit} into `{branch}` was pushed is not known: look at it on the remote"
+        ),
+        false => format!("the merge {commit} into `{branch}` was never pushed: only Tollgate's clone has it"),
+    }));
     left
 }
 

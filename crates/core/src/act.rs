@@ -197,9 +197,19 @@ pub struct LaterMerge {
     pub at: Timestamp,
     /// Whether to sign; `None` as git is configured.
     pub sign: Option<bool>,
-    /// What was made of it before: good for as long as the branch has not moved on.
+    /// What was made of it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub made: Option<ObjectId>,
+    pub made: Option<MadeMerge>,
+}
+
+/// A merge that was made: good for as long as its branch stands where it stood then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct MadeMerge {
+    /// Where the branch shall stand.
+    pub commit: ObjectId,
+    /// Where it stood.
+    pub onto: ObjectId,
 }
 
 /// Where a branch stands after a push that took a merge into it along.
@@ -373,6 +383,8 @@ pub enum Outcome {
         of: ObjectId,
         /// Where the branch shall stand.
         commit: ObjectId,
+        /// Where it stood.
+        onto: ObjectId,
         /// Whether the branch contains it already.
         found: bool,
     },

@@ -12,17 +12,19 @@ use crate::ports::{MergeOutcome, MergeRequest, PushOutcome, PushRefusal, RefUpda
 #[derive(Debug)]
 struct Joined {
     commit: ObjectId,
+    /// Where it stands.
+    tip: ObjectId,
     /// Whether it contains what is merged already.
-    found: bool,
+    there: bool,
 }
 
 impl Execution<'_> {
     /// Makes a merge that a later push takes along. Whoever it does not go together with is known before anything is public.
     pub(crate) async fn prepare_merge(&self, merge: &LaterMerge) -> Result<Outcome, Failure> {
         self.engine.world.source.refresh(&self.repository()).await.map_err(failure)?;
-        let Joined { commit, found } = self.joined(merge).await?;
+        let Joined { commit, tip: onto, there: found } = self.joined(merge, false).await?;
         let (branch, of) = (short(&merge.branch).to_owned(), merge.commit.clone());
-        Ok(Outcome::MergePrepared { branch, of, commit, found })
+        Ok(Outcome::MergePrepared { branch, of, commit, onto, found })
     }
 
     /// Pushes refs and merges at once. A branch that moved on since its merge was made refuses the push as a whole: the merge is
@@ -35,20 +37,29 @@ impl Execution<'_> {
         let (source, repository) = (&self.engine.world.source, self.repository());
         let own = refs.iter().map(|(name, _)| name);
         let names: Vec<String> = own.chain(merges.iter().map(|merge| &merge.branch)).cloned().collect();
+        // A remote that takes one ref after the other can have some of it although it refused the rest.
+        let some = |failure: Failure, there: &[String]| {
+            let missing = names.iter().filter(|name| !there.contains(name)).cloned();
+            partly(failure, there, &missing.collect::<Vec<_>>())
+        };
+        let mut found: Vec<String> = Vec::new();
         for _ in 0..LOOKS_MAX {
             source.refresh(&repository).await.map_err(failure)?;
             let there = source.remote_refs(&repository, &names).await.map_err(failure)?;
-            let found = refs.iter().filter(|(name, object)| there.get(name) == Some(object));
-            let found = found.map(|(name, _)| name.clone()).collect();
+            let is_there = |(name, object): &&(String, ObjectId)| there.get(name) == Some(object);
+            found = refs.iter().filter(is_there).map(|(name, _)| name.clone()).collect();
             let own =
                 refs.iter().map(|(name, object)| RefUpdate { name: name.clone(), object: object.clone() });
             let mut updates: Vec<RefUpdate> = own.collect();
             let mut merged = Vec::new();
             for merge in merges {
-                let Joined { commit, found } = self.joined(merge).await?;
-                if !found {
+                let joined = self.joined(merge, !found.is_empty()).await;
+                let Joined { commit, there, .. } = joined.map_err(|failure| some(failure, &found))?;
+                if !there {
                     updates.push(RefUpdate { name: merge.branch.clone(), object: commit.clone() });
                 }
+                // What was made here is ours, also where it got there by an earlier try that nobody heard of again.
+                let found = there && merge.made.is_none();
                 merged.push(MergedBranch { branch: short(&merge.branch).to_owned(), commit, found });
             }
             match source.push(&repository, &updates).await.map_err(failure)? {
@@ -56,7 +67,8 @@ impl Execution<'_> {
                 PushOutcome::Rejected { refs } if only_merges_moved_on(&refs, merges) => {}
                 PushOutcome::Rejected { refs: refusals } => {
                     let refused = |name: &String| refusals.iter().any(|(other, _)| other == name);
-                    let (missing, there): (Vec<String>, Vec<String>) = names.into_iter().partition(refused);
+                    let (missing, there): (Vec<String>, Vec<String>) =
+                        names.iter().cloned().partition(refused);
                     let failure = for_a_pull_request(rejected(&repository, &refusals), &refusals, merges);
                     return Err(partly(failure, &there, &missing));
                 }
@@ -68,37 +80,40 @@ impl Execution<'_> {
             "{} moved on each of {LOOKS_MAX} times before the merge could be pushed",
             branches.join(" or ")
         );
-        Err(permanent(
-            why,
-            Some(
-                "retry when others leave it alone for a moment: the merge is made anew on what is there then",
-            ),
-        ))
+        let hint =
+            "retry when others leave it alone for a moment: the merge is made anew on what is there then";
+        Err(some(permanent(why, Some(hint)), &found))
     }
 
-    /// The merge on top of what its branch is now: what was made before where that is still good, and made anew otherwise.
-    async fn joined(&self, merge: &LaterMerge) -> Result<Joined, Failure> {
+    /// The merge on top of what its branch is now: what was made before where the branch stands as it stood then, and made anew
+    /// otherwise. What was taken from the branch meanwhile does not come back. `public` says that some of the push is there.
+    async fn joined(&self, merge: &LaterMerge, public: bool) -> Result<Joined, Failure> {
         let tip = self.tip(&self.repository(), &merge.branch).await?;
         if self.contains(merge, &tip, &merge.commit).await? {
-            // An earlier try that nobody heard of again pushed it.
-            let found = merge.made.as_ref() != Some(&tip);
-            return Ok(Joined { commit: tip, found });
+            return Ok(Joined { commit: tip.clone(), tip, there: true });
         }
-        if let Some(made) = &merge.made
-            && self.contains(merge, made, &tip).await?
+        if let Some(made) = merge.made.as_ref().filter(|made| made.onto == tip)
+            && self.is_here(&made.commit).await?
         {
-            return Ok(Joined { commit: made.clone(), found: false });
+            return Ok(Joined { commit: made.commit.clone(), tip, there: false });
         }
         let request = self.request(merge, &tip, &merge.commit, merge.how);
         match self.engine.world.source.merge(&self.repository(), &request).await.map_err(failure)? {
-            MergeOutcome::Merged(commit) => Ok(Joined { commit, found: false }),
-            MergeOutcome::Contained => Ok(Joined { commit: tip, found: true }),
+            MergeOutcome::Merged(commit) => Ok(Joined { commit, tip, there: false }),
+            MergeOutcome::Contained => Ok(Joined { commit: tip.clone(), tip, there: true }),
             other => {
                 let branch = short(&merge.branch);
                 let what = format!("{} ({})", self.plan.version.text, merge.commit.short());
-                Err(nothing_pushed(branch, not_merged(&what, &format!("`{branch}`"), &other), &other))
+                let failure = not_merged(&what, &format!("`{branch}`"), &other);
+                Err(if public { failure } else { nothing_pushed(branch, failure, &other) })
             }
         }
+    }
+
+    /// Whether the clone has a commit: it may be a new one.
+    async fn is_here(&self, commit: &ObjectId) -> Result<bool, Failure> {
+        let found = self.engine.world.source.resolve(&self.repository(), &commit.0).await;
+        Ok(found.map_err(failure)?.is_some())
     }
 
     /// Whether a commit has another one below it, or is it.

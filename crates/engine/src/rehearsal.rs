@@ -68,7 +68,6 @@ impl<'a> Rehearsal<'a> {
         let procedure = procedure_of(definition, scenario)?;
         let format = format_of(definition)?;
         let commits = commits_of(scenario, &[]);
-        let survey = survey(definition, &format, scenario, &commits)?;
         let wanted = Wanted {
             version: scenario.version.clone(),
             bump: scenario.bump,
@@ -77,6 +76,7 @@ impl<'a> Rehearsal<'a> {
             departs,
             ..Wanted::default()
         };
+        let survey = survey(definition, &format, scenario, &commits, Some(&wanted))?;
         let date = definition.version.next.zone.date(scenario.start);
         let proposal = next_version_on(date, definition, &survey, &wanted)?;
         let version = planned_version(&format, proposal, &survey, &wanted)?;
@@ -99,7 +99,7 @@ impl<'a> Rehearsal<'a> {
         let newest = before.release.newest().cloned().ok_or_else(nothing)?;
         let format = format_of(definition)?;
         let commits = commits_of(scenario, next.since);
-        let survey = survey(definition, &format, scenario, &commits)?;
+        let survey = survey(definition, &format, scenario, &commits, None)?;
         let target = before.plan.target.as_ref().map(|target| target.day);
         let wanted = Wanted { version: next.version.map(ToOwned::to_owned), target, ..Wanted::default() };
         let told = told(&before);
@@ -316,12 +316,14 @@ fn commits_of(scenario: &Scenario, since: &[Commit]) -> Vec<(ObjectId, Commit)> 
     all.rev().collect()
 }
 
-/// What tags and commits would say.
+/// What tags and commits would say. Labels are asked for where something is wanted: the version of another candidate goes on from the
+/// one before, whatever they say.
 fn survey(
     definition: &Definition,
     format: &VersionFormat,
     scenario: &Scenario,
     commits: &[(ObjectId, Commit)],
+    wanted: Option<&Wanted>,
 ) -> Result<VersionSurvey, PlanningError> {
     let last = scenario.last.as_deref().map(|text| version(format, text)).transpose()?;
     let previous = last.as_ref().and_then(|version| {
@@ -338,7 +340,12 @@ fn survey(
     let counted = commits.iter().filter(|(_, commit)| commit.counts(&definition.version.next.paths));
     let all: Vec<Change> = counted.flat_map(read).collect();
     let (changes, taken_back) = without_taken_back(all);
-    let labelled = by_labels(definition, commits, &changes)?;
+    let first = last.is_none() && definition.version.initial.is_some();
+    let unsaid = wanted.is_some_and(|wanted| wanted.version.is_none() && wanted.bump.is_none());
+    let labelled = match unsaid && !first {
+        true => by_labels(definition, commits, &changes)?,
+        false => None,
+    };
     Ok(VersionSurvey {
         previous,
         used: last.iter().cloned().collect(),
@@ -372,12 +379,14 @@ fn by_labels(
         let labels = labels.clone();
         Some((id.clone(), Labelled { number, title: title(&commit.message), labels }))
     });
-    let (ids, pulls): (Vec<ObjectId>, Vec<Labelled>) = came.unzip();
+    let (ids, mut pulls): (Vec<ObjectId>, Vec<Labelled>) = came.unzip();
     if pulls.is_empty() {
         return Ok(None);
     }
     let by = ids.into_iter().zip(pulls.iter().map(|pull| pull.number)).collect();
     let counted = counted(changes, &BTreeSet::new(), &by);
+    // Nobody asks for the labels of what does not count, or was taken back.
+    pulls.retain(|pull| counted.iter().any(|(_, number)| *number == Some(pull.number)));
     let advice = advise_by_labels(&counted, &pulls, rules, &definition.commits);
     advice.map(Some).map_err(|unsaid| unlabelled(&unsaid, rules))
 }

@@ -69,7 +69,7 @@ pub(crate) async fn run(app: &App, args: &EnvArgs) -> Result<Exit, CliError> {
 }
 
 /// The components of the procedure file here; without one, the service itself.
-pub(super) fn components(app: &App, opened: &Opened) -> Result<Vec<ComponentName>, CliError> {
+fn components(app: &App, opened: &Opened) -> Result<Vec<ComponentName>, CliError> {
     match app.project().ok().and_then(|project| project.loaded.definition) {
         Some(definition) => Ok(definition.components.keys().cloned().collect()),
         None => Ok(vec![opened.service.as_str().parse()?]),

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tollgate_core::actor::Actor;
 use tollgate_core::calendar::{Exemption, Freeze, Only, Scope};
-use tollgate_core::ids::{PersonName, ServiceName};
+use tollgate_core::ids::{ComponentName, PersonName, ServiceName};
+use tollgate_core::model::Policy;
 use tollgate_core::plan::list;
 use tollgate_core::state::FreezeState;
 
@@ -124,9 +125,10 @@ pub(super) async fn made(
     let end = moment(until, start)?;
     let (environments, components) = (only(&args.environments)?, only(&args.components)?);
     if let Only::These(names) = &components {
-        let known = super::env::components(app, opened)?;
+        let known = components_of(app, opened, policy.as_deref()).await?;
         if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
-            let why = format!("{} has no component `{unknown}`; it has {}", opened.service, list(&known));
+            let there = if known.is_empty() { "nothing that is known".into() } else { list(&known) };
+            let why = format!("{} has no component `{unknown}`; it has {there}", opened.service);
             return Err(CliError::refused("no-component", why));
         }
     }
@@ -143,6 +145,23 @@ pub(super) async fn made(
         exempt.push("by-hand".parse().map_err(refused)?);
     }
     Ok((freeze.exempting(exempt), actor))
+}
+
+/// The components of a service: those of its procedure file, where that is here, else those that are known to run somewhere.
+async fn components_of(
+    app: &App,
+    opened: &Opened,
+    policy: Option<&Policy>,
+) -> Result<BTreeSet<ComponentName>, CliError> {
+    let here = app.project().ok().and_then(|project| project.loaded.definition);
+    if let Some(definition) = here.filter(|definition| definition.service == opened.service) {
+        return Ok(definition.components.into_keys().collect());
+    }
+    let mut known = BTreeSet::new();
+    for name in policy.into_iter().flat_map(|policy| policy.environments.keys()) {
+        known.extend(opened.engine.environment(&opened.service, name).await?.deployed.into_keys());
+    }
+    Ok(known)
 }
 
 impl FreezeArgs {

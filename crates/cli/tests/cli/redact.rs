@@ -20,6 +20,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{40}\b", "[COMMIT]"),
         (r"\b[0-9a-f]{7,12}\b", "[SHORT]"),
         (r"\b(just now|(\d+ min )?\d+ s ago)\b", "[AGO]"),
+        (r"\(in \d+ (d|h|min)\)", "(in [SPAN])"),
         // A span of whole days, hours or minutes has one unit only.
         (r"\bnext look in [^(\n]+ \(", "next look in [SPAN] ("),
         (r"\b(\d+ d \d+ h|\d+ h \d+ min|\d+ min \d+ s|\d+(\.\d+)? m?s)\b", "[SPAN]"),

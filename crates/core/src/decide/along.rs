@@ -1,7 +1,7 @@
 //! Merges that were made and go out with a push: all of it at once, or nothing.
 
 use super::acts::{Begin, Beginning, permanent};
-use crate::act::{Act, Failure, LaterMerge, Outcome};
+use crate::act::{Act, Failure, LaterMerge, MadeMerge, Outcome};
 use crate::context::Context;
 use crate::event::StepResult;
 use crate::ids::ObjectId;
@@ -49,10 +49,10 @@ impl Beginning<'_> {
     }
 
     /// What a step made of the merge of this very commit.
-    fn made(&self, step: &PlannedStep, commit: &ObjectId) -> Option<ObjectId> {
+    fn made(&self, step: &PlannedStep, of_commit: &ObjectId) -> Option<MadeMerge> {
         match self.outcome_of(step)? {
-            Outcome::MergePrepared { of, commit: made, found: false, .. } if of == commit => {
-                Some(made.clone())
+            Outcome::MergePrepared { of, commit, onto, found: false, .. } if of == of_commit => {
+                Some(MadeMerge { commit: commit.clone(), onto: onto.clone() })
             }
             _ => None,
         }

@@ -107,7 +107,7 @@ pub(super) fn freeze(does: &Does, by: &Actor, now: Timestamp) -> Option<Freeze> 
 }
 
 /// The run that somebody does something to: the one that asks for it, or that has the step, or else the one that cut the newest
-/// candidate.
+/// candidate. Where that one is over, it is the last of those under way.
 pub(super) fn run_of<'s>(stage: &'s Stage, does: &Does, asked: Option<RunId>) -> Option<&'s Run> {
     let release = &stage.view.release;
     let asked = asked.and_then(|run| release.run(&run));
@@ -117,6 +117,9 @@ pub(super) fn run_of<'s>(stage: &'s Stage, does: &Does, asked: Option<RunId>) ->
         }
         _ => None,
     };
-    let cut = || release.newest().and_then(|newest| release.cut_of(newest.number));
-    asked.or_else(with_step).or_else(cut).or(release.runs.last())
+    let cut = release.newest().and_then(|newest| release.cut_of(newest.number));
+    let cut_under_way = cut.filter(|run| !run.is_finished());
+    let under_way = || release.runs.iter().rev().find(|run| !run.is_finished());
+    let found = asked.or_else(with_step).or(cut_under_way).or_else(under_way);
+    found.or(cut).or(release.runs.last())
 }

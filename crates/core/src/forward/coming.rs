@@ -44,6 +44,14 @@ pub enum Goal {
 }
 
 impl Goal {
+    /// The environment that it goes to, if it goes to one.
+    fn environment(&self) -> Option<&EnvironmentName> {
+        match self {
+            Self::Environment(name) => Some(name),
+            Self::Step(_) => None,
+        }
+    }
+
     /// Whether a step of a plan is what it is about, or a part of it.
     pub(crate) fn is_of(&self, step: &PlannedStep) -> bool {
         match self {
@@ -76,6 +84,14 @@ fn another(plan: &Plan, scenario: &Scenario, version: &str) -> Option<View> {
     let mut other = plan.clone();
     version.clone_into(&mut other.version.text);
     other.version.tag = format!("{} of {version}", plan.version.tag);
+    // Where the procedure itself does not go, it comes by hand.
+    for name in goals().filter_map(|coming| coming.goal.environment()) {
+        if !plan.steps.iter().any(|step| step.environment.as_ref() == Some(name))
+            && let Ok(promotion) = plan.promotion(&plan.policy, name)
+        {
+            other.steps.extend(promotion.steps);
+        }
+    }
     other.steps.retain(|step| goals().any(|coming| coming.goal.is_of(step)));
     let left: BTreeSet<StepId> = other.steps.iter().map(|step| step.id.clone()).collect();
     for step in &mut other.steps {

@@ -53,6 +53,7 @@ pub fn plausible(plan: &Plan, act: &Act) -> Outcome {
             branch: short(&merge.branch),
             of: merge.commit.clone(),
             commit: object(&format!("{} {}", merge.branch, merge.commit)),
+            onto: object(&merge.branch),
             found: false,
         },
         Act::Push { merges, .. } => {

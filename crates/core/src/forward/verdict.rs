@@ -9,13 +9,13 @@ use super::point::Point;
 use super::scenario::{Ending, Expectation, Expected, Limit, Scenario};
 use super::{Driven, End, Told};
 use crate::calendar::Zone;
-use crate::event::{DeploymentOutcome, EnvironmentEvent, Event, RunOutcome};
+use crate::event::{DeploymentOutcome, EnvironmentEvent, Event, ReleaseEvent, RunOutcome};
 use crate::explain::Holding;
 use crate::ids::{CandidateNumber, EnvironmentName, StepId};
 use crate::journal::StreamId;
 use crate::model::Place;
 use crate::plan::{Plan, list};
-use crate::state::{RunStatus, StepState, StepStatus};
+use crate::state::{ReleaseState, Run, RunStatus, StepState, StepStatus};
 
 /// What came of one expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,11 +31,25 @@ pub struct Verdict {
     pub place: Place,
 }
 
+/// The run that says how a release ended: what somebody started by hand beside it does not end it.
+fn ending_run(release: &ReleaseState) -> Option<&Run> {
+    release.newest().and_then(|newest| release.cut_of(newest.number)).or(release.runs.last())
+}
+
+/// When that run came to its end; where it did not, the last moment at which something happened.
+fn ended_at(driven: &Driven) -> Option<Timestamp> {
+    let wanted = ending_run(&driven.stage.view.release).map(|run| run.id);
+    let finished = driven.told.iter().rev().find_map(|told| {
+        let Told::Event(entry) = told else { return None };
+        let Event::Release(ReleaseEvent::RunFinished { run, .. }) = &entry.event else { return None };
+        (Some(*run) == wanted).then_some(entry.at)
+    });
+    finished.or_else(|| driven.told.last().map(Told::at))
+}
+
 /// How a run forward ended.
 pub fn ending(driven: &Driven) -> Ending {
-    let release = &driven.stage.view.release;
-    // What somebody started by hand beside it does not end it.
-    let run = release.newest().and_then(|newest| release.cut_of(newest.number)).or(release.runs.last());
+    let run = ending_run(&driven.stage.view.release);
     match run.map(|run| &run.status) {
         Some(RunStatus::Finished { outcome: RunOutcome::Done, .. }) => return Ending::Done,
         Some(RunStatus::Finished { outcome: RunOutcome::Aborted { .. }, .. }) => return Ending::Aborted,
@@ -268,7 +282,7 @@ impl Judging<'_> {
         }
         let at = match wanted {
             Ending::Waiting => return None,
-            _ => self.driven.told.last().map(Told::at)?,
+            _ => ended_at(self.driven)?,
         };
         self.late(at, limit).map(|at| format!("it ends so at {at}"))
     }
@@ -314,7 +328,7 @@ impl Judging<'_> {
 
     /// How it ended, in a sentence.
     fn last(&self) -> String {
-        let at = self.driven.told.last().map(Told::at).unwrap_or(self.driven.stage.now);
+        let at = ended_at(self.driven).unwrap_or(self.driven.stage.now);
         let holdings = &self.driven.stage.holdings;
         match ending(self.driven) {
             Ending::Done => format!("it is done at {}", self.clock(at)),

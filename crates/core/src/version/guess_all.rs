@@ -69,7 +69,9 @@ impl VersionFormat {
             Form::of(name).is_some_and(|other| other.is_like(&form) && other.numbers == form.numbers)
         };
         let like_it: Vec<&str> = names.iter().filter(of_form).copied().collect();
-        if fits_all(&self, &like_it, today) {
+        let misfits = like_it.iter().filter(|name| !fits_all(&self, &[**name], today)).count();
+        // A mistyped date among many does not make them something else.
+        if misfits == 0 || self.is_calendar() && misfits * 10 < like_it.len() {
             return self;
         }
         // Where nothing tells, months have two digits beside a dash, and only there.

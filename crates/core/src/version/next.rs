@@ -110,8 +110,10 @@ impl VersionFormat {
             let highest = others.filter(|(other, _)| *other == label).map(|(_, number)| number).max();
             return self.pre_release(&of, label, highest.unwrap_or(0).max(number));
         }
+        // A pre-release that does not count has no next one: what is higher would be a final version.
         if let (Kind::Calendar(dated), Scheme::Calendar(calendar)) = (self.kind, &version.scheme)
             && let (Some(at), false) = (dated.lowest(), self.has_counter())
+            && version.scheme.pre().is_none()
         {
             let all = used.iter().chain([version]).filter_map(Version::calendar);
             let highest = calendar.highest(at, all).into_iter().chain(calendar.after[at]).max().unwrap_or(0);

@@ -24,6 +24,7 @@ mod own_tags;
 mod pace;
 mod packing;
 mod places;
+mod played;
 mod policies;
 mod publishing;
 mod random;

@@ -518,6 +518,7 @@ pub(crate) fn outcome(act: &Act) -> Outcome {
             branch: merge.branch.clone(),
             of: merge.commit.clone(),
             commit: commit(&format!("{} {}", merge.branch, merge.commit)),
+            onto: commit(&merge.branch),
             found: false,
         },
         Act::Push { merges, .. } => {

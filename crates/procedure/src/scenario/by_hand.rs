@@ -3,7 +3,7 @@
 use tollgate_core::calendar::Exemption;
 use tollgate_core::forward::scenario::Does;
 use tollgate_core::ids::GateName;
-use tollgate_core::plan::{Items, unfold_rollback};
+use tollgate_core::plan::{Items, unfold_promotion, unfold_rollback};
 
 use super::{Reading, items};
 use crate::diagnostic::Code;
@@ -53,19 +53,29 @@ impl Reading<'_> {
         (exempt.len() == nodes.len()).then_some(exempt)
     }
 
-    /// Where something is rolled back, its steps can be spoken of.
+    /// Where something is rolled back, or somebody promotes by hand, the steps of that can be spoken of.
     pub(super) fn know_rollbacks(&mut self, root: &Node) {
-        let any = items(root, "people").iter().any(|node| node.get("rollback").is_some());
-        if !any || self.names.steps.is_empty() {
+        let people = items(root, "people");
+        let any = people.iter().any(|node| node.get("rollback").is_some());
+        let by_hand: Vec<&str> =
+            people.iter().filter_map(|node| node.get("promote").and_then(Node::text)).collect();
+        if (!any && by_hand.is_empty()) || self.names.steps.is_empty() {
             return;
         }
         let policy = self.names.policy;
-        let components = || self.names.definition.components.keys().cloned().collect();
-        let all = policy.environments.keys().filter_map(|name| {
-            let items = Items { changes: &[], changes_total: 0, components: components() };
-            unfold_rollback(name, policy, &items).ok()
-        });
-        let ids: Vec<_> = all.flatten().map(|step| step.id).collect();
-        self.names.steps.extend(ids);
+        let components = self.names.definition.components.keys().cloned().collect();
+        let items = Items { changes: &[], changes_total: 0, components };
+        let mut ids = Vec::new();
+        for name in policy.environments.keys() {
+            let back = any.then(|| unfold_rollback(name, policy, &items).ok()).flatten();
+            let promoted = by_hand.contains(&name.as_str());
+            let there = promoted.then(|| unfold_promotion(name, policy, &items).ok()).flatten();
+            ids.extend(back.into_iter().chain(there).flatten().map(|step| step.id));
+        }
+        for id in ids {
+            if !self.names.steps.contains(&id) {
+                self.names.steps.push(id);
+            }
+        }
     }
 }

@@ -110,6 +110,11 @@ impl Moving<'_> {
         self.driver.stage.view.active().next().is_some()
     }
 
+    /// Whether something can still follow: it is under way, or somebody starts another run of it later.
+    fn goes_on(&self) -> bool {
+        self.is_under_way() || self.driver.cast.starts_again()
+    }
+
     /// What the release is called by.
     fn version(&self) -> &str {
         &self.plan.version.text
@@ -382,10 +387,10 @@ impl<'s> Riding<'s> {
             self.moving.iter().position(|one| one.due.is_some_and(|due| self.scenario.awake(due) <= now));
         let Some(at) = due else { return false };
         self.moving[at].due = None;
-        if self.moving[at].is_under_way() {
+        if self.moving[at].goes_on() {
             self.tell_release(at, Driver::settle);
             let moving = &mut self.moving[at];
-            let can_go_on = moving.is_under_way() && moving.driver.left > 0;
+            let can_go_on = moving.goes_on() && moving.driver.left > 0;
             moving.due = if can_go_on { moving.driver.next_moment() } else { None };
         }
         true
@@ -431,7 +436,7 @@ fn lets_others_on(told: &Told) -> bool {
 impl Moving<'_> {
     /// Something changed around it.
     fn wake(&mut self, now: Timestamp) {
-        if self.is_under_way() {
+        if self.goes_on() {
             self.due = Some(now);
         }
     }
