@@ -111,6 +111,23 @@ async fn a_branch_that_moved_on_gets_the_merge_on_top() {
     assert!(state.git.contains(&state.git.remote[DEVELOP], &theirs));
 }
 
+/// What somebody took from the branch after the merge was made does not come back with it.
+#[tokio::test]
+async fn what_was_taken_from_a_branch_stays_away() {
+    let bench = Bench::new(definition(steps(MergeHow::NoFf)), policy(vec![])).await;
+    let before = bench.world.state().git.remote[DEVELOP].clone();
+    others(&bench, "feat: what nobody should see");
+    let taken = bench.world.state().git.remote[DEVELOP].clone();
+    let release = bench.start("1.0.0").await;
+    bench.settle().await;
+    bench.world.state().git.remote.insert(DEVELOP.into(), before);
+    look(&bench, release).await;
+    bench.settle().await;
+    check_whole(&bench, release, "set back").await;
+    let state = bench.world.state();
+    assert!(!state.git.contains(&state.git.remote[DEVELOP], &taken));
+}
+
 /// Where it cannot be had on what is there now, nothing of the push is: neither the branch nor the tag.
 #[tokio::test]
 async fn what_no_longer_goes_together_holds_everything() {
